@@ -1,0 +1,45 @@
+// What the run file says of the topology and the gossip algorithm. The loader in node/ fills these.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace starling::gossip {
+
+enum class TopologyKind {
+  ring,
+  torus,           // a × b with a·b = nodes, as square as possible, both sides at least 3
+  exponential,     // undirected, hops 1, 2, 4 …
+  complete,
+  star,            // node 0 is the centre
+  path,
+  random_regular,  // of `degree`
+  edges,           // as listed
+};
+
+struct TopologyOptions {
+  TopologyKind kind = TopologyKind::ring;
+  std::size_t nodes = 0;
+  std::size_t degree = 0;  // random-regular only
+  std::vector<std::pair<std::size_t, std::size_t>> edges;  // edges only
+};
+
+enum class AlgorithmKind { none, d_psgd, powergossip };
+
+struct GossipOptions {
+  AlgorithmKind algorithm = AlgorithmKind::powergossip;
+  // powergossip. Rank of one exchange, and exchanges (power iterations) a round: more of either
+  // mix better and send more; iterations also cost a network delay each.
+  std::size_t rank = 1;
+  std::size_t iterations = 1;
+  // Whether the exchanges of a round run on the model before its local step (combine while adapt,
+  // so that the network works while the gradient is computed) or after it (adapt then combine).
+  bool overlap = true;
+  // s in x <- x + s(W - I)x. Unset: 1. The loader turns "optimal" into 2/(2 - λ2 - λn).
+  double relaxation = 1;
+};
+
+}  // namespace starling::gossip

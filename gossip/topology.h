@@ -1,0 +1,63 @@
+// Who mixes with whom, and with which weight.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gossip/options.h"
+#include "protocol/ids.h"
+#include "protocol/result.h"
+
+namespace starling::gossip {
+
+struct Edge {
+  NodeId low, high;  // low < high
+  double weight = 0;
+  auto operator<=>(const Edge&) const = default;
+};
+
+// Eigenvalues of the mixing matrix W: 1 = λ1 >= λ2 >= … >= λn.
+struct Spectrum {
+  double lambda_2 = 0, lambda_n = 0;
+  // 1 - max(|λ2|, |λn|): how much of the disagreement one averaging step removes at least.
+  double gap() const;
+  // s = 2 / (2 - λ2 - λn), the best over-relaxation of x <- x + s(W - I)x, and the gap with it.
+  double optimal_relaxation() const;
+  double gap_at_optimal_relaxation() const;
+};
+
+// A connected simple graph with Metropolis-Hastings weights w_ij = 1 / (1 + max(deg_i, deg_j)) and
+// w_ii = 1 - Σ_j w_ij. A value; every thread.
+class Topology {
+ public:
+  // Fails (ErrorCode::config) with a sentence about the key under [topology] that is wrong: a node
+  // outside the range, an edge to itself, an edge twice, a graph that is not connected, an
+  // impossible degree or torus. `seed` draws the random-regular graph; nothing else depends on it.
+  static Result<Topology> make(const TopologyOptions& options, std::uint64_t seed);
+
+  std::size_t nodes() const { return nodes_; }
+  const std::vector<Edge>& edges() const { return edges_; }  // ascending
+  // Ascending.
+  std::vector<NodeId> neighbors(NodeId node) const;
+  std::size_t degree(NodeId node) const;
+  // 0 where there is no edge.
+  double weight(NodeId a, NodeId b) const;
+  double self_weight(NodeId node) const;
+  // O(n³); a second at a few hundred nodes.
+  Spectrum spectrum() const;
+
+ private:
+  Topology(std::size_t nodes, std::vector<Edge> edges);
+
+  std::size_t nodes_ = 0;
+  std::vector<Edge> edges_;
+  std::vector<std::vector<Edge>> by_node_;
+};
+
+const char* name_of(TopologyKind kind);
+const char* name_of(AlgorithmKind kind);
+
+}  // namespace starling::gossip

@@ -1,0 +1,75 @@
+// One run, one file: everything that the run file says, checked.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gossip/options.h"
+#include "gossip/topology.h"
+#include "protocol/ids.h"
+#include "protocol/result.h"
+#include "train/options.h"
+
+namespace starling::node {
+
+struct NodeEntry {
+  std::string name;
+  std::string address;  // "host:port"
+  bool operator==(const NodeEntry&) const = default;
+};
+
+struct RunOptions {
+  std::string name = "run";  // letters, digits, '-', '_', '.'; names the state directory
+  std::uint64_t seed = 1;
+  Round rounds = 100;
+  Round evaluate_every = 10;            // 0: only at the end
+  std::optional<double> until_accuracy; // `up` and `simulate` end the run when the worst node is there
+  // Algorithms that `up` and `simulate` run one after the other on the same seed for a result table
+  // (the run file's own is run where it is named). Empty: just the one.
+  std::vector<gossip::AlgorithmKind> compare;
+  bool insecure_plaintext = false;
+};
+
+// [compress]: which operator codes what the algorithm sends. `automatic` is what the algorithm is
+// made of: identity for d-psgd, low-rank for powergossip.
+enum class OperatorKind { automatic, identity, low_rank };
+
+struct Config {
+  std::filesystem::path file;  // as it was named
+  RunOptions run;
+  gossip::TopologyOptions topology;
+  std::vector<NodeEntry> nodes;  // index = NodeId
+  train::DataOptions data;
+  train::ModelOptions model;
+  train::TrainOptions train;
+  gossip::GossipOptions gossip;
+  OperatorKind compress = OperatorKind::automatic;
+};
+
+// Reads and checks a run file. `overrides` are "section.key=value" with the value in TOML syntax (a
+// bare word is taken as a string). Fails with ErrorCode::config and one sentence:
+//   run.toml:12:3: [gossip] rnak: unknown key; did you mean 'rank'?
+//   run.toml:9:9: [gossip] rank: found 0, expected a whole number from 1 to 4096
+// An override is named as "--set gossip.rank=0" instead of file, line and column.
+Result<Config> load_config(const std::filesystem::path& file,
+                           const std::vector<std::string>& overrides);
+
+// The same from text; `name` stands for the file in messages, relative paths start at `base`.
+Result<Config> parse_config(std::string_view text, const std::filesystem::path& name,
+                            const std::filesystem::path& base,
+                            const std::vector<std::string>& overrides);
+
+// The node called `name`; otherwise a sentence with the nearest name and the list of them.
+Result<NodeId> find_node(const Config& config, std::string_view name);
+
+// One key of the run file, for documentation and for `starling config keys`.
+struct KeyDocumentation {
+  std::string section, key, type, fallback, text;
+};
+const std::vector<KeyDocumentation>& documented_keys();
+
+}  // namespace starling::node

@@ -1,0 +1,67 @@
+// The seam between a node and what it learns from: local steps and evaluations on a flat vector.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "protocol/ids.h"
+#include "protocol/result.h"
+#include "protocol/tensor_layout.h"
+#include "train/options.h"
+
+namespace starling::train {
+
+struct Evaluation {
+  double loss = 0;                       // mean over the test rows (quadratic: this node's f_i)
+  std::optional<double> accuracy;        // share of the test rows, 0 to 1; classification only
+  std::optional<double> relative_error;  // ‖x - x*‖ / ‖x*‖ where x* of the whole flock is known
+};
+
+// One node's local problem. Engine thread only. Deterministic: the same construction and the same
+// sequence of calls give the same bits. Spans are only read or written during the call.
+class Trainer {
+ public:
+  virtual ~Trainer() = default;
+
+  virtual const TensorLayout& layout() const = 0;
+
+  // The start model: the same on every node of a run (it depends on the run's seed alone).
+  virtual void initialize(std::span<float> x) const = 0;
+
+  // H local steps from x. Writes to `update` what they would subtract from x (η·g for one step of
+  // SGD, the preconditioned step for Adam, the sum of H steps) and returns the mean loss of the
+  // rows used, taken before each step. x and update have layout().size() floats and do not overlap.
+  // `round` selects batch, noise and learning rate; it may jump forward.
+  virtual double step(Round round, std::span<const float> x, std::span<float> update) = 0;
+
+  // On the test rows, which all nodes share.
+  virtual Evaluation evaluate(std::span<const float> x) = 0;
+
+  // One line for the start banner: "mlp 64-128-64-10 (17,226 parameters) on 371 of 3,823 rows".
+  virtual std::string describe() const = 0;
+};
+
+struct TrainerOptions {
+  DataOptions data;
+  ModelOptions model;
+  TrainOptions train;
+  std::uint64_t seed = 0;
+  Round rounds = 0;  // the schedules' horizon
+};
+
+class Problem;  // loaded data, shared by the trainers of one process
+
+// Reads the data set and splits it over `nodes` nodes. Fails (ErrorCode::data) with file, offset or
+// line, what was found and what was expected; (ErrorCode::config) for a model that does not fit the
+// data (logistic on ten classes, quadratic model on optdigits, batch over the smallest share …).
+Result<std::shared_ptr<const Problem>> load_problem(const TrainerOptions& options,
+                                                    std::size_t nodes);
+
+// The local problem of one node. The simulator makes many from one Problem.
+std::unique_ptr<Trainer> make_trainer(std::shared_ptr<const Problem> problem, NodeId node);
+
+}  // namespace starling::train
