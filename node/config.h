@@ -26,8 +26,9 @@ struct RunOptions {
   std::string name = "run";  // letters, digits, '-', '_', '.'; names the state directory
   std::uint64_t seed = 1;
   Round rounds = 100;
-  Round evaluate_every = 10;            // 0: only at the end
-  std::optional<double> until_accuracy; // `up` and `simulate` end the run when the worst node is there
+  Round evaluate_every = 10;  // 0: only at the end
+  // `up` and `simulate` end the run when the worst node is there.
+  std::optional<double> until_accuracy;
   // Algorithms that `up` and `simulate` run one after the other on the same seed for a result table
   // (the run file's own is run where it is named). Empty: just the one.
   std::vector<gossip::AlgorithmKind> compare;

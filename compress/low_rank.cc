@@ -1,0 +1,135 @@
+#include "compress/low_rank.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "compress/identity.h"
+#include "protocol/random.h"
+
+namespace starling::compress {
+namespace {
+
+double dot(std::span<const float> a, std::span<const float> b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * b[i];
+  return sum;
+}
+
+// What is left of a vector's length after the earlier ones were taken out, below which it counts
+// as dependent on them: a few float roundings.
+constexpr double kDependent = 1e-6;
+
+// Takes the vectors before number k out of v_k and normalises the rest. False, with v_k in no
+// particular state, where nothing is left.
+bool orthonormalize_one(std::span<float> v, std::size_t length, std::size_t k) {
+  const std::span<float> vk = v.subspan(k * length, length);
+  const double before = std::sqrt(dot(vk, vk));
+  if (!(before > 0) || !std::isfinite(before)) return false;
+  // Scaled first, so that squares of tiny or huge entries neither vanish nor overflow in float.
+  for (float& x : vk) x = static_cast<float>(x / before);
+  for (int pass = 0; pass < 2; ++pass) {  // twice is enough (Kahan, in Parlett 1980, §6-9)
+    for (std::size_t j = 0; j < k; ++j) {
+      const std::span<const float> vj = v.subspan(j * length, length);
+      const double along = dot(vj, vk);
+      for (std::size_t i = 0; i < length; ++i) {
+        vk[i] = static_cast<float>(vk[i] - along * vj[i]);
+      }
+    }
+    const double left = std::sqrt(dot(vk, vk));
+    if (left < kDependent) return false;
+    for (float& x : vk) x = static_cast<float>(x / left);
+    if (k == 0) break;
+  }
+  return true;
+}
+
+// Upper triangular R with PᵀP = RᵀR, and its inverse, for the small rank r; row-major r × r. A
+// column that depends on the ones before it gets a zero column in the inverse, so that its P̂ and Q
+// are zero and the rest is still a projection.
+std::vector<double> inverse_of_cholesky(std::span<const float> p, std::size_t rows,
+                                        std::size_t rank) {
+  std::vector<double> r(rank * rank, 0.0), inverse(rank * rank, 0.0);
+  for (std::size_t c = 0; c < rank; ++c) {
+    const auto pc = p.subspan(c * rows, rows);
+    const double norm2 = dot(pc, pc);
+    double rest = norm2;
+    for (std::size_t i = 0; i < c; ++i) {
+      if (r[i * rank + i] == 0) continue;
+      double sum = dot(p.subspan(i * rows, rows), pc);
+      for (std::size_t k = 0; k < i; ++k) sum -= r[k * rank + i] * r[k * rank + c];
+      r[i * rank + c] = sum / r[i * rank + i];
+      rest -= r[i * rank + c] * r[i * rank + c];
+    }
+    if (!(rest > 1e-10 * norm2)) continue;
+    r[c * rank + c] = std::sqrt(rest);
+    inverse[c * rank + c] = 1 / r[c * rank + c];
+    for (std::size_t i = 0; i < c; ++i) {
+      double sum = 0;
+      for (std::size_t k = i; k < c; ++k) sum += inverse[i * rank + k] * r[k * rank + c];
+      inverse[i * rank + c] = -sum / r[c * rank + c];
+    }
+  }
+  return inverse;
+}
+
+// factor <- factor · T for an upper triangular r × r matrix T, in place; columns from the last.
+void multiply_upper(std::span<float> factor, std::size_t length, std::size_t rank,
+                    const std::vector<double>& t) {
+  for (std::size_t i = 0; i < length; ++i) {
+    for (std::size_t c = rank; c-- > 0;) {
+      double sum = 0;
+      for (std::size_t k = 0; k <= c; ++k) {
+        sum += static_cast<double>(factor[k * length + i]) * t[k * rank + c];
+      }
+      factor[c * length + i] = static_cast<float>(sum);
+    }
+  }
+}
+
+}  // namespace
+
+void orthonormalize(std::span<float> v, std::size_t length, std::uint64_t key) {
+  INVARIANT(length > 0 && v.size() % length == 0);
+  const std::size_t rank = v.size() / length;
+  for (std::size_t k = 0; k < rank; ++k) {
+    for (std::uint64_t attempt = 0; !orthonormalize_one(v, length, k); ++attempt) {
+      Random(key, Stream::low_rank_start, {k, attempt}).fill_normal(v.subspan(k * length, length));
+    }
+  }
+}
+
+LowRank::LowRank(MatrixShape shape, std::size_t rank, std::uint64_t key)
+    : shape_(shape), rank_(std::min({rank, shape.rows, shape.columns})) {
+  INVARIANT(rank >= 1 && shape.size() > 0);
+  v_.resize(rank_ * shape_.columns);
+  Random(key, Stream::low_rank_start).fill_normal(v_);
+}
+
+std::size_t LowRank::encode(std::span<const float> x, std::uint64_t key,
+                            std::span<std::byte> out) {
+  INVARIANT(out.size() >= encoded_bytes_max());
+  orthonormalize(v_, shape_.columns, key);
+  std::vector<float> factors(rank_ * (shape_.rows + shape_.columns));
+  const auto p = std::span(factors).first(rank_ * shape_.rows);
+  const auto q = std::span(factors).last(rank_ * shape_.columns);
+  project_both(x, shape_, v_, p, q);
+  const std::vector<double> inverse = inverse_of_cholesky(p, shape_.rows, rank_);
+  multiply_upper(p, shape_.rows, rank_, inverse);
+  multiply_upper(q, shape_.columns, rank_, inverse);
+  std::copy(q.begin(), q.end(), v_.begin());
+  std::memcpy(out.data(), factors.data(), encoded_bytes_max());
+  return encoded_bytes_max();
+}
+
+Result<void> LowRank::decode_add(std::span<const std::byte> bytes, float scale,
+                                 std::span<float> y) const {
+  const std::size_t count = rank_ * (shape_.rows + shape_.columns);
+  if (auto checked = check_raw_floats(bytes, count); !checked) return checked;
+  const std::span<const float> factors{reinterpret_cast<const float*>(bytes.data()), count};
+  add_outer(y, shape_, scale, factors.first(rank_ * shape_.rows),
+            factors.last(rank_ * shape_.columns));
+  return {};
+}
+
+}  // namespace starling::compress

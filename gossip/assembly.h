@@ -1,0 +1,30 @@
+// From the run file's words to an algorithm. Adding one takes its file and a line here.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "gossip/algorithm.h"
+#include "gossip/options.h"
+#include "gossip/topology.h"
+#include "protocol/tensor_layout.h"
+
+namespace starling::gossip {
+
+// The neighbors that a node of this algorithm talks to, ascending; none for `none`.
+std::vector<NodeId> partners(const GossipOptions& options, const Topology& topology, NodeId self);
+
+struct AlgorithmInputs {
+  const Topology& topology;
+  const TensorLayout& layout;
+  std::span<const float> start;  // copied
+  NodeId self;
+  std::uint64_t seed;
+};
+
+std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options,
+                                          const AlgorithmInputs& inputs);
+
+}  // namespace starling::gossip

@@ -1,0 +1,64 @@
+#include "gossip/d_psgd.h"
+
+#include <algorithm>
+
+#include "compress/identity.h"
+#include "gossip/delta.h"
+#include "protocol/check.h"
+
+namespace starling::gossip {
+namespace {
+
+class DPsgd final : public Method {
+ public:
+  DPsgd(std::span<const float> start, std::vector<EdgeEnd> edges, double relaxation)
+      : edges_(std::move(edges)),
+        relaxation_(relaxation),
+        identity_(start.size()),
+        x_(start.begin(), start.end()) {}
+
+  std::uint32_t exchanges() const override { return 1; }
+  std::size_t body_bytes_max() const override { return identity_.encoded_bytes_max(); }
+
+  void adapt(std::span<const float> update) override { subtract(x_, update); }
+
+  void open_edge(std::size_t /*edge*/, Epoch /*epoch*/) override {}
+
+  void encode(Exchange /*exchange*/, std::span<const std::size_t> edges,
+              std::span<SharedBytes> out) override {
+    if (edges.empty()) return;
+    ByteBlock block(identity_.encoded_bytes_max());
+    identity_.encode(x_, 0, block.bytes());
+    sent_ = std::move(block);
+    std::fill(out.begin(), out.end(), sent_);
+  }
+
+  Result<void> check(Exchange /*exchange*/, const SharedBytes& body) const override {
+    return compress::check_raw_floats(body.bytes(), x_.size());
+  }
+
+  void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
+    for (const Arrival& arrival : arrivals) {
+      const double weight = edges_[arrival.edge].weight * relaxation_;
+      add_difference(x_, static_cast<float>(weight), arrival.body.floats(), sent_.floats());
+    }
+  }
+
+  std::span<const float> model() const override { return x_; }
+
+ private:
+  const std::vector<EdgeEnd> edges_;
+  const double relaxation_;
+  compress::Identity identity_;
+  std::vector<float> x_;
+  SharedBytes sent_;  // x as it was at encode
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_d_psgd(std::span<const float> start, std::vector<EdgeEnd> edges,
+                                    double relaxation) {
+  return std::make_unique<DPsgd>(start, std::move(edges), relaxation);
+}
+
+}  // namespace starling::gossip

@@ -1,0 +1,208 @@
+#include "gossip/powergossip.h"
+
+#include <algorithm>
+
+#include "compress/identity.h"
+#include "compress/low_rank.h"
+#include "compress/projection.h"
+#include "gossip/delta.h"
+#include "protocol/random.h"
+
+namespace starling::gossip {
+namespace {
+
+using compress::MatrixShape;
+
+// A tensor of the layout that is compressed.
+struct Matrix {
+  std::size_t offset;
+  MatrixShape shape;
+  std::size_t rank;
+};
+
+// A tensor that goes dense.
+struct Dense {
+  std::size_t offset, size;
+};
+
+// Which factor an iteration starts from, and which one it replaces.
+enum class Side { left, right };  // left: p, right: q
+
+Side side_of(const PowerGossipOptions& options, Exchange exchange) {
+  return (exchange.round * options.iterations + exchange.index) % 2 == 0 ? Side::left
+                                                                         : Side::right;
+}
+
+struct Factors {
+  std::vector<float> p, q;
+};
+
+struct EdgeState {
+  EdgeEnd end;
+  Epoch epoch = 0;
+  std::vector<Factors> factors;  // one a matrix, the same bits at both ends
+  SharedBytes sent;              // our message of the current exchange
+};
+
+class PowerGossip final : public Method {
+ public:
+  PowerGossip(std::span<const float> start, const TensorLayout& layout,
+              const std::vector<EdgeEnd>& edges, const PowerGossipOptions& options)
+      : options_(options), x_(start.begin(), start.end()) {
+    INVARIANT(layout.size() == start.size() && options.rank >= 1 && options.iterations >= 1);
+    for (const Tensor& t : layout.tensors()) {
+      if (t.is_matrix()) {
+        matrices_.push_back({t.offset, {t.rows(), t.columns()},
+                             std::min({options.rank, t.rows(), t.columns()})});
+      } else if (t.size() > 0) {
+        dense_.push_back({t.offset, t.size()});
+      }
+    }
+    for (const EdgeEnd& end : edges) edges_.push_back({end, 0, {}, {}});
+  }
+
+  std::uint32_t exchanges() const override { return options_.iterations; }
+
+  std::size_t body_bytes_max() const override {
+    std::size_t most = 0;
+    for (const Side side : {Side::left, Side::right}) most = std::max(most, factor_floats(side));
+    return (most + dense_floats()) * sizeof(float);
+  }
+
+  void adapt(std::span<const float> update) override { subtract(x_, update); }
+
+  void open_edge(std::size_t edge, Epoch epoch) override {
+    EdgeState& state = edges_[edge];
+    state.epoch = epoch;
+    state.factors.resize(matrices_.size());
+    for (std::size_t m = 0; m < matrices_.size(); ++m) {
+      const Matrix& matrix = matrices_[m];
+      state.factors[m].p.resize(matrix.rank * matrix.shape.rows);
+      state.factors[m].q.resize(matrix.rank * matrix.shape.columns);
+      const Random random = edge_random(state, m);
+      Random(random.bits(0), Stream::low_rank_start).fill_normal(state.factors[m].p);
+      Random(random.bits(1), Stream::low_rank_start).fill_normal(state.factors[m].q);
+    }
+  }
+
+  void encode(Exchange exchange, std::span<const std::size_t> edges,
+              std::span<SharedBytes> out) override {
+    for (std::size_t i = 0; i < edges.size(); ++i) {
+      out[i] = edges_[edges[i]].sent = encode_one(exchange, edges_[edges[i]]);
+    }
+  }
+
+  Result<void> check(Exchange exchange, const SharedBytes& body) const override {
+    return compress::check_raw_floats(body.bytes(), body_floats(exchange));
+  }
+
+  void mix(Exchange exchange, std::span<const Arrival> arrivals) override {
+    for (const Arrival& arrival : arrivals) {
+      mix_one(exchange, edges_[arrival.edge], arrival.body.floats());
+    }
+  }
+
+  std::span<const float> model() const override { return x_; }
+
+ private:
+  // Keyed by the edge and its epoch, so that both ends draw the same.
+  Random edge_random(const EdgeState& state, std::size_t matrix) const {
+    const auto [low, high] = std::minmax(state.end.self, state.end.peer);
+    return {options_.seed, Stream::low_rank_start,
+            {index_of(low), index_of(high), state.epoch, matrix}};
+  }
+
+  // Floats of all replaced factors when the iteration starts from `side`.
+  std::size_t factor_floats(Side side) const {
+    std::size_t sum = 0;
+    for (const Matrix& m : matrices_) {
+      sum += m.rank * (side == Side::left ? m.shape.columns : m.shape.rows);
+    }
+    return sum;
+  }
+
+  std::size_t dense_floats() const {
+    std::size_t sum = 0;
+    for (const Dense& d : dense_) sum += d.size;
+    return sum;
+  }
+
+  std::size_t body_floats(Exchange exchange) const {
+    return factor_floats(side_of(options_, exchange)) + (exchange.index == 0 ? dense_floats() : 0);
+  }
+
+  std::span<float> tensor(std::size_t offset, std::size_t size) {
+    return std::span(x_).subspan(offset, size);
+  }
+
+  SharedBytes encode_one(Exchange exchange, EdgeState& state) {
+    const Side side = side_of(options_, exchange);
+    const std::uint64_t t = exchange.round * options_.iterations + exchange.index;
+    ByteBlock block(body_floats(exchange) * sizeof(float));
+    std::span<float> rest = block.floats();
+    for (std::size_t m = 0; m < matrices_.size(); ++m) {
+      const Matrix& matrix = matrices_[m];
+      const std::uint64_t redraw = edge_random(state, m).bits(2 + t);
+      const auto x = tensor(matrix.offset, matrix.shape.size());
+      auto& [p, q] = state.factors[m];
+      if (side == Side::left) {
+        compress::orthonormalize(p, matrix.shape.rows, redraw);
+        compress::project_transposed(x, matrix.shape, p, rest.first(q.size()));
+        rest = rest.subspan(q.size());
+      } else {
+        compress::orthonormalize(q, matrix.shape.columns, redraw);
+        compress::project(x, matrix.shape, q, rest.first(p.size()));
+        rest = rest.subspan(p.size());
+      }
+    }
+    if (exchange.index == 0) {
+      for (const Dense& dense : dense_) {
+        std::ranges::copy(tensor(dense.offset, dense.size), rest.begin());
+        rest = rest.subspan(dense.size);
+      }
+    }
+    return block;
+  }
+
+  void mix_one(Exchange exchange, EdgeState& state, std::span<const float> theirs) {
+    std::span<const float> ours = state.sent.floats();
+    const bool low = state.end.self < state.end.peer;
+    const auto scale = static_cast<float>(state.end.weight * options_.relaxation);
+    for (std::size_t m = 0; m < matrices_.size(); ++m) {
+      const Matrix& matrix = matrices_[m];
+      auto& [p, q] = state.factors[m];
+      std::vector<float>& replaced = side_of(options_, exchange) == Side::left ? q : p;
+      for (std::size_t i = 0; i < replaced.size(); ++i) {
+        replaced[i] = low ? theirs[i] - ours[i] : ours[i] - theirs[i];
+      }
+      compress::add_outer(tensor(matrix.offset, matrix.shape.size()), matrix.shape,
+                          low ? scale : -scale, p, q);
+      ours = ours.subspan(replaced.size());
+      theirs = theirs.subspan(replaced.size());
+    }
+    if (exchange.index != 0) return;
+    const auto weight = static_cast<float>(state.end.weight);
+    for (const Dense& dense : dense_) {
+      add_difference(tensor(dense.offset, dense.size), weight, theirs.first(dense.size),
+                     ours.first(dense.size));
+      ours = ours.subspan(dense.size);
+      theirs = theirs.subspan(dense.size);
+    }
+  }
+
+  const PowerGossipOptions options_;
+  std::vector<Matrix> matrices_;
+  std::vector<Dense> dense_;
+  std::vector<EdgeState> edges_;
+  std::vector<float> x_;
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_powergossip(std::span<const float> start, const TensorLayout& layout,
+                                         std::vector<EdgeEnd> edges,
+                                         const PowerGossipOptions& options) {
+  return std::make_unique<PowerGossip>(start, layout, edges, options);
+}
+
+}  // namespace starling::gossip

@@ -1,0 +1,36 @@
+// PowerGossip: low-rank compressed gossip without a single extra hyper-parameter.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "gossip/method.h"
+#include "protocol/tensor_layout.h"
+
+namespace starling::gossip {
+
+struct PowerGossipOptions {
+  std::size_t rank = 1;          // r, lowered to min(rows, columns) of each matrix
+  std::uint32_t iterations = 1;  // power iterations, each one exchange, a round
+  double relaxation = 1;         // s, for the matrices
+  std::uint64_t seed = 0;        // of the run: both ends draw the same start vectors
+};
+
+// Vogels, Karimireddy, Jaggi 2020, Algorithm 1. Each edge keeps, for every matrix X (m × n) of the
+// model, a left factor p (m × r) and a right factor q (n × r), equal to the bit at both ends. The
+// iteration t = round · iterations + index goes over the edge i-j, low = min, high = max:
+//
+//   t even: v = orth(p), out_i = X_iᵀ v        t odd: v = orth(q), out_i = X_i v
+//   send out_i, receive out_j; the other factor becomes out_high - out_low
+//   low: X += w s p qᵀ;  high: X -= w s p qᵀ    (the projection of X_high - X_low on span v)
+//
+// All edges project the same X; then all are applied (Jacobi). Vectors (biases, scales) go dense
+// with the first iteration of a round: x <- x + Σ_j w_ij (x_j - x_i). State: r(m + n) floats per
+// edge end and matrix, no copy of any model. Bytes: 4r·n or 4r·m per matrix, edge and iteration.
+std::unique_ptr<Method> make_powergossip(std::span<const float> start, const TensorLayout& layout,
+                                         std::vector<EdgeEnd> edges,
+                                         const PowerGossipOptions& options);
+
+}  // namespace starling::gossip

@@ -1,0 +1,138 @@
+#include "gossip/topology.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gossip/graphs.h"
+
+namespace starling::gossip {
+namespace {
+
+Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
+
+// Orders each pair and the list, and drops the pairs that a small generated graph has twice.
+// Listed edges are a person's, so there a pair that stands twice is a mistake to report.
+Result<PlainEdges> normalized(PlainEdges edges, const TopologyOptions& options) {
+  for (auto& [a, b] : edges) {
+    if (a > b) std::swap(a, b);
+    if (b >= options.nodes) {
+      return config_error(fmt::format(
+          "[topology] edges: found node {} in the edge {}-{}, expected 0 to {}", b, a, b,
+          options.nodes - 1));
+    }
+    if (a == b && options.kind == TopologyKind::edges) {
+      return config_error(
+          fmt::format("[topology] edges: found the edge {}-{}, a node is no neighbor of its own", a, b));
+    }
+  }
+  std::erase_if(edges, [](const auto& edge) { return edge.first == edge.second; });
+  std::sort(edges.begin(), edges.end());
+  const auto twice = std::adjacent_find(edges.begin(), edges.end());
+  if (twice != edges.end() && options.kind == TopologyKind::edges) {
+    return config_error(fmt::format("[topology] edges: the edge {}-{} stands twice, expected once",
+                                    twice->first, twice->second));
+  }
+  edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
+  return edges;
+}
+
+// The first node that node 0 does not reach, for the message about an unconnected graph.
+std::size_t first_unreached(std::size_t nodes, const PlainEdges& edges) {
+  std::vector<bool> reached(nodes, false);
+  reached[0] = true;
+  for (bool grew = true; grew;) {
+    grew = false;
+    for (const auto& [a, b] : edges) {
+      if (reached[a] == reached[b]) continue;
+      reached[a] = reached[b] = grew = true;
+    }
+  }
+  return static_cast<std::size_t>(std::find(reached.begin(), reached.end(), false) -
+                                  reached.begin());
+}
+
+}  // namespace
+
+Result<Topology> Topology::make(const TopologyOptions& options, std::uint64_t seed) {
+  if (options.nodes < 2) {
+    return config_error(
+        fmt::format("[topology] nodes: found {}, a flock has at least 2", options.nodes));
+  }
+  Result<PlainEdges> generated = generate_edges(options, seed);
+  if (!generated) return generated.error();
+  Result<PlainEdges> edges = normalized(std::move(*generated), options);
+  if (!edges) return edges.error();
+  if (!is_connected(options.nodes, *edges)) {
+    return config_error(fmt::format(
+        "[topology] edges: the graph is not connected, node 0 does not reach node {}; add an edge "
+        "between the parts", first_unreached(options.nodes, *edges)));
+  }
+
+  std::vector<std::size_t> degree(options.nodes, 0);
+  for (const auto& [a, b] : *edges) ++degree[a], ++degree[b];
+  std::vector<Edge> weighted;
+  weighted.reserve(edges->size());
+  for (const auto& [a, b] : *edges) {
+    const double weight = 1.0 / (1.0 + static_cast<double>(std::max(degree[a], degree[b])));
+    weighted.push_back({node_id(a), node_id(b), weight});
+  }
+  return Topology(options.nodes, std::move(weighted));
+}
+
+Topology::Topology(std::size_t nodes, std::vector<Edge> edges)
+    : nodes_(nodes), edges_(std::move(edges)), by_node_(nodes) {
+  for (const Edge& edge : edges_) {
+    by_node_[index_of(edge.low)].push_back(edge);
+    by_node_[index_of(edge.high)].push_back(edge);
+  }
+}
+
+std::vector<NodeId> Topology::neighbors(NodeId node) const {
+  std::vector<NodeId> result;
+  for (const Edge& edge : by_node_[index_of(node)]) {
+    result.push_back(edge.low == node ? edge.high : edge.low);
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+std::size_t Topology::degree(NodeId node) const { return by_node_[index_of(node)].size(); }
+
+double Topology::weight(NodeId a, NodeId b) const {
+  for (const Edge& edge : by_node_[index_of(a)]) {
+    if (a != b && (edge.low == b || edge.high == b)) return edge.weight;
+  }
+  return 0;
+}
+
+double Topology::self_weight(NodeId node) const {
+  double rest = 1;
+  for (const Edge& edge : by_node_[index_of(node)]) rest -= edge.weight;
+  return rest;
+}
+
+const char* name_of(TopologyKind kind) {
+  switch (kind) {
+    case TopologyKind::ring: return "ring";
+    case TopologyKind::torus: return "torus";
+    case TopologyKind::exponential: return "exponential";
+    case TopologyKind::complete: return "complete";
+    case TopologyKind::star: return "star";
+    case TopologyKind::path: return "path";
+    case TopologyKind::random_regular: return "random-regular";
+    case TopologyKind::edges: return "edges";
+  }
+  return "?";
+}
+
+const char* name_of(AlgorithmKind kind) {
+  switch (kind) {
+    case AlgorithmKind::none: return "none";
+    case AlgorithmKind::d_psgd: return "d-psgd";
+    case AlgorithmKind::powergossip: return "powergossip";
+  }
+  return "?";
+}
+
+}  // namespace starling::gossip

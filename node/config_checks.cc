@@ -1,0 +1,117 @@
+#include <fmt/format.h>
+
+#include "gossip/topology.h"
+#include "node/config_keys.h"
+
+namespace starling::node {
+namespace {
+
+using gossip::AlgorithmKind;
+
+Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
+
+const char* file_kind(train::DataKind kind) {
+  switch (kind) {
+    case train::DataKind::optdigits: return "optdigits";
+    case train::DataKind::idx: return "idx";
+    case train::DataKind::libsvm: return "libsvm";
+    case train::DataKind::quadratic: break;
+  }
+  return nullptr;  // made, not read
+}
+
+// Whether the classes of a data set fit a model is for train/ to say, which reads them.
+Result<void> check_data(const Draft& draft) {
+  const Config& config = draft.config;
+  const char* kind = file_kind(config.data.kind);
+  const bool made_model = config.model.kind == train::ModelKind::quadratic;
+  if (kind && made_model) {
+    return config_error(fmt::format(
+        "{}: [model] kind: found \"quadratic\", which does not go with [data] kind = \"{}\"; set "
+        "[model] kind to mlp, softmax or logistic, or [data] kind to quadratic",
+        draft.where("model", "kind"), kind));
+  }
+  if (!kind && !made_model) {
+    return config_error(fmt::format(
+        "{}: [data] kind: found \"quadratic\", which goes with [model] kind = \"quadratic\" "
+        "alone; set that, or name a data set of rows and labels",
+        draft.where("data", "kind")));
+  }
+  if (kind && config.data.path.empty()) {
+    return config_error(fmt::format("{}: [data] path: missing, expected the path of the {} data",
+                                    draft.where("data", "path"), kind));
+  }
+  if (!kind && config.run.until_accuracy) {
+    return config_error(fmt::format(
+        "{}: [run] until_accuracy: found {}, but quadratic data has no accuracy; remove the key",
+        draft.where("run", "until_accuracy"), *config.run.until_accuracy));
+  }
+  return {};
+}
+
+Result<void> check_training(const Draft& draft) {
+  const Config& config = draft.config;
+  if (config.model.kind == train::ModelKind::mlp && config.model.hidden.empty()) {
+    return config_error(fmt::format(
+        "{}: [model] hidden: {}, expected a width for each hidden layer of the mlp, such as "
+        "[128, 64]; a model without hidden layers is kind = \"softmax\"",
+        draft.where("model", "hidden"),
+        draft.given("model.hidden") ? "found an empty array" : "missing"));
+  }
+  if (config.train.nesterov && config.train.momentum == 0) {
+    return config_error(fmt::format(
+        "{}: [train] nesterov: found true without momentum; set momentum (0.9, say) or remove "
+        "nesterov", draft.where("train", "nesterov")));
+  }
+  return {};
+}
+
+const char* name_of(OperatorKind kind) {
+  switch (kind) {
+    case OperatorKind::automatic: return "auto";
+    case OperatorKind::identity: return "identity";
+    case OperatorKind::low_rank: return "low-rank";
+  }
+  return "?";
+}
+
+bool goes_with(OperatorKind operator_kind, AlgorithmKind algorithm) {
+  if (operator_kind == OperatorKind::automatic) return true;
+  switch (algorithm) {
+    case AlgorithmKind::none: return true;
+    case AlgorithmKind::d_psgd: return operator_kind == OperatorKind::identity;
+    case AlgorithmKind::powergossip: return operator_kind == OperatorKind::low_rank;
+  }
+  return false;
+}
+
+Result<void> check_operator(const Draft& draft, AlgorithmKind algorithm, const char* named_in) {
+  const OperatorKind kind = draft.config.compress;
+  if (goes_with(kind, algorithm)) return {};
+  const OperatorKind right = algorithm == AlgorithmKind::d_psgd ? OperatorKind::identity
+                                                                : OperatorKind::low_rank;
+  return config_error(fmt::format(
+      "{}: [compress] operator: found \"{}\", but {} (in {}) takes \"{}\"; set that, or \"auto\"",
+      draft.where("compress", "operator"), name_of(kind), gossip::name_of(algorithm), named_in,
+      name_of(right)));
+}
+
+}  // namespace
+
+Result<void> check_relations(const Draft& draft) {
+  if (Result<void> checked = check_data(draft); !checked) return checked;
+  if (Result<void> checked = check_training(draft); !checked) return checked;
+  const Config& config = draft.config;
+  if (Result<void> checked = check_operator(draft, config.gossip.algorithm, "[gossip] algorithm");
+      !checked) {
+    return checked;
+  }
+  for (const AlgorithmKind algorithm : config.run.compare) {
+    if (Result<void> checked = check_operator(draft, algorithm, "[run] compare"); !checked) {
+      return checked;
+    }
+  }
+  return {};
+}
+
+}  // namespace starling::node

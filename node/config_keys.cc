@@ -1,0 +1,227 @@
+#include "node/config_keys.h"
+
+#include <cstdint>
+#include <limits>
+
+#include "node/config_types.h"
+
+// A key's place in the Draft, both to store (Draft) and to show the default (const Draft).
+#define FIELD(member) [](auto& draft) -> auto& { return draft.member; }
+
+namespace starling::node {
+namespace {
+
+using namespace types;
+using gossip::AlgorithmKind;
+using gossip::TopologyKind;
+
+constexpr std::int64_t kRoundsMax = 1'000'000'000;
+constexpr std::int64_t kNodesMax = 4096;
+
+const Choices<AlgorithmKind> kAlgorithms = {{"none", AlgorithmKind::none},
+                                            {"d-psgd", AlgorithmKind::d_psgd},
+                                            {"powergossip", AlgorithmKind::powergossip}};
+
+const char* const kNameType =
+    "1 to 64 letters, digits, '-', '_' or '.', the first a letter or a digit";
+
+using Keys = std::vector<Key>;
+
+void add_run(Keys& keys) {
+  keys.push_back(checked_text(
+      {"run", "name"}, FIELD(config.run.name), kNameType,
+      "Names the run, and on each machine the directory of its state.", name_problem));
+  keys.push_back(whole({"run", "seed"}, FIELD(config.run.seed),
+                       {0, std::numeric_limits<std::int64_t>::max()},
+                       "Everything random in a run is a function of it."));
+  keys.push_back(whole({"run", "rounds"}, FIELD(config.run.rounds), {1, kRoundsMax},
+                       "How many rounds a run has; the learning-rate schedule ends with them."));
+  keys.push_back(whole({"run", "evaluate_every"}, FIELD(config.run.evaluate_every),
+                       {0, kRoundsMax},
+                       "Rounds between two evaluations on the test rows; 0: only at the end."));
+  keys.push_back(real({"run", "until_accuracy"}, FIELD(config.run.until_accuracy),
+                      {above(0), upto(1)},
+                      "'up' and 'simulate' end the run when the worst node is this accurate."));
+  keys.push_back(choice_list({"run", "compare"}, FIELD(config.run.compare), kAlgorithms,
+                             "Algorithms that 'up' and 'simulate' run one after the other on the "
+                             "same seed, for a table of results."));
+  keys.push_back(flag({"run", "insecure_plaintext"}, FIELD(config.run.insecure_plaintext),
+                      "Allows plain TCP to addresses that are neither loopback nor private."));
+}
+
+void add_topology(Keys& keys) {
+  keys.push_back(choice<TopologyKind>({"topology", "kind"}, FIELD(config.topology.kind),
+                                      {{"ring", TopologyKind::ring},
+                                       {"torus", TopologyKind::torus},
+                                       {"exponential", TopologyKind::exponential},
+                                       {"complete", TopologyKind::complete},
+                                       {"star", TopologyKind::star},
+                                       {"path", TopologyKind::path},
+                                       {"random-regular", TopologyKind::random_regular},
+                                       {"edges", TopologyKind::edges}},
+                                      "Who exchanges with whom: a generated graph, or the one "
+                                      "that 'edges' lists."));
+  keys.push_back(whole({"topology", "nodes"}, FIELD(config.topology.nodes), {2, kNodesMax},
+                       "Makes this many nodes n0, n1 … on this machine, in place of [[node]]."));
+  keys.push_back(whole({"topology", "base_port"}, FIELD(base_port), {1, 65535},
+                       "With 'nodes': the port of n0 on 127.0.0.1; n1 has the next one."));
+  keys.push_back({"topology", "edges",
+                  "an array of pairs of node names or indices, [[\"n0\", \"n1\"], …]",
+                  "kind = \"edges\": the pairs of nodes that exchange, each pair once.",
+                  store_edges, [](const Draft&) { return std::string("[]"); }});
+  keys.push_back(whole({"topology", "degree"}, FIELD(config.topology.degree), {1, kNodesMax - 1},
+                       "kind = \"random-regular\": how many neighbors each node has."));
+}
+
+void add_node(Keys& keys) {
+  keys.push_back(checked_text({"node", "name"}, FIELD(entry.name), kNameType,
+                              "What people and commands call the node.", name_problem));
+  keys.push_back(checked_text({"node", "address"}, FIELD(entry.address),
+                              "\"host:port\" with a port from 1 to 65535",
+                              "Where the node listens and its neighbors find it.",
+                              address_problem));
+}
+
+void add_data(Keys& keys) {
+  using train::DataKind;
+  using train::Split;
+  keys.push_back(choice<DataKind>({"data", "kind"}, FIELD(config.data.kind),
+                                  {{"optdigits", DataKind::optdigits},
+                                   {"idx", DataKind::idx},
+                                   {"libsvm", DataKind::libsvm},
+                                   {"quadratic", DataKind::quadratic}},
+                                  "The form of the data set; quadratic is made, not read."));
+  keys.push_back(path({"data", "path"}, FIELD(config.data.path),
+                      "The folder (optdigits, idx) or the training file (libsvm), relative to "
+                      "the run file."));
+  keys.push_back(path({"data", "test_path"}, FIELD(config.data.test_path),
+                      "libsvm: the test file; without one every fifth row is held out."));
+  keys.push_back(choice<Split>({"data", "split"}, FIELD(config.data.split),
+                               {{"iid", Split::iid},
+                                {"dirichlet", Split::dirichlet},
+                                {"by-label", Split::by_label}},
+                               "How the training rows are dealt to the nodes."));
+  keys.push_back(real({"data", "alpha"}, FIELD(config.data.alpha), {above(0), upto(1e6)},
+                      "split = \"dirichlet\": concentration per label; smaller is more uneven."));
+  keys.push_back(whole({"data", "dimension"}, FIELD(config.data.dimension), {1, 1'000'000},
+                       "quadratic: the number of parameters."));
+  keys.push_back(real({"data", "condition"}, FIELD(config.data.condition), {from(1), upto(1e9)},
+                      "quadratic: the largest curvature; the smallest is 1."));
+  keys.push_back(real({"data", "heterogeneity"}, FIELD(config.data.heterogeneity),
+                      {from(0), upto(1e6)},
+                      "quadratic: how far the nodes' own minima lie apart (standard deviation)."));
+  keys.push_back(real({"data", "noise"}, FIELD(config.data.noise), {from(0), upto(1e6)},
+                      "quadratic: standard deviation of each coordinate of a gradient."));
+}
+
+void add_model(Keys& keys) {
+  using train::ModelKind;
+  keys.push_back(choice<ModelKind>({"model", "kind"}, FIELD(config.model.kind),
+                                   {{"mlp", ModelKind::mlp},
+                                    {"softmax", ModelKind::softmax},
+                                    {"logistic", ModelKind::logistic},
+                                    {"quadratic", ModelKind::quadratic}},
+                                   "What is trained; logistic knows two classes, quadratic goes "
+                                   "with the data of that name."));
+  keys.push_back(whole_list({"model", "hidden"}, FIELD(config.model.hidden), 16, {1, 65536},
+                            "mlp: the widths of the hidden layers, ReLU between."));
+  keys.push_back(real({"model", "l2"}, FIELD(config.model.l2), {from(0), upto(1000)},
+                      "Adds ½·l2·‖x‖² to the loss."));
+}
+
+void add_train(Keys& keys) {
+  using train::OptimizerKind;
+  using train::Schedule;
+  keys.push_back(whole({"train", "batch"}, FIELD(config.train.batch), {0, 1'000'000},
+                       "Rows of one local step; 0: all rows of the node."));
+  keys.push_back(choice<OptimizerKind>(
+      {"train", "optimizer"}, FIELD(config.train.optimizer),
+      {{"sgd", OptimizerKind::sgd}, {"adam", OptimizerKind::adam}}, "The local optimizer."));
+  keys.push_back(real({"train", "learning_rate"}, FIELD(config.train.learning_rate),
+                      {above(0), upto(1000)}, "The length of a local step."));
+  keys.push_back(choice<Schedule>({"train", "schedule"}, FIELD(config.train.schedule),
+                                  {{"constant", Schedule::constant},
+                                   {"step", Schedule::step},
+                                   {"cosine", Schedule::cosine}},
+                                  "How learning_rate falls: not, by ten after 1/2 and 3/4 of the "
+                                  "rounds, or down to 0 at the end."));
+  keys.push_back(whole({"train", "warmup"}, FIELD(config.train.warmup), {0, kRoundsMax},
+                       "Rounds in which learning_rate grows to its value."));
+  keys.push_back(real({"train", "momentum"}, FIELD(config.train.momentum), {from(0), below(1)},
+                      "sgd: the share of the last step that the next one keeps."));
+  keys.push_back(flag({"train", "nesterov"}, FIELD(config.train.nesterov),
+                      "sgd: Nesterov's form of momentum."));
+  keys.push_back(real({"train", "weight_decay"}, FIELD(config.train.weight_decay),
+                      {from(0), upto(1000)},
+                      "Pulls the weights (not the biases) to 0; decoupled for adam."));
+  keys.push_back(whole({"train", "local_steps"}, FIELD(config.train.local_steps), {1, 1'000'000},
+                       "Optimizer steps between two exchanges."));
+}
+
+void add_gossip(Keys& keys) {
+  keys.push_back(choice({"gossip", "algorithm"}, FIELD(config.gossip.algorithm), kAlgorithms,
+                        "How neighbors mix their models; none: every node trains alone."));
+  keys.push_back(whole({"gossip", "rank"}, FIELD(config.gossip.rank), {1, 4096},
+                       "powergossip: rank of one exchange; more mixes better and sends more."));
+  keys.push_back(whole({"gossip", "iterations"}, FIELD(config.gossip.iterations), {1, 64},
+                       "powergossip: exchanges a round; each also costs a network delay."));
+  keys.push_back(flag({"gossip", "overlap"}, FIELD(config.gossip.overlap),
+                      "Exchange while the gradient is computed (true) or after the step."));
+  keys.push_back({"gossip", "relaxation", "a number above 0 and below 2, or \"optimal\"",
+                  "How far a node moves to its neighbors' mean; \"optimal\" fits the graph.",
+                  store_relaxation,
+                  [](const Draft& draft) { return show_number(draft.config.gossip.relaxation); }});
+}
+
+void add_compress(Keys& keys) {
+  keys.push_back(choice<OperatorKind>({"compress", "operator"}, FIELD(config.compress),
+                                      {{"auto", OperatorKind::automatic},
+                                       {"identity", OperatorKind::identity},
+                                       {"low-rank", OperatorKind::low_rank}},
+                                      "What codes the messages; auto takes what the algorithm "
+                                      "is made of."));
+}
+
+Keys make_keys() {
+  Keys keys;
+  for (auto* add : {add_run, add_topology, add_node, add_data, add_model, add_train, add_gossip,
+                    add_compress}) {
+    add(keys);
+  }
+  return keys;
+}
+
+}  // namespace
+
+const std::vector<Key>& all_keys() {
+  static const Keys keys = make_keys();
+  return keys;
+}
+
+std::vector<std::string> section_names() {
+  std::vector<std::string> names;
+  for (const Key& key : all_keys()) {
+    if (names.empty() || names.back() != key.section) names.push_back(key.section);
+  }
+  return names;
+}
+
+std::vector<std::string> key_names(const std::string& section) {
+  std::vector<std::string> names;
+  for (const Key& key : all_keys()) {
+    if (key.section == section) names.push_back(key.name);
+  }
+  return names;
+}
+
+std::string bracketed(const std::string& section) {
+  return section == "node" ? "[[node]]" : fmt::format("[{}]", section);
+}
+
+std::string Draft::where(const std::string& section, const std::string& key) const {
+  if (const auto at = places.find(section + "." + key); at != places.end()) return at->second;
+  if (const auto at = places.find(section); at != places.end()) return at->second;
+  return config.file.string();
+}
+
+}  // namespace starling::node

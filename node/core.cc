@@ -1,0 +1,214 @@
+#include "node/core.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "compress/finite.h"
+#include "protocol/check.h"
+#include "protocol/frame.h"
+
+namespace starling::node {
+namespace {
+
+// The algorithm numbers its timers from 1.
+constexpr std::uint64_t kStartTimer = 0;
+
+}  // namespace
+
+const char* name_of(Phase phase) {
+  switch (phase) {
+    case Phase::waiting: return "waiting";
+    case Phase::training: return "training";
+    case Phase::finished: return "finished";
+  }
+  return "?";
+}
+
+Duration Progress::wait() const { return std::max(Duration{0}, train() - compute - encode); }
+Duration Progress::train() const { return elapsed - evaluate; }
+
+Core::Core(CoreOptions options, std::unique_ptr<train::Trainer> trainer,
+           std::unique_ptr<gossip::Algorithm> algorithm)
+    : options_(std::move(options)),
+      trainer_(std::move(trainer)),
+      algorithm_(std::move(algorithm)),
+      up_(options_.partners.size(), false),
+      update_(algorithm_->model().size()) {}
+
+void Core::handle(const CoreEvent& event, Time now, Effects& out) {
+  if (phase_ == Phase::finished) return;
+  std::visit([&](const auto& e) { on(e, now, out); }, event);
+}
+
+void Core::compute_step() {
+  step_loss_ = trainer_->step(round_, algorithm_->model(), update_);
+}
+
+void Core::evaluate() { evaluation_ = trainer_->evaluate(algorithm_->model()); }
+
+Progress Core::progress(Time now) const {
+  Progress p;
+  p.phase = phase_;
+  p.rounds_done = round_;
+  p.step_loss = step_loss_;
+  p.evaluation = evaluation_;
+  p.evaluated_rounds = evaluated_rounds_;
+  p.evaluated_at_seconds = evaluated_at_seconds_;
+  p.waiting_for = algorithm_->waiting_for();
+  if (phase_ == Phase::waiting) {
+    for (std::size_t i = 0; i < up_.size(); ++i) {
+      if (!up_[i]) p.waiting_for.push_back(options_.partners[i]);
+    }
+  }
+  p.sent_bytes = sent_bytes_;
+  p.received_bytes = received_bytes_;
+  p.sent_uncompressed_bytes = sent_uncompressed_bytes_;
+  p.compute = compute_;
+  p.encode = encode_;
+  p.evaluate = evaluate_;
+  if (phase_ != Phase::waiting) p.elapsed = (phase_ == Phase::finished ? ended_ : now) - began_;
+  return p;
+}
+
+// ---- events ---------------------------------------------------------------------------------
+
+void Core::on(const Start& /*event*/, Time now, Effects& out) {
+  started_ = true;
+  if (!options_.partners.empty()) out.push_back(ArmTimer{kStartTimer, options_.start_wait});
+  begin_when_ready(now, out);
+}
+
+void Core::on(const PeerUp& event, Time now, Effects& out) {
+  const auto at = std::ranges::find(options_.partners, event.peer);
+  INVARIANT(at != options_.partners.end());
+  up_[static_cast<std::size_t>(at - options_.partners.begin())] = true;
+  catch_up_to(event.round);
+  give(gossip::PeerUp{event.peer, event.epoch}, now, out);
+  begin_when_ready(now, out);
+}
+
+void Core::on(const PeerDown& event, Time now, Effects& out) {
+  const auto at = std::ranges::find(options_.partners, event.peer);
+  INVARIANT(at != options_.partners.end());
+  up_[static_cast<std::size_t>(at - options_.partners.begin())] = false;
+  give(event, now, out);
+}
+
+void Core::on(const Received& event, Time now, Effects& out) {
+  received_bytes_ += kFrameHeaderBytes + event.body.size();
+  catch_up_to(event.round);
+  give(event, now, out);
+}
+
+void Core::on(const TimerFired& event, Time now, Effects& out) {
+  if (event.timer != kStartTimer) {
+    give(event, now, out);
+  } else if (phase_ == Phase::waiting) {
+    begin_round(now, out);
+  }
+}
+
+void Core::on(const StepComputed& event, Time now, Effects& out) {
+  compute_ += event.took;
+  if (!std::isfinite(step_loss_) || compress::first_non_finite(update_)) {
+    finish(fmt::format("training diverged in round {}: the loss is {}; lower [train] learning_rate "
+                       "or raise its warmup", round_, step_loss_), now, out);
+    return;
+  }
+  give(gossip::LocalStepDone{update_}, now, out);
+}
+
+void Core::on(const Evaluated& event, Time now, Effects& out) {
+  evaluate_ += event.took;
+  evaluated_rounds_ = round_;
+  evaluated_at_seconds_ = seconds(progress(now).train());
+  out.push_back(RoundDone{round_ == 0 ? 0 : round_ - 1, true});
+  next(now, out);
+}
+
+void Core::on(const StopRequested& /*event*/, Time now, Effects& out) {
+  stopping_ = true;
+  if (phase_ == Phase::waiting) finish(std::nullopt, now, out);
+}
+
+// ---- rounds ---------------------------------------------------------------------------------
+
+void Core::give(const gossip::Event& event, Time now, Effects& out) {
+  gossip::Outbox actions;
+  algorithm_->handle(event, now, actions);
+  for (gossip::Action& action : actions) follow(std::move(action), now, out);
+}
+
+void Core::follow(gossip::Action action, Time now, Effects& out) {
+  if (const auto* finished = std::get_if<gossip::RoundFinished>(&action)) {
+    round_finished(finished->round, now, out);
+    return;
+  }
+  if (const auto* send = std::get_if<Send>(&action)) {
+    sent_bytes_ += kFrameHeaderBytes + send->body.size();
+    if (send->exchange == 0) {
+      sent_uncompressed_bytes_ += kFrameHeaderBytes + algorithm_->uncompressed_bytes();
+    }
+  }
+  std::visit(
+      [&out](auto&& a) {
+        using T = std::decay_t<decltype(a)>;
+        if constexpr (!std::is_same_v<T, gossip::RoundFinished>) out.emplace_back(std::move(a));
+      },
+      std::move(action));
+}
+
+void Core::begin_when_ready(Time now, Effects& out) {
+  if (started_ && phase_ == Phase::waiting && std::ranges::all_of(up_, std::identity())) {
+    begin_round(now, out);
+  }
+}
+
+void Core::begin_round(Time now, Effects& out) {
+  if (phase_ == Phase::waiting) {
+    phase_ = Phase::training;
+    began_ = now;
+  }
+  round_ = std::max(round_, flock_round_);
+  give(gossip::BeginRound{round_}, now, out);
+}
+
+void Core::round_finished(Round round, Time now, Effects& out) {
+  round_ = round + 1;
+  const bool last = round_ >= options_.rounds || stopping_;
+  const bool due = options_.evaluate_every > 0 && round_ % options_.evaluate_every == 0;
+  if (last || due) {
+    out.push_back(RunEvaluation{});
+    return;
+  }
+  out.push_back(RoundDone{round, false});
+  next(now, out);
+}
+
+void Core::next(Time now, Effects& out) {
+  if (round_ >= options_.rounds || (stopping_ && evaluated_rounds_ == round_)) {
+    finish(std::nullopt, now, out);
+  } else if (stopping_) {
+    out.push_back(RunEvaluation{});
+  } else {
+    begin_round(now, out);
+  }
+}
+
+void Core::finish(std::optional<std::string> failure, Time now, Effects& out) {
+  if (phase_ == Phase::training) ended_ = now;
+  if (phase_ == Phase::waiting) began_ = ended_ = now;
+  phase_ = Phase::finished;
+  out.push_back(Finished{std::move(failure)});
+}
+
+// A neighbor that is further than the next round will never send what this node would wait for
+// there, so this node goes where the flock is. In lockstep a neighbor is at most one round ahead.
+void Core::catch_up_to(Round round) {
+  const Round last = options_.rounds == 0 ? 0 : options_.rounds - 1;
+  flock_round_ = std::max(flock_round_, std::min(round, last));
+}
+
+}  // namespace starling::node

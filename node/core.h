@@ -1,0 +1,150 @@
+// One node of a run without sockets, clock or threads: what both drivers drive.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "gossip/algorithm.h"
+#include "protocol/ids.h"
+#include "train/trainer.h"
+
+namespace starling::node {
+
+struct CoreOptions {
+  Round rounds = 0;
+  Round evaluate_every = 0;  // 0: only at the end
+  std::vector<NodeId> partners;
+  // A node that starts waits this long for its neighbors, then trains with those that are there.
+  Duration start_wait = std::chrono::seconds{30};
+};
+
+// ---- events ---------------------------------------------------------------------------------
+
+struct Start {};
+struct PeerUp {
+  NodeId peer;
+  Epoch epoch;
+  Round round;  // where the neighbor is
+};
+using gossip::PeerDown;
+using gossip::Received;
+using gossip::TimerFired;
+struct StepComputed {  // the answer to RunLocalStep, after compute_step()
+  Duration took;
+};
+struct Evaluated {  // the answer to RunEvaluation, after evaluate()
+  Duration took;
+};
+struct StopRequested {};  // finish the round, evaluate, and be done
+using CoreEvent = std::variant<Start, PeerUp, PeerDown, Received, TimerFired, StepComputed,
+                               Evaluated, StopRequested>;
+
+// ---- effects --------------------------------------------------------------------------------
+
+using gossip::ArmTimer;
+using gossip::LeaveOut;
+using gossip::Reject;
+using gossip::RunLocalStep;
+using gossip::Send;
+struct RunEvaluation {};
+// A round is over: time for a line in the log. Counters and evaluation are in Core::progress().
+struct RoundDone {
+  Round round;
+  bool evaluated;
+};
+// Nothing more will come. `failure` is a sentence when training diverged.
+struct Finished {
+  std::optional<std::string> failure;
+};
+using Effect = std::variant<Send, RunLocalStep, ArmTimer, LeaveOut, Reject, RunEvaluation,
+                            RoundDone, Finished>;
+using Effects = std::vector<Effect>;
+
+enum class Phase { waiting, training, finished };
+const char* name_of(Phase phase);
+
+// What can be told of a node at any time; the whole of it is a copy.
+struct Progress {
+  Phase phase = Phase::waiting;
+  Round rounds_done = 0;  // the number of the next round
+  double step_loss = 0;   // of the newest local step
+  std::optional<train::Evaluation> evaluation;  // the newest one
+  Round evaluated_rounds = 0;                   // rounds done when it was made
+  double evaluated_at_seconds = 0;              // training seconds then
+  std::vector<NodeId> waiting_for;
+  // Exchange messages with their frame headers; heartbeats and handshakes are the links' affair.
+  std::uint64_t sent_bytes = 0, received_bytes = 0;
+  // What the same rounds would have cost as raw float32: the whole model once a round and edge.
+  std::uint64_t sent_uncompressed_bytes = 0;
+  Duration compute{0}, encode{0}, evaluate{0};
+  Duration elapsed{0};  // since the first round began
+  Duration wait() const;   // neither computing, coding nor evaluating
+  Duration train() const;  // elapsed, evaluations left out
+};
+
+// Engine thread only. Deterministic in the sequence of (event, now).
+class Core {
+ public:
+  Core(CoreOptions options, std::unique_ptr<train::Trainer> trainer,
+       std::unique_ptr<gossip::Algorithm> algorithm);
+
+  // Appends to `out` what is to be done now, in order.
+  void handle(const CoreEvent& event, Time now, Effects& out);
+
+  // The work between an effect and its answering event; the driver decides when it runs and how
+  // long it took.
+  void compute_step();
+  void evaluate();
+  // Time spent in handle(): encoding, decoding and mixing.
+  void charge_encoding(Duration took) { encode_ += took; }
+
+  Progress progress(Time now) const;
+  std::span<const float> model() const { return algorithm_->model(); }
+  const TensorLayout& layout() const { return trainer_->layout(); }
+  std::size_t body_bytes_max() const { return algorithm_->body_bytes_max(); }
+  std::string describe() const { return trainer_->describe(); }
+
+ private:
+  void on(const Start& event, Time now, Effects& out);
+  void on(const PeerUp& event, Time now, Effects& out);
+  void on(const PeerDown& event, Time now, Effects& out);
+  void on(const Received& event, Time now, Effects& out);
+  void on(const TimerFired& event, Time now, Effects& out);
+  void on(const StepComputed& event, Time now, Effects& out);
+  void on(const Evaluated& event, Time now, Effects& out);
+  void on(const StopRequested& event, Time now, Effects& out);
+
+  void give(const gossip::Event& event, Time now, Effects& out);
+  void follow(gossip::Action action, Time now, Effects& out);
+  void begin_when_ready(Time now, Effects& out);
+  void begin_round(Time now, Effects& out);
+  void round_finished(Round round, Time now, Effects& out);
+  void next(Time now, Effects& out);
+  void finish(std::optional<std::string> failure, Time now, Effects& out);
+  void catch_up_to(Round round);
+
+  // Constant after construction.
+  const CoreOptions options_;
+  const std::unique_ptr<train::Trainer> trainer_;
+  const std::unique_ptr<gossip::Algorithm> algorithm_;
+
+  Phase phase_ = Phase::waiting;
+  bool started_ = false, stopping_ = false;
+  std::vector<bool> up_;     // by place in options_.partners
+  Round round_ = 0;          // the current one, or the next one between rounds
+  Round flock_round_ = 0;    // the furthest that a neighbor has told of
+  std::vector<float> update_;
+  double step_loss_ = 0;
+  std::optional<train::Evaluation> evaluation_;
+  Round evaluated_rounds_ = 0;
+  double evaluated_at_seconds_ = 0;
+  std::uint64_t sent_bytes_ = 0, received_bytes_ = 0, sent_uncompressed_bytes_ = 0;
+  Duration compute_{0}, encode_{0}, evaluate_{0};
+  Time began_{0}, ended_{0};
+};
+
+}  // namespace starling::node

@@ -1,0 +1,79 @@
+#include "node/run.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "gossip/assembly.h"
+#include "node/digest.h"
+
+namespace starling::node {
+namespace {
+
+std::string describe(const gossip::Topology& topology) {
+  std::string edges;
+  for (const gossip::Edge& edge : topology.edges()) {
+    edges += fmt::format("{}-{} ", index_of(edge.low), index_of(edge.high));
+  }
+  return fmt::format("{} nodes, {} edges, sha256 {:.16}", topology.nodes(),
+                     topology.edges().size(), sha256_of(edges));
+}
+
+std::string describe(const gossip::GossipOptions& options) {
+  if (options.algorithm != gossip::AlgorithmKind::powergossip) {
+    return fmt::format("{} overlap={} relaxation={:.17g}", gossip::name_of(options.algorithm),
+                       options.overlap, options.relaxation);
+  }
+  return fmt::format("powergossip rank={} iterations={} overlap={} relaxation={:.17g}",
+                     options.rank, options.iterations, options.overlap, options.relaxation);
+}
+
+// Long layouts are shortened to their digest, so that a Hello stays below its limit.
+std::string describe(const TensorLayout& layout) {
+  const std::string text = layout.describe();
+  constexpr std::size_t kLongest = 400;
+  if (text.size() <= kLongest) return text;
+  return fmt::format("{} tensors, {} floats, sha256 {:.16}", layout.tensors().size(),
+                     layout.size(), sha256_of(text));
+}
+
+}  // namespace
+
+Result<Run> load_run(Config config) {
+  auto topology = gossip::Topology::make(config.topology, config.run.seed);
+  if (!topology) return topology.error();
+  auto problem = train::load_problem({.data = config.data,
+                                      .model = config.model,
+                                      .train = config.train,
+                                      .seed = config.run.seed,
+                                      .rounds = config.run.rounds},
+                                     config.nodes.size());
+  if (!problem) return problem.error();
+  return Run{std::move(config), std::move(*topology), std::move(*problem)};
+}
+
+std::unique_ptr<Core> make_core(const Run& run, NodeId self) {
+  std::unique_ptr<train::Trainer> trainer = train::make_trainer(run.problem, self);
+  std::vector<float> start(trainer->layout().size());
+  trainer->initialize(start);
+  auto algorithm = gossip::make_algorithm(run.config.gossip, {.topology = run.topology,
+                                                              .layout = trainer->layout(),
+                                                              .start = start,
+                                                              .self = self,
+                                                              .seed = run.config.run.seed});
+  CoreOptions options{.rounds = run.config.run.rounds,
+                      .evaluate_every = run.config.run.evaluate_every,
+                      .partners = gossip::partners(run.config.gossip, run.topology, self)};
+  return std::make_unique<Core>(std::move(options), std::move(trainer), std::move(algorithm));
+}
+
+Fingerprint fingerprint_of(const Run& run) {
+  const Config& c = run.config;
+  const auto trainer = train::make_trainer(run.problem, node_id(0));
+  return {{"run", c.run.name},
+          {"seed", fmt::format("{}", c.run.seed)},
+          {"topology", describe(run.topology)},
+          {"model", describe(trainer->layout())},
+          {"algorithm", describe(c.gossip)}};
+}
+
+}  // namespace starling::node

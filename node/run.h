@@ -1,0 +1,33 @@
+// From a checked run file to the parts of a node.
+#pragma once
+
+#include <memory>
+
+#include "gossip/topology.h"
+#include "node/config.h"
+#include "node/core.h"
+#include "protocol/fingerprint.h"
+#include "protocol/result.h"
+#include "train/trainer.h"
+
+namespace starling::node {
+
+// A run file with what it names: the graph and the data. Immutable once made; the simulator makes
+// all nodes from one.
+struct Run {
+  Config config;
+  gossip::Topology topology;
+  std::shared_ptr<const train::Problem> problem;
+};
+
+// Reads the data set. Fails with ErrorCode::data or ErrorCode::config.
+Result<Run> load_run(Config config);
+
+std::unique_ptr<Core> make_core(const Run& run, NodeId self);
+
+// What two nodes of a run must agree on before they exchange a byte: run name, seed, topology, model
+// layout, algorithm and its parameters. The rest (paths, learning rates, the number of rounds) may
+// differ from machine to machine without harm to the exchange.
+Fingerprint fingerprint_of(const Run& run);
+
+}  // namespace starling::node

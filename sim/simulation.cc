@@ -1,0 +1,209 @@
+#include "sim/simulation.h"
+
+#include <algorithm>
+
+#include "gossip/assembly.h"
+#include "protocol/frame.h"
+
+namespace starling::sim {
+
+Simulation::Simulation(const node::Run& run, SimulationOptions options)
+    : run_(run),
+      options_(options),
+      network_(run.topology.nodes(), options.link),
+      hosts_(run.topology.nodes()) {
+  if (run.config.gossip.algorithm != gossip::AlgorithmKind::none) {
+    for (const gossip::Edge& edge : run.topology.edges()) links_.push_back({edge.low, edge.high});
+  }
+  for (std::size_t i = 0; i < hosts_.size(); ++i) {
+    hosts_[i].core = node::make_core(run, node_id(i));
+    schedule_at(node_id(i), Time{0}, [this, i] { start(node_id(i)); });
+  }
+}
+
+// ---- time -----------------------------------------------------------------------------------
+
+void Simulation::schedule(Time at, std::function<void()> happen) {
+  pending_.push({at, order_++, std::move(happen)});
+}
+
+void Simulation::schedule_at(NodeId node, Time at, std::function<void()> happen) {
+  schedule(at, [this, node, life = hosts_[index_of(node)].life, happen = std::move(happen)] {
+    if (hosts_[index_of(node)].alive && hosts_[index_of(node)].life == life) happen();
+  });
+}
+
+void Simulation::run() {
+  while (!pending_.empty()) {
+    const bool idle = std::ranges::all_of(
+        hosts_, [](const Host& host) { return !host.alive || host.finished; });
+    if (idle) break;
+    const Occurrence next = pending_.top();
+    pending_.pop();
+    now_ = next.at;
+    next.happen();
+  }
+}
+
+void Simulation::stop() {
+  for (std::size_t i = 0; i < hosts_.size(); ++i) {
+    schedule_at(node_id(i), now_, [this, i] { give(node_id(i), node::StopRequested{}); });
+  }
+}
+
+// ---- nodes ----------------------------------------------------------------------------------
+
+void Simulation::start(NodeId node) {
+  give(node, node::Start{});
+  for (Link& link : links_) {
+    if (link.low == node || link.high == node) bring_up_when_possible(link);
+  }
+}
+
+void Simulation::give(NodeId node, const node::CoreEvent& event) {
+  node::Effects effects;
+  at(node).core->handle(event, now_, effects);
+  for (node::Effect& effect : effects) carry_out(node, effect);
+}
+
+void Simulation::carry_out(NodeId node, node::Effect& effect) {
+  Host& host = at(node);
+  if (auto* send = std::get_if<node::Send>(&effect)) {
+    transmit(node, *send);
+  } else if (std::holds_alternative<node::RunLocalStep>(effect)) {
+    schedule_at(node, now_ + options_.step, [this, node, &host] {
+      host.core->compute_step();
+      give(node, node::StepComputed{options_.step});
+    });
+  } else if (std::holds_alternative<node::RunEvaluation>(effect)) {
+    schedule_at(node, now_, [this, node, &host] {
+      host.core->evaluate();
+      give(node, node::Evaluated{Duration{0}});
+    });
+  } else if (auto* timer = std::get_if<node::ArmTimer>(&effect)) {
+    schedule_at(node, now_ + timer->after,
+                [this, node, id = timer->timer] { give(node, node::TimerFired{id}); });
+  } else if (auto* late = std::get_if<node::LeaveOut>(&effect)) {
+    if (Link* link = link_between(node, late->peer)) take_down(*link);
+  } else if (auto* wrong = std::get_if<node::Reject>(&effect)) {
+    if (Link* link = link_between(node, wrong->peer)) take_down(*link);
+  } else if (std::holds_alternative<node::RoundDone>(effect)) {
+    if (observer_) observer_(node, now_, host.core->progress(now_));
+  } else if (auto* finished = std::get_if<node::Finished>(&effect)) {
+    host.finished = true;
+    if (finished->failure && !failure_) {
+      failure_ = run_.config.nodes[index_of(node)].name + ": " + *finished->failure;
+    }
+    // Behind its last messages the neighbors see it leave.
+    for (Link& link : links_) {
+      if (link.low == node || link.high == node) take_down(link);
+    }
+  }
+}
+
+// ---- links ----------------------------------------------------------------------------------
+
+Simulation::Link* Simulation::link_between(NodeId a, NodeId b) {
+  const auto it = std::ranges::find_if(links_, [&](const Link& link) {
+    return link.low == std::min(a, b) && link.high == std::max(a, b);
+  });
+  return it == links_.end() ? nullptr : &*it;
+}
+
+void Simulation::transmit(NodeId from, const node::Send& send) {
+  Link* link = link_between(from, send.to);
+  if (!link->up || link->epoch != send.epoch) return;
+  const Time arrives =
+      network_.arrival(from, send.to, kFrameHeaderBytes + send.body.size(), now_);
+  schedule_at(send.to, arrives, [this, link, from, send] {
+    // What was sent before an orderly end still arrives; a cut loses it.
+    if (link->epoch != send.epoch || !link->whole || !at(from).alive) return;
+    give(send.to, node::Received{from, send.epoch, send.round, send.exchange, send.body});
+  });
+}
+
+// Both ends learn of it a moment later, behind whatever a leaving node had sent.
+void Simulation::take_down(Link& link) {
+  if (!link.up) return;
+  link.up = false;
+  const Time noticed = std::max(network_.arrival(link.low, link.high, 0, now_),
+                                network_.arrival(link.high, link.low, 0, now_)) +
+                       options_.notice;
+  for (const auto& [node, peer] : {std::pair{link.low, link.high}, std::pair{link.high, link.low}}) {
+    schedule_at(node, noticed, [this, node, peer] { give(node, node::PeerDown{peer}); });
+  }
+  schedule(noticed, [this, &link] { bring_up_when_possible(link); });
+}
+
+void Simulation::bring_up_when_possible(Link& link) {
+  const auto ready = [this](NodeId node) { return at(node).alive && !at(node).finished; };
+  if (link.up || !link.whole || !ready(link.low) || !ready(link.high)) return;
+  link.up = true;
+  ++link.epoch;
+  const Time when = link.epoch == 1 ? now_ : now_ + options_.notice;
+  for (const auto& [node, peer] : {std::pair{link.low, link.high}, std::pair{link.high, link.low}}) {
+    const Round round = at(peer).core->progress(now_).rounds_done;
+    schedule_at(node, when, [this, node, peer, round, epoch = link.epoch] {
+      give(node, node::PeerUp{peer, epoch, round});
+    });
+  }
+}
+
+// ---- faults ---------------------------------------------------------------------------------
+
+void Simulation::cut(NodeId a, NodeId b, Time when) {
+  schedule(when, [this, a, b] {
+    Link* link = link_between(a, b);
+    take_down(*link);
+    link->whole = false;
+  });
+}
+
+void Simulation::heal(NodeId a, NodeId b, Time when) {
+  schedule(when, [this, a, b] {
+    Link* link = link_between(a, b);
+    link->whole = true;
+    bring_up_when_possible(*link);
+  });
+}
+
+void Simulation::kill(NodeId node, Time when) {
+  schedule(when, [this, node] {
+    at(node).alive = false;
+    for (Link& link : links_) {
+      if (link.low == node || link.high == node) take_down(link);
+    }
+  });
+}
+
+void Simulation::restart(NodeId node, Time when) {
+  schedule(when, [this, node] {
+    Host& host = at(node);
+    host = {node::make_core(run_, node), true, false, host.life + 1};
+    start(node);
+  });
+}
+
+// ---- report ---------------------------------------------------------------------------------
+
+node::RunReport Simulation::report() const {
+  node::RunReport report;
+  report.run = run_.config.run.name;
+  report.algorithm = gossip::name_of(run_.config.gossip.algorithm);
+  report.virtual_seconds = seconds(now_);
+  std::vector<std::span<const float>> models;
+  for (std::size_t i = 0; i < hosts_.size(); ++i) {
+    const std::string& name = run_.config.nodes[i].name;
+    if (!hosts_[i].alive) {
+      report.missing.push_back(name);
+      continue;
+    }
+    models.push_back(hosts_[i].core->model());
+    report.nodes.push_back(node::report_of(name, hosts_[i].core->progress(now_), models.back()));
+  }
+  report.consensus_distance = node::consensus_distance(models);
+  node::summarize(report);
+  return report;
+}
+
+}  // namespace starling::sim

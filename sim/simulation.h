@@ -1,0 +1,105 @@
+// A whole flock in one thread and in virtual time: the same node cores that the daemon drives.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <queue>
+#include <vector>
+
+#include "node/core.h"
+#include "node/report.h"
+#include "node/run.h"
+#include "sim/network.h"
+
+namespace starling::sim {
+
+struct SimulationOptions {
+  LinkModel link;
+  // Virtual time that a local step takes; coding and evaluation take none.
+  Duration step{0};
+  // How long after a link was cut or a node killed the other end notices, and how long after both
+  // ends are there again the edge comes up.
+  Duration notice{std::chrono::milliseconds{1}};
+};
+
+// Called after each round of each node, with its new progress.
+using Observer = std::function<void(NodeId node, Time now, const node::Progress& progress)>;
+
+// One thread. Deterministic: the same run, options and faults give the same bits and the same
+// virtual times. Events of one instant happen in the order in which they were caused.
+class Simulation {
+ public:
+  Simulation(const node::Run& run, SimulationOptions options);
+
+  void observe(Observer observer) { observer_ = std::move(observer); }
+
+  // Faults, each from that time on. A killed node loses everything; a restarted one begins anew
+  // with the start model. A cut link loses what is under way on it; an edge that heals or whose
+  // node comes back is a new epoch at both ends.
+  void cut(NodeId a, NodeId b, Time at);
+  void heal(NodeId a, NodeId b, Time at);
+  void kill(NodeId node, Time at);
+  void restart(NodeId node, Time at);
+
+  // Until every living node is finished or stop() was called and heeded.
+  void run();
+  // Asks every node to finish its round, as SIGTERM does; from the observer, or before run().
+  void stop();
+
+  Time now() const { return now_; }
+  // Of a node that was killed and not restarted, or that diverged, the state it had.
+  std::span<const float> model(NodeId node) const { return at(node).core->model(); }
+  node::Progress progress(NodeId node) const { return at(node).core->progress(now_); }
+  bool alive(NodeId node) const { return at(node).alive; }
+  // The first sentence with which a node gave up, if any did.
+  const std::optional<std::string>& failure() const { return failure_; }
+  node::RunReport report() const;
+
+ private:
+  struct Host {
+    std::unique_ptr<node::Core> core;
+    bool alive = true, finished = false;
+    std::uint64_t life = 0;  // counts restarts: what was meant for an earlier life is dropped
+  };
+  struct Link {
+    NodeId low, high;
+    bool whole = true;  // not cut
+    bool up = false;
+    Epoch epoch = 0;  // of the newest time it was up
+  };
+  struct Occurrence {
+    Time at;
+    std::uint64_t order;
+    std::function<void()> happen;
+    bool operator>(const Occurrence& o) const {
+      return at != o.at ? at > o.at : order > o.order;
+    }
+  };
+
+  Host& at(NodeId node) { return hosts_[index_of(node)]; }
+  const Host& at(NodeId node) const { return hosts_[index_of(node)]; }
+  void schedule(Time at, std::function<void()> happen);
+  // Only while the node lives the life it has now.
+  void schedule_at(NodeId node, Time at, std::function<void()> happen);
+  void give(NodeId node, const node::CoreEvent& event);
+  void carry_out(NodeId node, node::Effect& effect);
+  void transmit(NodeId from, const node::Send& send);
+  void start(NodeId node);
+  Link* link_between(NodeId a, NodeId b);
+  void take_down(Link& link);
+  void bring_up_when_possible(Link& link);
+
+  const node::Run& run_;
+  const SimulationOptions options_;
+  Network network_;
+  std::vector<Host> hosts_;
+  std::vector<Link> links_;
+  Observer observer_;
+  std::optional<std::string> failure_;
+  Time now_{0};
+  std::uint64_t order_ = 0;
+  std::priority_queue<Occurrence, std::vector<Occurrence>, std::greater<>> pending_;
+};
+
+}  // namespace starling::sim

@@ -1,0 +1,279 @@
+#include "gossip/rounds.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "gossip/d_psgd.h"
+
+using namespace starling;
+using namespace starling::gossip;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr NodeId kLeft = node_id(0), kSelf = node_id(1), kRight = node_id(2);
+
+SharedBytes body_of(float value) {
+  ByteBlock block(4);
+  block.floats()[0] = value;
+  return block;
+}
+
+// Node 1 of the path 0-1-2 with a model of one number, weights 1/4 to make the sums exact.
+class Node {
+ public:
+  explicit Node(bool overlap = true) : rounds_(std::make_unique<Rounds>(method(), edges(), overlap)) {}
+
+  Outbox give(const Event& event, Time now = 0s) {
+    Outbox out;
+    rounds_->handle(event, now, out);
+    return out;
+  }
+  Outbox receive(NodeId from, Round round, float value, Epoch epoch = 1, Time now = 0s) {
+    return give(Received{from, epoch, round, 0, body_of(value)}, now);
+  }
+  // Begins the round and answers its local step with `update`.
+  Outbox step(Round round, float update = 0, Time now = 0s) {
+    Outbox out = give(BeginRound{round}, now);
+    Outbox more = give(LocalStepDone{std::span(&update, 1)}, now);
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  }
+  float x() const { return rounds_->model()[0]; }
+  const Rounds& rounds() const { return *rounds_; }
+
+ private:
+  static std::vector<EdgeEnd> edges() { return {{kSelf, kLeft, 0.25}, {kSelf, kRight, 0.25}}; }
+  static std::unique_ptr<Method> method() {
+    const float start = 0;
+    return make_d_psgd(std::span(&start, 1), edges(), 1);
+  }
+  std::unique_ptr<Rounds> rounds_;
+};
+
+Node connected(bool overlap = true) {
+  Node node(overlap);
+  node.give(PeerUp{kLeft, 1});
+  node.give(PeerUp{kRight, 1});
+  return node;
+}
+
+template <class T>
+const T* find(const Outbox& out) {
+  for (const Action& action : out) {
+    if (const T* found = std::get_if<T>(&action)) return found;
+  }
+  return nullptr;
+}
+
+template <class T>
+std::size_t count(const Outbox& out) {
+  std::size_t n = 0;
+  for (const Action& action : out) n += std::holds_alternative<T>(action);
+  return n;
+}
+
+}  // namespace
+
+TEST_CASE("rounds: a round ends when both neighbors' messages and the local step are there") {
+  Node node = connected();
+  const Outbox begun = node.give(BeginRound{0});
+  CHECK(count<Send>(begun) == 2);
+  CHECK(find<RunLocalStep>(begun)->round == 0);
+  CHECK_FALSE(find<RoundFinished>(node.receive(kLeft, 0, 4)));
+  CHECK_FALSE(find<RoundFinished>(node.receive(kRight, 0, 8)));
+  const float update = 1;
+  CHECK(find<RoundFinished>(node.give(LocalStepDone{std::span(&update, 1)})));
+  CHECK(node.x() == 0.25f * 4 + 0.25f * 8 - 1);
+}
+
+TEST_CASE("rounds: without overlap nothing is sent before the local step") {
+  Node node = connected(false);
+  CHECK(count<Send>(node.give(BeginRound{0})) == 0);
+  const float update = -4;
+  const Outbox out = node.give(LocalStepDone{std::span(&update, 1)});
+  REQUIRE(count<Send>(out) == 2);
+  CHECK(find<Send>(out)->body.floats()[0] == 4);
+}
+
+TEST_CASE("rounds: the order of arrival does not change a bit") {
+  const auto run = [](bool left_first) {
+    Node node = connected();
+    node.step(0);
+    for (const NodeId from : left_first ? std::vector{kLeft, kRight} : std::vector{kRight, kLeft}) {
+      node.receive(from, 0, from == kLeft ? 0.1f : 1e8f);
+    }
+    return node.x();
+  };
+  CHECK(run(true) == run(false));
+}
+
+TEST_CASE("rounds: a neighbor one round ahead waits in the inbox") {
+  Node node = connected();
+  node.step(0);
+  node.receive(kLeft, 0, 4);
+  node.receive(kLeft, 1, 100);
+  CHECK(find<RoundFinished>(node.receive(kRight, 0, 4)));
+  CHECK(node.x() == 2);
+  node.step(1);
+  CHECK(find<RoundFinished>(node.receive(kRight, 1, 2)));
+  CHECK(node.x() == 2 + 0.25f * 98);
+}
+
+TEST_CASE("rounds: a dead neighbor's weight stays with this node and training goes on") {
+  Node node = connected();
+  node.step(0);
+  node.receive(kLeft, 0, 4);
+  CHECK(node.rounds().waiting_for() == std::vector{kRight});
+  CHECK(find<RoundFinished>(node.give(PeerDown{kRight})));
+  CHECK(node.x() == 1);
+  const Outbox next = node.step(1);
+  CHECK(count<Send>(next) == 1);
+  CHECK(find<Send>(next)->to == kLeft);
+}
+
+// Its last message is here and ours is under way: it has counted ours before it left.
+TEST_CASE("rounds: the last message of a neighbor that finished still counts") {
+  Node node = connected();
+  node.step(0);
+  node.receive(kRight, 0, 8);
+  node.give(PeerDown{kRight});
+  CHECK(find<RoundFinished>(node.receive(kLeft, 0, 4)));
+  CHECK(node.x() == 3);
+  CHECK(count<Send>(node.step(1)) == 1);
+}
+
+TEST_CASE("rounds: a message does not count when ours was never sent") {
+  Node node = connected(false);
+  node.give(BeginRound{0});
+  node.receive(kRight, 0, 8);
+  node.give(PeerDown{kRight});
+  const float update = 0;
+  const Outbox out = node.give(LocalStepDone{std::span(&update, 1)});
+  CHECK(count<Send>(out) == 1);
+  node.receive(kLeft, 0, 4);
+  CHECK(node.x() == 1);
+}
+
+TEST_CASE("rounds: a neighbor later than its deadline is left out, and says so") {
+  Node node = connected();
+  const Outbox waiting = node.step(0, 0, 10s);
+  const ArmTimer* timer = find<ArmTimer>(waiting);
+  REQUIRE(timer);
+  CHECK(timer->after == ArrivalEstimate::kFirstDeadline);
+  node.receive(kLeft, 0, 4, 1, 11s);
+  const Outbox late = node.give(TimerFired{timer->timer}, 40s);
+  const LeaveOut* left_out = find<LeaveOut>(late);
+  REQUIRE(left_out);
+  CHECK(left_out->peer == kRight);
+  CHECK(left_out->why ==
+        "nothing came for round 0 exchange 0 within 30.0 s (usual wait 0.000 s)");
+  CHECK(find<RoundFinished>(late));
+  CHECK(node.x() == 1);
+}
+
+TEST_CASE("rounds: the deadline follows what was observed") {
+  Node node = connected();
+  for (Round round = 0; round < 50; ++round) {
+    const Time begin = round * 10s;
+    node.step(round, 0, begin);
+    node.receive(kLeft, round, 0, 1, begin);
+    node.receive(kRight, round, 0, 1, begin + 2s);
+  }
+  const Outbox out = node.step(50, 0, 500s);
+  // The left one never made us wait, so its deadline is the floor; the right one has 3 s + 4 · 2 s.
+  CHECK(seconds(find<ArmTimer>(out)->after) == doctest::Approx(3).epsilon(0.01));
+  node.receive(kLeft, 50, 0, 1, 500s);
+  const Outbox fired = node.give(TimerFired{find<ArmTimer>(out)->timer}, 503100ms);
+  CHECK_FALSE(find<LeaveOut>(fired));
+  CHECK(seconds(find<ArmTimer>(fired)->after) == doctest::Approx(11 - 3.1).epsilon(0.02));
+}
+
+TEST_CASE("rounds: an outdated timer does nothing") {
+  Node node = connected();
+  const Outbox first = node.step(0);
+  node.receive(kLeft, 0, 1);
+  node.receive(kRight, 0, 1);
+  node.step(1);
+  CHECK(node.give(TimerFired{find<ArmTimer>(first)->timer}, 100s).empty());
+}
+
+TEST_CASE("rounds: a neighbor that comes back joins at the next round, in its new epoch") {
+  Node node = connected();
+  node.give(PeerDown{kRight});
+  node.step(0);
+  node.give(PeerUp{kRight, 2});
+  CHECK(node.receive(kRight, 0, 100, 2).empty());  // we are not in this exchange with it
+  CHECK(find<RoundFinished>(node.receive(kLeft, 0, 4)));
+  CHECK(node.x() == 1);
+  const Outbox next = node.step(1);
+  CHECK(count<Send>(next) == 2);
+  node.receive(kLeft, 1, 1);
+  CHECK(find<RoundFinished>(node.receive(kRight, 1, 5, 2)));
+  CHECK(node.x() == 2);
+}
+
+TEST_CASE("rounds: a message of a closed epoch is not heard") {
+  Node node = connected();
+  node.give(PeerDown{kRight});
+  node.give(PeerUp{kRight, 2});
+  node.step(0);
+  node.receive(kLeft, 0, 0);
+  CHECK(node.receive(kRight, 0, 100, 1).empty());
+  CHECK(node.rounds().waiting_for() == std::vector{kRight});
+}
+
+TEST_CASE("rounds: a neighbor that is past this round has left the edge out of it, and so do we") {
+  Node node = connected();
+  node.step(3);
+  node.receive(kLeft, 3, 4);
+  CHECK(find<RoundFinished>(node.receive(kRight, 9, 100)));
+  CHECK(node.x() == 1);
+  node.step(9);
+  node.receive(kLeft, 9, 1);
+  CHECK(node.x() == 1 + 0.25f * 99);
+}
+
+TEST_CASE("rounds: a message that no correct node sends closes the edge, not the node") {
+  const auto refusal = [](const Event& event) {
+    Node node = connected();
+    node.step(0);
+    node.receive(kLeft, 0, 4);
+    const Outbox out = node.give(event);
+    REQUIRE(find<Reject>(out));
+    CHECK(find<RoundFinished>(out));
+    CHECK(node.x() == 1);
+    return find<Reject>(out)->why;
+  };
+  CHECK(refusal(Received{kRight, 1, 0, 1, body_of(1)}) ==
+        "exchange 1 of round 0, expected one below 1");
+  CHECK(refusal(Received{kRight, 1, 0, 0, body_of(INFINITY)}) ==
+        "round 0 exchange 0: body holds inf at index 0, expected finite values");
+  CHECK(refusal(Received{kRight, 1, 0, 0, SharedBytes()}) ==
+        "round 0 exchange 0: body has 0 bytes, expected 4 (1 floats)");
+}
+
+TEST_CASE("rounds: repeated, reordered and excessive messages close the edge") {
+  Node node = connected();
+  node.step(5);
+  node.receive(kRight, 5, 1);
+  CHECK(find<Reject>(node.receive(kRight, 5, 1))->why ==
+        "round 5 exchange 0 came after round 5 exchange 0");
+  Node other = connected();
+  other.step(5);
+  other.receive(kRight, 5, 1);
+  other.receive(kRight, 6, 1);
+  CHECK(find<Reject>(other.receive(kRight, 7, 1))->why ==
+        "3 messages ahead of round 5, expected at most 2");
+}
+
+TEST_CASE("rounds: a node without neighbors trains alone") {
+  const float start = 1, update = 0.25f;
+  Rounds alone(make_d_psgd(std::span(&start, 1), {}, 1), {}, true);
+  Outbox out;
+  alone.handle(BeginRound{0}, 0s, out);
+  alone.handle(LocalStepDone{std::span(&update, 1)}, 0s, out);
+  CHECK(find<RoundFinished>(out));
+  CHECK(alone.model()[0] == 0.75f);
+}

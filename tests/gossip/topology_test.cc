@@ -1,0 +1,136 @@
+#include "gossip/topology.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using namespace starling;
+using namespace starling::gossip;
+
+namespace {
+
+Topology make(TopologyKind kind, std::size_t nodes, std::size_t degree = 0) {
+  auto made = Topology::make({.kind = kind, .nodes = nodes, .degree = degree, .edges = {}}, 1);
+  REQUIRE(made.ok());
+  return *made;
+}
+
+std::string error_of(const TopologyOptions& options) {
+  const auto made = Topology::make(options, 1);
+  REQUIRE_FALSE(made.ok());
+  CHECK(made.error().code == ErrorCode::config);
+  return made.error().message;
+}
+
+void check_doubly_stochastic(const Topology& t) {
+  for (std::size_t i = 0; i < t.nodes(); ++i) {
+    double row = t.self_weight(node_id(i));
+    for (std::size_t j = 0; j < t.nodes(); ++j) {
+      CHECK(t.weight(node_id(i), node_id(j)) == t.weight(node_id(j), node_id(i)));
+      row += t.weight(node_id(i), node_id(j));
+    }
+    CHECK(row == doctest::Approx(1).epsilon(1e-15));
+    CHECK(t.self_weight(node_id(i)) > 0);
+  }
+}
+
+struct Row {
+  TopologyKind kind;
+  std::size_t nodes;
+  double lambda_2, lambda_n, gap, s_opt, gap_at_s_opt;
+};
+
+}  // namespace
+
+// The table of specification §1.2, which was computed independently of this code.
+TEST_CASE("topology: eigenvalues, gap and over-relaxation match the table") {
+  const std::vector<Row> table = {
+      {TopologyKind::ring, 4, .33333, -.33333, .66667, 1.0000, .66667},
+      {TopologyKind::ring, 8, .80474, -.33333, .19526, 1.3084, .25548},
+      {TopologyKind::ring, 16, .94925, -.33333, .05075, 1.4450, .07333},
+      {TopologyKind::ring, 32, .98719, -.33333, .01281, 1.4857, .01903},
+      {TopologyKind::ring, 64, .99679, -.33333, .00321, 1.4964, .00480},
+      {TopologyKind::torus, 9, .4, -.2, .6, 1.111, .667},
+      {TopologyKind::torus, 16, .6, -.6, .4, 1, .4},
+      {TopologyKind::torus, 64, .8828, -.6, .1172, 1.165, .136},
+      {TopologyKind::complete, 8, 0, 0, 1, 1, 1},
+      {TopologyKind::star, 8, .875, 0, .125, 1.78, .222},
+      {TopologyKind::path, 8, .949, -.283, .0507, 1.5, .076},
+  };
+  for (const Row& row : table) {
+    CAPTURE(name_of(row.kind));
+    CAPTURE(row.nodes);
+    const Topology topology = make(row.kind, row.nodes);
+    const Spectrum s = topology.spectrum();
+    CHECK(std::abs(s.lambda_2 - row.lambda_2) < 6e-4);
+    CHECK(std::abs(s.lambda_n - row.lambda_n) < 6e-4);
+    CHECK(std::abs(s.gap() - row.gap) < 6e-4);
+    CHECK(std::abs(s.optimal_relaxation() - row.s_opt) < 6e-3);
+    CHECK(std::abs(s.gap_at_optimal_relaxation() - row.gap_at_s_opt) < 6e-4);
+    check_doubly_stochastic(topology);
+  }
+}
+
+TEST_CASE("topology: ring eigenvalues follow the closed form") {
+  const Spectrum s = make(TopologyKind::ring, 12).spectrum();
+  CHECK(s.lambda_2 == doctest::Approx((1 + 2 * std::cos(2 * M_PI / 12)) / 3).epsilon(1e-13));
+}
+
+TEST_CASE("topology: the undirected exponential graph has gap 2 / log2 n") {
+  for (const std::size_t n : {8, 16, 32, 64}) {
+    const Topology topology = make(TopologyKind::exponential, n);
+    CHECK(topology.degree(node_id(0)) == static_cast<std::size_t>(2 * std::log2(n) - 1));
+    CHECK(topology.spectrum().gap() == doctest::Approx(2 / std::log2(n)).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("topology: a ring of two is one edge of weight one half") {
+  const Topology pair = make(TopologyKind::ring, 2);
+  REQUIRE(pair.edges().size() == 1);
+  CHECK(pair.weight(node_id(0), node_id(1)) == 0.5);
+}
+
+TEST_CASE("topology: random-regular graphs are regular, connected and fixed by the seed") {
+  for (const std::size_t degree : {3, 4, 7}) {
+    const Topology a = make(TopologyKind::random_regular, 20, degree);
+    for (std::size_t i = 0; i < 20; ++i) CHECK(a.degree(node_id(i)) == degree);
+    CHECK(a.spectrum().gap() > 0);
+    CHECK(make(TopologyKind::random_regular, 20, degree).edges() == a.edges());
+    const auto other = Topology::make(
+        {.kind = TopologyKind::random_regular, .nodes = 20, .degree = degree, .edges = {}}, 2);
+    CHECK(other->edges() != a.edges());
+  }
+}
+
+TEST_CASE("topology: neighbors ascend and edges are listed once") {
+  const Topology t = *Topology::make(
+      {.kind = TopologyKind::edges, .nodes = 4, .degree = 0, .edges = {{3, 0}, {1, 0}, {2, 3}}}, 1);
+  CHECK(t.neighbors(node_id(0)) == std::vector{node_id(1), node_id(3)});
+  CHECK(t.edges().size() == 3);
+  // Metropolis: 1 / (1 + the larger degree).
+  CHECK(t.weight(node_id(0), node_id(1)) == doctest::Approx(1.0 / 3));
+  CHECK(t.weight(node_id(1), node_id(2)) == 0);
+}
+
+TEST_CASE("topology: what cannot be a flock is refused with the reason") {
+  CHECK(error_of({.kind = TopologyKind::ring, .nodes = 1, .degree = 0, .edges = {}}) ==
+        "[topology] nodes: found 1, a flock has at least 2");
+  CHECK(error_of({.kind = TopologyKind::torus, .nodes = 10, .degree = 0, .edges = {}}) ==
+        "[topology] nodes: found 10, a torus needs a product of two numbers of at least 3, such as "
+        "9, 12, 15 or 16; choose another number or kind = \"ring\"");
+  CHECK(error_of({.kind = TopologyKind::random_regular, .nodes = 5, .degree = 3, .edges = {}}) ==
+        "[topology] degree: found 3 for 5 nodes, a random regular graph needs a degree from 2 to 4 "
+        "with nodes * degree even");
+  const auto listed = [](std::vector<std::pair<std::size_t, std::size_t>> edges) {
+    return error_of({.kind = TopologyKind::edges, .nodes = 4, .degree = 0, .edges = edges});
+  };
+  CHECK(listed({{0, 1}, {1, 4}}) ==
+        "[topology] edges: found node 4 in the edge 1-4, expected 0 to 3");
+  CHECK(listed({{0, 1}, {2, 2}}) ==
+        "[topology] edges: found the edge 2-2, a node is no neighbor of its own");
+  CHECK(listed({{0, 1}, {1, 0}}) ==
+        "[topology] edges: the edge 0-1 stands twice, expected once");
+  CHECK(listed({{0, 1}, {2, 3}}) ==
+        "[topology] edges: the graph is not connected, node 0 does not reach node 2; add an edge "
+        "between the parts");
+}

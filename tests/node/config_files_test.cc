@@ -1,0 +1,111 @@
+// The files in configs/, and files that are none.
+#include <doctest/doctest.h>
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+
+#include "node/config.h"
+
+namespace starling::node {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kConfigs = fs::path(STARLING_SOURCE_DIR) / "configs";
+
+// A directory of this test's own, gone with it.
+class Scratch {
+ public:
+  Scratch() : path_(fs::temp_directory_path() / ("starling-config-" + std::to_string(getpid()))) {
+    fs::create_directories(path_);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { fs::remove_all(path_); }
+
+  fs::path write(const std::string& name, const std::string& text) const {
+    std::ofstream(path_ / name, std::ios::binary) << text;
+    return path_ / name;
+  }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+std::string refusal(const fs::path& file) {
+  const auto config = load_config(file, {});
+  REQUIRE_FALSE(config.ok());
+  CHECK(config.error().code == ErrorCode::config);
+  return config.error().message;
+}
+
+TEST_CASE("every file in configs/ loads") {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(kConfigs)) {
+    if (entry.path().extension() != ".toml") continue;
+    CAPTURE(entry.path().string());
+    const auto config = load_config(entry.path(), {});
+    if (!config) FAIL(config.error().message);
+    CHECK(config->run.name == entry.path().stem().string());
+    names.insert(config->run.name);
+  }
+  CHECK(names == std::set<std::string>{"a9a", "fashion-mnist", "hospitals", "quadratic",
+                                       "quickstart", "two-nodes"});
+}
+
+TEST_CASE("every key of the run file stands in some file of configs/") {
+  std::string all;
+  for (const auto& entry : fs::directory_iterator(kConfigs)) {
+    std::ifstream in(entry.path());
+    all += std::string(std::istreambuf_iterator<char>(in), {});
+  }
+  for (const KeyDocumentation& key : documented_keys()) {
+    CAPTURE(key.section);
+    CAPTURE(key.key);
+    CHECK(all.find("\n" + key.key + " = ") != std::string::npos);
+  }
+}
+
+TEST_CASE("quickstart: the flock of the README") {
+  const auto config = load_config(kConfigs / "quickstart.toml", {"topology.nodes=16"});
+  REQUIRE(config.ok());
+  CHECK(config->nodes.size() == 16);
+  CHECK(config->topology.nodes == 16);
+  CHECK(fs::weakly_canonical(config->data.path) ==
+        fs::weakly_canonical(fs::path(STARLING_SOURCE_DIR) / "data/uci-optdigits"));
+  CHECK(config->run.compare.size() == 3);
+}
+
+TEST_CASE("a path that is no run file is refused") {
+  const Scratch scratch;
+  const std::string missing = (scratch.path() / "none.toml").string();
+  CHECK(refusal(missing) == missing + ": no such file, expected a run file");
+  CHECK(refusal(scratch.path()) ==
+        scratch.path().string() + ": found a directory, expected a run file");
+  CHECK(refusal("/dev/null") == "/dev/null: found no regular file, expected a run file");
+  CHECK(refusal("") == ": no such file, expected a run file");
+}
+
+TEST_CASE("a file over a mebibyte is refused, one of a mebibyte is read") {
+  const Scratch scratch;
+  const fs::path large = scratch.write("large.toml", std::string((1 << 20) + 1, '\n'));
+  CHECK(refusal(large) == large.string() + ": found a file over 1048576 bytes, expected a run "
+                                           "file; is it the data set?");
+  const fs::path full = scratch.write("full.toml", std::string(1 << 20, '\n'));
+  CHECK(refusal(full) == full.string() + ": [data] path: missing, expected the path of the "
+                                         "optdigits data");
+}
+
+TEST_CASE("a message starts with the file as it was named") {
+  const Scratch scratch;
+  const fs::path file = scratch.write("bad.toml", "[run]\n  seed = -1\n");
+  CHECK(refusal(file).starts_with(file.string() + ":2:10: [run] seed: found -1"));
+}
+
+}  // namespace
+}  // namespace starling::node

@@ -1,0 +1,117 @@
+// Drives a flock of algorithms in one thread without a network or a clock: every message arrives
+// at once, in the order in which it was sent. The least that can run an Algorithm, for tests of
+// the mathematics; sim/ has links, time and faults.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "gossip/algorithm.h"
+#include "gossip/assembly.h"
+#include "protocol/check.h"
+
+namespace starling::test {
+
+// Writes node i's update at its model into `update`.
+using UpdateOf =
+    std::function<void(std::size_t node, std::span<const float> model, std::span<float> update)>;
+
+class Lockstep {
+ public:
+  // `starts[i]` is node i's start model.
+  Lockstep(const gossip::GossipOptions& options, const gossip::Topology& topology,
+           const TensorLayout& layout, const std::vector<std::vector<float>>& starts,
+           std::uint64_t seed = 7)
+      : done_(topology.nodes()) {
+    for (std::size_t i = 0; i < topology.nodes(); ++i) {
+      nodes_.push_back(gossip::make_algorithm(
+          options, {topology, layout, starts[i], node_id(i), seed}));
+    }
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      for (const NodeId peer : gossip::partners(options, topology, node_id(i))) {
+        give(i, gossip::PeerUp{peer, 1});
+      }
+    }
+  }
+
+  void run(Round rounds, const UpdateOf& update_of) {
+    for (Round r = 0; r < rounds; ++r, ++next_round_) {
+      update_of_ = &update_of;
+      std::fill(done_.begin(), done_.end(), false);
+      for (std::size_t i = 0; i < nodes_.size(); ++i) give(i, gossip::BeginRound{next_round_});
+      pump();
+      for (const bool done : done_) INVARIANT(done);
+    }
+  }
+  // Rounds whose local steps change nothing: pure gossip.
+  void mix(Round rounds) {
+    run(rounds, [](std::size_t, std::span<const float>, std::span<float> update) {
+      std::fill(update.begin(), update.end(), 0.0f);
+    });
+  }
+
+  std::span<const float> model(std::size_t node) const { return nodes_[node]->model(); }
+  std::size_t size() const { return nodes_.size(); }
+  gossip::Algorithm& algorithm(std::size_t node) { return *nodes_[node]; }
+  std::uint64_t sent_bytes() const { return sent_bytes_; }
+
+  void give(std::size_t node, const gossip::Event& event) {
+    gossip::Outbox out;
+    nodes_[node]->handle(event, Time{0}, out);
+    for (auto& action : out) queue_.push_back({node, std::move(action)});
+  }
+
+  void pump() {
+    while (!queue_.empty()) {
+      auto [node, action] = std::move(queue_.front());
+      queue_.pop_front();
+      if (auto* send = std::get_if<gossip::Send>(&action)) {
+        sent_bytes_ += send->body.size();
+        give(index_of(send->to), gossip::Received{node_id(node), send->epoch, send->round,
+                                                  send->exchange, send->body});
+      } else if (std::holds_alternative<gossip::RunLocalStep>(action)) {
+        std::vector<float> update(model(node).size());
+        (*update_of_)(node, model(node), update);
+        give(node, gossip::LocalStepDone{update});
+      } else if (std::holds_alternative<gossip::RoundFinished>(action)) {
+        done_[node] = true;
+      }
+    }
+  }
+
+  // Mean over the nodes, in double.
+  std::vector<double> mean() const {
+    std::vector<double> sum(model(0).size(), 0.0);
+    for (std::size_t i = 0; i < size(); ++i) {
+      for (std::size_t k = 0; k < sum.size(); ++k) sum[k] += model(i)[k];
+    }
+    for (double& s : sum) s /= static_cast<double>(size());
+    return sum;
+  }
+
+  // Root mean square distance of the models from their mean, relative to `scale`.
+  double consensus_distance(double scale) const {
+    const std::vector<double> center = mean();
+    double sum = 0;
+    for (std::size_t i = 0; i < size(); ++i) {
+      for (std::size_t k = 0; k < center.size(); ++k) {
+        sum += (model(i)[k] - center[k]) * (model(i)[k] - center[k]);
+      }
+    }
+    return std::sqrt(sum / static_cast<double>(size())) / scale;
+  }
+
+ private:
+  std::vector<std::unique_ptr<gossip::Algorithm>> nodes_;
+  std::vector<bool> done_;
+  std::deque<std::pair<std::size_t, gossip::Action>> queue_;
+  const UpdateOf* update_of_ = nullptr;
+  Round next_round_ = 0;
+  std::uint64_t sent_bytes_ = 0;
+};
+
+}  // namespace starling::test
