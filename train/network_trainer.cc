@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "protocol/check.h"
+#include "train/flush_denormals.h"
 
 namespace starling::train {
 namespace {
@@ -78,6 +79,7 @@ Batch NetworkTrainer::gather(std::uint64_t step) {
 }
 
 double NetworkTrainer::step(Round round, std::span<const float> x, std::span<float> update) {
+  const FlushDenormals flush;
   const std::uint64_t first = round * problem_->options.train.local_steps;
   return steps_.run(round, x, update,
                     [&](std::size_t h, std::span<const float> y, std::span<float> gradient) {
@@ -86,6 +88,7 @@ double NetworkTrainer::step(Round round, std::span<const float> x, std::span<flo
 }
 
 Evaluation NetworkTrainer::evaluate(std::span<const float> x) {
+  const FlushDenormals flush;
   const Dataset& test = problem_->data.test;
   INVARIANT(test.rows() > 0);
   Score sum;

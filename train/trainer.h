@@ -57,7 +57,9 @@ class Problem;  // loaded data, shared by the trainers of one process
 
 // Reads the data set and splits it over `nodes` nodes. Fails (ErrorCode::data) with file, offset or
 // line, what was found and what was expected; (ErrorCode::config) for a model that does not fit the
-// data (logistic on ten classes, quadratic model on optdigits, batch over the smallest share …).
+// data (logistic on ten classes, quadratic model on optdigits, more nodes than rows …) and for what
+// check_options.h refuses. A batch above a node's share is no error: that node uses its whole
+// share.
 Result<std::shared_ptr<const Problem>> load_problem(const TrainerOptions& options,
                                                     std::size_t nodes);
 

@@ -17,11 +17,11 @@ constexpr std::size_t kRows = 9;
 // Of a difference quotient: a few float roundings of a loss near 1, over a step of 2e-3.
 constexpr double kErrorMax = 5e-4;
 
-// Data and a model large enough that no ReLU sits on its corner.
+// Data and a model on whose ReLUs no difference quotient meets a corner.
 struct Fixture {
   Fixture(std::vector<std::size_t> widths, Loss loss, double l2)
       : network(widths, loss, l2), model(network.layout().size()), x(kRows * widths.front()) {
-    network.initialize(3, model);
+    network.initialize(4, model);
     Random(4, Stream::test).fill_normal(x);
     const std::size_t classes = loss == Loss::log_loss ? 2 : widths.back();
     const Random labels(5, Stream::test);

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "train/problem.h"
@@ -127,6 +129,22 @@ TEST_CASE("trainer: a round that was jumped to uses its own batch and rate") {
   run(*walker, 0, 60);
   CHECK(run(*walker, 60, 61) == run(*jumper, 60, 61));
   CHECK(run(*walker, 60, 61) != run(*jumper, 61, 62));
+}
+
+// A unit whose gradient has died keeps a momentum that shrinks below the normal floats, where x86
+// is slow; no such number may leave the trainer, and the thread's arithmetic must be left alone.
+TEST_CASE("trainer: updates hold no denormals, and the caller's own arithmetic keeps them") {
+  TrainerOptions options = optdigits();
+  options.train.learning_rate = 1e-37;
+  const auto trainer = trainer_of(options);
+  std::vector<float> x(trainer->layout().size()), update(x);
+  trainer->initialize(x);
+  trainer->step(0, x, update);
+  CHECK(std::none_of(update.begin(), update.end(),
+                     [](float u) { return std::fpclassify(u) == FP_SUBNORMAL; }));
+  CHECK(std::any_of(update.begin(), update.end(), [](float u) { return u == 0; }));
+  volatile float smallest = std::numeric_limits<float>::min();
+  CHECK(smallest / 2 > 0);
 }
 
 TEST_CASE("trainer: a batch above the share is the whole share") {

@@ -1,0 +1,144 @@
+// starling topology, starling config: what a run file means, without running it.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "daemon/commands.h"
+#include "daemon/options.h"
+#include "daemon/table.h"
+#include "node/run.h"
+
+namespace starling::daemon {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json json_of(const node::Config& config, const gossip::Topology& topology) {
+  const auto name = [&config](NodeId id) { return config.nodes[index_of(id)].name; };
+  const gossip::Spectrum spectrum = topology.spectrum();
+  Json json = {{"kind", gossip::name_of(config.topology.kind)},
+               {"nodes", Json::array()},
+               {"edges", Json::array()},
+               {"lambda_2", spectrum.lambda_2},
+               {"lambda_n", spectrum.lambda_n},
+               {"spectral_gap", spectrum.gap()},
+               {"optimal_relaxation", spectrum.optimal_relaxation()},
+               {"gap_at_optimal_relaxation", spectrum.gap_at_optimal_relaxation()}};
+  for (std::size_t i = 0; i < topology.nodes(); ++i) {
+    json["nodes"].push_back({{"name", config.nodes[i].name},
+                             {"address", config.nodes[i].address},
+                             {"degree", topology.degree(node_id(i))},
+                             {"self_weight", topology.self_weight(node_id(i))}});
+  }
+  for (const gossip::Edge& edge : topology.edges()) {
+    json["edges"].push_back(
+        {{"a", name(edge.low)}, {"b", name(edge.high)}, {"weight", edge.weight}});
+  }
+  return json;
+}
+
+void print_topology(const node::Config& config, const gossip::Topology& topology) {
+  Table table({"node", "address", "self weight", "neighbors and weights"});
+  for (std::size_t i = 0; i < topology.nodes(); ++i) {
+    std::vector<std::string> neighbors;
+    for (const NodeId peer : topology.neighbors(node_id(i))) {
+      neighbors.push_back(fmt::format("{} {:.4f}", config.nodes[index_of(peer)].name,
+                                      topology.weight(node_id(i), peer)));
+    }
+    table.add({config.nodes[i].name, config.nodes[i].address,
+               fmt::format("{:.4f}", topology.self_weight(node_id(i))),
+               fmt::format("{}", fmt::join(neighbors, ", "))});
+  }
+  const gossip::Spectrum s = topology.spectrum();
+  std::printf("%s of %zu nodes, %zu edges\n%s", gossip::name_of(config.topology.kind),
+              topology.nodes(), topology.edges().size(), table.text().c_str());
+  std::printf("lambda_2 %.5f, lambda_n %.5f, spectral gap %.5f\n", s.lambda_2, s.lambda_n, s.gap());
+  std::printf("optimal relaxation %.4f, spectral gap with it %.5f\n", s.optimal_relaxation(),
+              s.gap_at_optimal_relaxation());
+}
+
+int topology(const RunFileOptions& options) {
+  const auto config = options.load();
+  if (!config) return fail(config.error());
+  const auto made = gossip::Topology::make(config->topology, config->run.seed);
+  if (!made) return fail(made.error());
+  if (options.json) {
+    std::printf("%s\n", json_of(*config, *made).dump().c_str());
+  } else {
+    print_topology(*config, *made);
+  }
+  return 0;
+}
+
+// The file, the graph and the data: all that a daemon looks at before it opens a socket.
+int check(const RunFileOptions& options) {
+  auto config = options.load();
+  if (!config) return fail(config.error());
+  const auto run = node::load_run(std::move(*config));
+  if (!run) return fail(run.error());
+  if (options.json) {
+    Json fields = Json::object();
+    for (const FingerprintField& field : node::fingerprint_of(*run)) {
+      fields[field.name] = field.value;
+    }
+    std::printf("%s\n", Json{{"ok", true}, {"fingerprint", fields}}.dump().c_str());
+    return 0;
+  }
+  std::printf("%s is good\n", options.file.c_str());
+  for (const FingerprintField& field : node::fingerprint_of(*run)) {
+    std::printf("  %-10s %s\n", field.name.c_str(), field.value.c_str());
+  }
+  return 0;
+}
+
+int keys(bool json) {
+  if (json) {
+    Json list = Json::array();
+    for (const node::KeyDocumentation& key : node::documented_keys()) {
+      list.push_back({{"section", key.section},
+                      {"key", key.key},
+                      {"type", key.type},
+                      {"default", key.fallback},
+                      {"text", key.text}});
+    }
+    std::printf("%s\n", list.dump().c_str());
+    return 0;
+  }
+  std::string section;
+  for (const node::KeyDocumentation& key : node::documented_keys()) {
+    if (key.section != section) std::printf("[%s]\n", key.section.c_str());
+    section = key.section;
+    std::printf("  %s (%s; default %s)\n      %s\n", key.key.c_str(), key.type.c_str(),
+                key.fallback.c_str(), key.text.c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_topology(CLI::App& app, Verb& chosen) {
+  auto options = std::make_shared<RunFileOptions>();
+  CLI::App& verb = *app.add_subcommand(
+      "topology", "Nodes, edges, weights and spectral gap of a run file");
+  options->add_to(verb);
+  verb.callback([options, &chosen] { chosen = [options] { return topology(*options); }; });
+}
+
+void add_config(CLI::App& app, Verb& chosen) {
+  CLI::App& verb = *app.add_subcommand("config", "What a run file says");
+  verb.require_subcommand(1);
+  auto options = std::make_shared<RunFileOptions>();
+  CLI::App& check_verb =
+      *verb.add_subcommand("check", "Check a run file and the data that it names");
+  options->add_to(check_verb);
+  check_verb.callback([options, &chosen] { chosen = [options] { return check(*options); }; });
+  auto json = std::make_shared<bool>(false);
+  CLI::App& keys_verb = *verb.add_subcommand("keys", "Every key of a run file");
+  keys_verb.add_flag("--json", *json, "print as JSON");
+  keys_verb.callback([json, &chosen] { chosen = [json] { return keys(*json); }; });
+}
+
+}  // namespace starling::daemon

@@ -1,0 +1,70 @@
+#include "daemon/options.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdio>
+#include <utility>
+
+#include "daemon/state_dir.h"
+
+namespace starling::daemon {
+namespace {
+
+// A number and its unit, scaled; nothing where the text is not one of them.
+std::optional<double> scaled(const std::string& text,
+                             const std::vector<std::pair<std::string, double>>& units) {
+  std::size_t used = 0;
+  double number = 0;
+  try {
+    number = std::stod(text, &used);
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+  for (const auto& [unit, scale] : units) {
+    if (text.substr(used) == unit && number >= 0 && std::isfinite(number)) return number * scale;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void RunFileOptions::add_to(CLI::App& app) {
+  app.add_option("run_file", file, "the run file")->required()->type_name("RUN.toml");
+  app.add_option("--set", overrides, "replace one key of the run file")
+      ->type_name("SECTION.KEY=VALUE")
+      ->allow_extra_args(false);
+  app.add_option("--state", state, "where the run keeps its state")->type_name("DIR");
+  app.add_flag("--json", json, "print results as JSON");
+}
+
+Result<node::Config> RunFileOptions::load() const { return node::load_config(file, overrides); }
+
+std::filesystem::path RunFileOptions::state_dir(const node::Config& config) const {
+  return state.empty() ? default_state_dir(config.run.name) : std::filesystem::absolute(state);
+}
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "%s\n", error.message.c_str());
+  return static_cast<int>(error.code);
+}
+
+Result<Duration> parse_duration(const std::string& text) {
+  const auto seconds = scaled(text, {{"us", 1e-6}, {"ms", 1e-3}, {"s", 1}, {"min", 60}});
+  if (!seconds) {
+    return Error{ErrorCode::config, fmt::format("found the time '{}', expected a number with us, "
+                                                "ms, s or min, such as 10ms", text)};
+  }
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*seconds));
+}
+
+Result<double> parse_rate(const std::string& text) {
+  const auto bits = scaled(text, {{"kbit", 1e3}, {"mbit", 1e6}, {"gbit", 1e9}});
+  if (!bits || *bits == 0) {
+    return Error{ErrorCode::config, fmt::format("found the rate '{}', expected a number with kbit, "
+                                                "mbit or gbit, such as 100mbit", text)};
+  }
+  return *bits / 8;
+}
+
+}  // namespace starling::daemon

@@ -1,0 +1,36 @@
+// What every command that reads a run file takes.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "node/config.h"
+#include "protocol/result.h"
+
+namespace starling::daemon {
+
+struct RunFileOptions {
+  std::filesystem::path file;
+  std::vector<std::string> overrides;  // --set section.key=value
+  std::filesystem::path state;         // --state DIR; empty: the default below the user's
+  bool json = false;
+
+  // RUN.toml, --set, --state and --json on `app`.
+  void add_to(CLI::App& app);
+  Result<node::Config> load() const;
+  // The run's state directory.
+  std::filesystem::path state_dir(const node::Config& config) const;
+};
+
+// Prints "PROGRAM: MESSAGE" on standard error; returns the exit code of the error's kind.
+int fail(const Error& error);
+
+// "10ms", "1.5s", "100us" or "2min". Fails with ErrorCode::config.
+Result<Duration> parse_duration(const std::string& text);
+// "100mbit", "1gbit", "64kbit": bytes a second.
+Result<double> parse_rate(const std::string& text);
+
+}  // namespace starling::daemon

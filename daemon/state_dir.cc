@@ -1,0 +1,73 @@
+#include "daemon/state_dir.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+namespace starling::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error io_error(const fs::path& path, const std::string& what) {
+  return {ErrorCode::io, fmt::format("{}: {}; name another place with --state", path.string(),
+                                     what)};
+}
+
+std::string holder_of(int fd) {
+  std::array<char, 32> text{};
+  const ssize_t size = ::pread(fd, text.data(), text.size() - 1, 0);
+  return size > 0 ? std::string(text.data(), static_cast<std::size_t>(size)) : "unknown";
+}
+
+}  // namespace
+
+fs::path default_state_dir(const std::string& run) {
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state) {
+    return fs::path(state) / "starling" / run;
+  }
+  const char* home = std::getenv("HOME");
+  return fs::path(home && *home ? home : "/var/lib") / ".local" / "state" / "starling" / run;
+}
+
+NodePaths paths_of(const fs::path& state_dir, const std::string& node) {
+  return {state_dir / node};
+}
+
+Result<StateLock> StateLock::acquire(const NodePaths& paths) {
+  std::error_code failed;
+  fs::create_directories(paths.dir, failed);
+  if (failed) return io_error(paths.dir, "cannot be made: " + failed.message());
+  fs::permissions(paths.dir, fs::perms::owner_all, failed);
+  if (failed) return io_error(paths.dir, "its mode cannot be set: " + failed.message());
+  const int fd = ::open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return io_error(paths.lock(), fmt::format("cannot be opened: {}", std::strerror(errno)));
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    const std::string holder = holder_of(fd);
+    ::close(fd);
+    return Error{ErrorCode::state_locked,
+                 fmt::format("{}: another daemon (process {}) works on this state directory; stop "
+                             "it, or name another one with --state", paths.dir.string(), holder)};
+  }
+  const std::string pid = fmt::format("{}", ::getpid());
+  if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) < 0) {
+    ::close(fd);
+    return io_error(paths.lock(), fmt::format("cannot be written: {}", std::strerror(errno)));
+  }
+  return StateLock(fd);
+}
+
+StateLock::StateLock(StateLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+StateLock::~StateLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace starling::daemon

@@ -1,0 +1,40 @@
+// Where a run keeps what outlives its processes.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "protocol/result.h"
+
+namespace starling::daemon {
+
+// $XDG_STATE_HOME/starling/RUN, or ~/.local/state/starling/RUN; the folder need not exist.
+std::filesystem::path default_state_dir(const std::string& run);
+
+// The paths of one node below the run's state directory.
+struct NodePaths {
+  std::filesystem::path dir;
+  std::filesystem::path control_socket() const { return dir / "control.sock"; }
+  std::filesystem::path model() const { return dir / "model.safetensors"; }
+  std::filesystem::path log() const { return dir / "starlingd.log"; }
+  std::filesystem::path lock() const { return dir / "lock"; }
+};
+NodePaths paths_of(const std::filesystem::path& state_dir, const std::string& node);
+
+// Holds a node's directory for one process, for as long as it lives; the kernel lets go of it even
+// after kill -9.
+class StateLock {
+ public:
+  // Makes the directory (mode 0700). Fails with ErrorCode::state_locked, naming the process that
+  // holds it, or ErrorCode::io.
+  static Result<StateLock> acquire(const NodePaths& paths);
+  StateLock(StateLock&& other) noexcept;
+  StateLock& operator=(StateLock&&) = delete;
+  ~StateLock();
+
+ private:
+  explicit StateLock(int fd) : fd_(fd) {}
+  int fd_;
+};
+
+}  // namespace starling::daemon
