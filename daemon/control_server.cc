@@ -6,11 +6,10 @@
 
 #include <array>
 #include <asio/local/stream_protocol.hpp>
-#include <asio/read.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/write.hpp>
 #include <cstring>
-#include <list>
+#include <span>
+#include <vector>
 
 #include "peer/spawn.h"
 
@@ -44,18 +43,39 @@ struct ControlServer::Shared {
   Answer answer;
   std::shared_ptr<spdlog::logger> log;
   Protocol::acceptor acceptor{io};
-  std::list<Protocol::socket> open;
+  std::vector<std::shared_ptr<Protocol::socket>> open;
   bool closed = false;
 };
 
 namespace {
 
+// False: the other end is gone. (asio::async_read with as_tuple crashes in Asio 1.22.)
+Task<bool> read_all(Protocol::socket& socket, std::span<char> into) {
+  while (!into.empty()) {
+    const auto [failed, got] = co_await socket.async_read_some(
+        asio::buffer(into.data(), into.size()), peer::awaited());
+    if (failed) co_return false;
+    into = into.subspan(got);
+  }
+  co_return true;
+}
+
+Task<bool> write_all(Protocol::socket& socket, std::span<const char> from) {
+  while (!from.empty()) {
+    const auto [failed, wrote] = co_await socket.async_write_some(
+        asio::buffer(from.data(), from.size()), peer::awaited());
+    if (failed) co_return false;
+    from = from.subspan(wrote);
+  }
+  co_return true;
+}
+
 // One request; false ends the connection.
 Task<bool> serve_one(Protocol::socket& socket, const ControlServer::Answer& answer) {
+  std::array<char, sizeof(std::uint32_t)> prefix;
+  if (!co_await read_all(socket, prefix)) co_return false;
   std::uint32_t size = 0;
-  auto [no_size, got] = co_await asio::async_read(socket, asio::buffer(&size, sizeof size),
-                                                  peer::awaited());
-  if (no_size || got != sizeof size) co_return false;
+  std::memcpy(&size, prefix.data(), prefix.size());
   bool go_on = true;
   control::Reply reply;
   if (size > ControlServer::kRequestBytesMax) {
@@ -68,10 +88,9 @@ Task<bool> serve_one(Protocol::socket& socket, const ControlServer::Answer& answ
     deadline.async_wait([&socket](const asio::error_code& cancelled) {
       if (!cancelled) socket.close();
     });
-    auto [cut_short, read] = co_await asio::async_read(
-        socket, asio::buffer(text), peer::awaited());
+    const bool whole = co_await read_all(socket, text);
     deadline.cancel();
-    if (cut_short || read != size) co_return false;
+    if (!whole) co_return false;
     control::Request request;
     if (request.ParseFromString(text)) {
       reply = answer(request);
@@ -81,29 +100,26 @@ Task<bool> serve_one(Protocol::socket& socket, const ControlServer::Answer& answ
     }
   }
   const std::string out = framed(reply);
-  auto [unsent, written] = co_await asio::async_write(
-      socket, asio::buffer(out), peer::awaited());
-  co_return go_on && !unsent && written == out.size();
+  co_return co_await write_all(socket, out) && go_on;
 }
 
 template <class Shared>
-Task<void> serve(std::shared_ptr<Shared> shared,
-                 typename std::list<Protocol::socket>::iterator socket) {
-  while (!shared->closed && co_await serve_one(*socket, shared->answer)) {
+Task<void> serve(std::shared_ptr<Shared> shared, std::shared_ptr<Protocol::socket> socket) {
+  for (bool go_on = true; go_on && !shared->closed;) {
+    go_on = co_await serve_one(*socket, shared->answer);
   }
-  shared->open.erase(socket);
+  std::erase(shared->open, socket);
 }
 
 template <class Shared>
 Task<void> accept_loop(std::shared_ptr<Shared> shared) {
   while (!shared->closed) {
-    auto [failed, socket] = co_await shared->acceptor.async_accept(
-        peer::awaited());
+    auto socket = std::make_shared<Protocol::socket>(shared->io);
+    const auto [failed] = co_await shared->acceptor.async_accept(*socket, peer::awaited());
     if (failed || shared->closed) co_return;
     if (shared->open.size() >= ControlServer::kConnectionsMax) continue;
-    shared->open.push_front(std::move(socket));
-    peer::spawn(shared->io, "control connection", shared->log, serve(shared, shared->open.begin()),
-                [] {});
+    shared->open.push_back(socket);
+    peer::spawn(shared->io, "control connection", shared->log, serve(shared, socket), [] {});
   }
 }
 
@@ -118,7 +134,7 @@ ControlServer::~ControlServer() {
   const bool bound = shared_->acceptor.is_open();
   asio::error_code ignored;
   shared_->acceptor.close(ignored);
-  for (Protocol::socket& socket : shared_->open) socket.close(ignored);
+  for (const auto& socket : shared_->open) socket->close(ignored);
   std::error_code gone;
   if (bound) std::filesystem::remove(shared_->path, gone);
 }

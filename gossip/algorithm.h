@@ -59,8 +59,8 @@ struct Send {
 struct RunLocalStep {
   Round round;
 };
-// Send TimerFired{timer} back after that time. Timers are never cancelled; an outdated one is
-// ignored when it fires.
+// Send TimerFired{timer} back after that time. There is one timer: arming it again replaces it, so
+// a driver may keep a single one. It is never cancelled; an outdated one is ignored when it fires.
 struct ArmTimer {
   std::uint64_t timer;
   Duration after;

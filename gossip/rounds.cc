@@ -39,13 +39,16 @@ void Rounds::on(const BeginRound& event, Time /*now*/, Outbox& out) {
   out.push_back(RunLocalStep{event.round});
 }
 
-void Rounds::on(const PeerUp& event, Time /*now*/, Outbox& /*out*/) {
+void Rounds::on(const PeerUp& event, Time now, Outbox& out) {
   const std::size_t index = index_of_peer(event.peer);
   Edge& edge = edges_[index];
-  take_down(edge);
-  edge.active = false;  // whatever the old epoch still held; the method starts this edge anew
+  // Whatever the old epoch still held is void; the method starts this edge anew. The neighbor may
+  // say again in the new epoch what it said in the old one.
+  edge.active = false;
+  edge.inbox.clear();
   edge.epoch = event.epoch;
   method_->open_edge(index, event.epoch);
+  advance(now, out);
 }
 
 void Rounds::on(const PeerDown& event, Time now, Outbox& out) {

@@ -112,9 +112,13 @@ void Core::on(const TimerFired& event, Time now, Effects& out) {
 
 void Core::on(const StepComputed& event, Time now, Effects& out) {
   compute_ += event.took;
-  if (!std::isfinite(step_loss_) || compress::first_non_finite(update_)) {
-    finish(fmt::format("training diverged in round {}: the loss is {}; lower [train] learning_rate "
-                       "or raise its warmup", round_, step_loss_), now, out);
+  const auto broken = compress::first_non_finite(update_);
+  if (!std::isfinite(step_loss_) || broken) {
+    const std::string what = std::isfinite(step_loss_)
+                                 ? fmt::format("the update holds {}", update_[*broken])
+                                 : fmt::format("the loss is {}", step_loss_);
+    finish(fmt::format("training diverged in round {}: {}; lower [train] learning_rate or raise "
+                       "its warmup", round_, what), now, out);
     return;
   }
   give(gossip::LocalStepDone{update_}, now, out);
@@ -128,9 +132,9 @@ void Core::on(const Evaluated& event, Time now, Effects& out) {
   next(now, out);
 }
 
-void Core::on(const StopRequested& /*event*/, Time now, Effects& out) {
+void Core::on(const StopRequested& event, Time now, Effects& out) {
   stopping_ = true;
-  if (phase_ == Phase::waiting) finish(std::nullopt, now, out);
+  if (event.at_once || phase_ == Phase::waiting) finish(std::nullopt, now, out);
 }
 
 // ---- rounds ---------------------------------------------------------------------------------
@@ -177,9 +181,9 @@ void Core::begin_round(Time now, Effects& out) {
 
 void Core::round_finished(Round round, Time now, Effects& out) {
   round_ = round + 1;
-  const bool last = round_ >= options_.rounds || stopping_;
+  const bool last = round_ >= options_.rounds;
   const bool due = options_.evaluate_every > 0 && round_ % options_.evaluate_every == 0;
-  if (last || due) {
+  if (!stopping_ && (last || due)) {
     out.push_back(RunEvaluation{});
     return;
   }
@@ -188,10 +192,8 @@ void Core::round_finished(Round round, Time now, Effects& out) {
 }
 
 void Core::next(Time now, Effects& out) {
-  if (round_ >= options_.rounds || (stopping_ && evaluated_rounds_ == round_)) {
+  if (round_ >= options_.rounds || stopping_) {
     finish(std::nullopt, now, out);
-  } else if (stopping_) {
-    out.push_back(RunEvaluation{});
   } else {
     begin_round(now, out);
   }

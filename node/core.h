@@ -17,7 +17,7 @@ namespace starling::node {
 struct CoreOptions {
   Round rounds = 0;
   Round evaluate_every = 0;  // 0: only at the end
-  std::vector<NodeId> partners;
+  std::vector<NodeId> partners = {};
   // A node that starts waits this long for its neighbors, then trains with those that are there.
   Duration start_wait = std::chrono::seconds{30};
 };
@@ -39,7 +39,9 @@ struct StepComputed {  // the answer to RunLocalStep, after compute_step()
 struct Evaluated {  // the answer to RunEvaluation, after evaluate()
   Duration took;
 };
-struct StopRequested {};  // finish the round, evaluate, and be done
+struct StopRequested {  // be done without another evaluation
+  bool at_once;         // even in the middle of a round; otherwise when it is finished
+};
 using CoreEvent = std::variant<Start, PeerUp, PeerDown, Received, TimerFired, StepComputed,
                                Evaluated, StopRequested>;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "node/digest.h"
@@ -15,8 +16,9 @@ void put(Json& json, const char* key, const std::optional<double>& value) {
   if (value) json[key] = *value;
 }
 
+// Absent and null are the same: JSON has no NaN, so the loss of a node that diverged is null.
 std::optional<double> optional_from(const Json& json, const char* key) {
-  if (!json.contains(key)) return std::nullopt;
+  if (!json.contains(key) || !json[key].is_number()) return std::nullopt;
   return json[key].get<double>();
 }
 
@@ -131,7 +133,7 @@ NodeReport node_report_from_json(const Json& json) {
   NodeReport r;
   r.name = json.value("name", "");
   r.round = json.value("round", Round{0});
-  r.loss = json.value("loss", 0.0);
+  r.loss = optional_from(json, "loss").value_or(std::numeric_limits<double>::quiet_NaN());
   r.accuracy = optional_from(json, "accuracy");
   r.relative_error = optional_from(json, "relative_error");
   r.sent_bytes = json.value("sent_bytes", std::uint64_t{0});

@@ -25,9 +25,9 @@ Result<Run> load_run(Config config);
 
 std::unique_ptr<Core> make_core(const Run& run, NodeId self);
 
-// What two nodes of a run must agree on before they exchange a byte: run name, seed, topology, model
-// layout, algorithm and its parameters. The rest (paths, learning rates, the number of rounds) may
-// differ from machine to machine without harm to the exchange.
+// What two nodes of a run must agree on before they exchange a byte: run name, seed, topology,
+// model layout, algorithm and its parameters. The rest (paths, learning rates, the number of
+// rounds) may differ from machine to machine without harm to the exchange.
 Fingerprint fingerprint_of(const Run& run);
 
 }  // namespace starling::node

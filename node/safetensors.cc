@@ -14,6 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr std::uint64_t kHeaderBytesMax = 16 << 20;
+constexpr std::size_t kFloatsMax = std::size_t{1} << 40;  // far from where sizes overflow
 
 Error io_error(const std::filesystem::path& file, const std::string& what) {
   return {ErrorCode::io, fmt::format("{}: {}", file.string(), what)};
@@ -28,23 +29,30 @@ std::string header_of(const TensorLayout& layout, const std::map<std::string, st
                       {"shape", t.shape},
                       {"data_offsets", {begin, begin + t.size() * sizeof(float)}}};
   }
-  std::string text = header.dump();
+  // A note that is not UTF-8, a path say, is no reason to lose a model.
+  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
   text.resize((text.size() + 7) / 8 * 8, ' ');  // the data starts aligned
   return text;
 }
 
 // Appends one header entry to the layout; false when it is not a tensor that follows the last one.
 bool add_tensor(const std::string& name, const Json& entry, TensorLayout& layout) {
-  if (!entry.is_object() || entry.value("dtype", "") != "F32") return false;
-  if (!entry.contains("shape") || !entry.contains("data_offsets")) return false;
+  for (const char* key : {"dtype", "shape", "data_offsets"}) {
+    if (!entry.is_object() || !entry.contains(key)) return false;
+  }
   const Json& offsets = entry["data_offsets"];
-  if (!entry["shape"].is_array() || !offsets.is_array() || offsets.size() != 2) return false;
+  if (entry["dtype"] != "F32" || !entry["shape"].is_array()) return false;
+  if (!offsets.is_array() || offsets.size() != 2) return false;
   std::vector<std::size_t> shape;
+  std::size_t floats = 1;
   for (const Json& side : entry["shape"]) {
     if (!side.is_number_unsigned()) return false;
     shape.push_back(side.get<std::size_t>());
+    if (shape.back() > kFloatsMax / std::max<std::size_t>(floats, 1)) return false;
+    floats *= shape.back();
   }
   const std::size_t begin = layout.size();
+  if (floats > kFloatsMax - begin) return false;
   layout.add(name, shape);
   return offsets[0] == begin * sizeof(float) && offsets[1] == layout.size() * sizeof(float);
 }

@@ -98,6 +98,7 @@ class Links {
  public:
   Links(asio::io_context& io, LinkOptions options, PeerEvents& events,
         std::shared_ptr<spdlog::logger> log);
+  // Says no goodbye (see stop) and tells the owner nothing more; at any time.
   ~Links();
   Links(const Links&) = delete;
   Links& operator=(const Links&) = delete;
@@ -114,13 +115,14 @@ class Links {
   // Says goodbye and closes; the edge is redialled after `redial_refused`. peer_down follows.
   void left_out(NodeId peer, const std::string& why);     // it missed our deadline
   void misbehaved(NodeId peer, const std::string& why);   // it broke the protocol
-  // See PeerEvents::received.
+  // See PeerEvents::received. Also owed for the bodies of an epoch that is over: the bound holds
+  // per neighbor. More than was received is a broken invariant.
   void consumed(NodeId peer, std::uint64_t bytes);
   // What handshakes and heartbeats say of us from now on.
   void set_round(Round round);
 
   // Stops accepting and dialling, sends what is queued and a goodbye on every link, and calls
-  // `done` when all are closed, or after `deadline`. `finished`: the run is over, else stopped.
+  // `done` when all are closed, or after `deadline`. Once. `finished`: the run is over, else stopped.
   void stop(bool finished, Duration deadline, std::function<void()> done);
 
   std::vector<LinkStatus> status() const;

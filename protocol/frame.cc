@@ -114,9 +114,12 @@ Result<FrameHeader> decode_header(std::span<const std::byte, kFrameHeaderBytes> 
 }
 
 std::uint64_t hash_payload(std::span<const std::byte> message, std::span<const std::byte> body) {
+  return hash_payload(message, body.empty() ? 0 : hash_of(body));
+}
+
+std::uint64_t hash_payload(std::span<const std::byte> message, std::uint64_t body_hash) {
   const std::uint64_t first = message.empty() ? 0 : hash_of(message);
-  const std::uint64_t second = body.empty() ? 0 : hash_of(body);
-  return first * 0x9e3779b97f4a7c15ULL + second;
+  return first * 0x9e3779b97f4a7c15ULL + body_hash;
 }
 
 }  // namespace starling

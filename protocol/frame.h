@@ -56,5 +56,7 @@ Result<FrameHeader> decode_header(std::span<const std::byte, kFrameHeaderBytes> 
 
 // XXH3-64 of the message and then of the body, combined; 0 for an empty payload.
 std::uint64_t hash_payload(std::span<const std::byte> message, std::span<const std::byte> body);
+// The same where the body's hash_of() is known already; 0 for an empty body.
+std::uint64_t hash_payload(std::span<const std::byte> message, std::uint64_t body_hash);
 
 }  // namespace starling

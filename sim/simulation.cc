@@ -1,11 +1,20 @@
 #include "sim/simulation.h"
 
 #include <algorithm>
+#include <array>
 
 #include "gossip/assembly.h"
 #include "protocol/frame.h"
 
 namespace starling::sim {
+namespace {
+
+// Each end of a link with the one opposite.
+std::array<std::pair<NodeId, NodeId>, 2> both_ends(NodeId low, NodeId high) {
+  return {{{low, high}, {high, low}}};
+}
+
+}  // namespace
 
 Simulation::Simulation(const node::Run& run, SimulationOptions options)
     : run_(run),
@@ -27,9 +36,29 @@ void Simulation::schedule(Time at, std::function<void()> happen) {
   pending_.push({at, order_++, std::move(happen)});
 }
 
-void Simulation::schedule_at(NodeId node, Time at, std::function<void()> happen) {
-  schedule(at, [this, node, life = hosts_[index_of(node)].life, happen = std::move(happen)] {
-    if (hosts_[index_of(node)].alive && hosts_[index_of(node)].life == life) happen();
+void Simulation::schedule_at(NodeId node, Time time, std::function<void()> happen) {
+  schedule(time, [this, node, life = at(node).life, happen = std::move(happen)] {
+    if (at(node).alive && at(node).life == life) happen();
+  });
+}
+
+// A node has one timer. At most one occurrence waits for it, however often it is armed again, so
+// that deadlines of long ago do not fill the queue.
+void Simulation::arm(NodeId node, const node::ArmTimer& timer) {
+  at(node).timer = {timer.timer, now_ + timer.after};
+  wait_for_timer(node);
+}
+
+void Simulation::wait_for_timer(NodeId node) {
+  Host& host = at(node);
+  if (!host.timer || host.timer_looked_at <= host.timer->due) return;
+  host.timer_looked_at = host.timer->due;
+  schedule_at(node, host.timer->due, [this, node, &host] {
+    host.timer_looked_at = Time::max();
+    if (!host.timer || now_ < host.timer->due) return wait_for_timer(node);
+    const std::uint64_t id = host.timer->id;
+    host.timer.reset();
+    give(node, node::TimerFired{id});
   });
 }
 
@@ -47,7 +76,7 @@ void Simulation::run() {
 
 void Simulation::stop() {
   for (std::size_t i = 0; i < hosts_.size(); ++i) {
-    schedule_at(node_id(i), now_, [this, i] { give(node_id(i), node::StopRequested{}); });
+    schedule_at(node_id(i), now_, [this, i] { give(node_id(i), node::StopRequested{false}); });
   }
 }
 
@@ -81,8 +110,7 @@ void Simulation::carry_out(NodeId node, node::Effect& effect) {
       give(node, node::Evaluated{Duration{0}});
     });
   } else if (auto* timer = std::get_if<node::ArmTimer>(&effect)) {
-    schedule_at(node, now_ + timer->after,
-                [this, node, id = timer->timer] { give(node, node::TimerFired{id}); });
+    arm(node, *timer);
   } else if (auto* late = std::get_if<node::LeaveOut>(&effect)) {
     if (Link* link = link_between(node, late->peer)) take_down(*link);
   } else if (auto* wrong = std::get_if<node::Reject>(&effect)) {
@@ -94,54 +122,62 @@ void Simulation::carry_out(NodeId node, node::Effect& effect) {
     if (finished->failure && !failure_) {
       failure_ = run_.config.nodes[index_of(node)].name + ": " + *finished->failure;
     }
-    // Behind its last messages the neighbors see it leave.
-    for (Link& link : links_) {
-      if (link.low == node || link.high == node) take_down(link);
-    }
+    take_down_all(node);  // behind its last messages the neighbors see it leave
   }
 }
 
 // ---- links ----------------------------------------------------------------------------------
 
-Simulation::Link* Simulation::link_between(NodeId a, NodeId b) {
-  const auto it = std::ranges::find_if(links_, [&](const Link& link) {
-    return link.low == std::min(a, b) && link.high == std::max(a, b);
-  });
-  return it == links_.end() ? nullptr : &*it;
+const Simulation::Link* Simulation::link_between(NodeId a, NodeId b) const {
+  const std::pair ends{std::min(a, b), std::max(a, b)};
+  const auto ends_of = [](const Link& link) { return std::pair{link.low, link.high}; };
+  const auto it = std::ranges::lower_bound(links_, ends, {}, ends_of);  // in order of the edges
+  return it != links_.end() && ends_of(*it) == ends ? &*it : nullptr;
 }
 
 void Simulation::transmit(NodeId from, const node::Send& send) {
   Link* link = link_between(from, send.to);
   if (!link->up || link->epoch != send.epoch) return;
-  const Time arrives =
-      network_.arrival(from, send.to, kFrameHeaderBytes + send.body.size(), now_);
-  schedule_at(send.to, arrives, [this, link, from, send] {
-    // What was sent before an orderly end still arrives; a cut loses it.
-    if (link->epoch != send.epoch || !link->whole || !at(from).alive) return;
-    give(send.to, node::Received{from, send.epoch, send.round, send.exchange, send.body});
+  const std::uint64_t bytes = kFrameHeaderBytes + send.body.size();
+  schedule_at(send.to, network_.reached(from, bytes, now_), [this, link, from, send, bytes] {
+    schedule_at(send.to, network_.received(send.to, bytes, now_), [this, link, from, send] {
+      // What was sent before an orderly end still arrives; a cut loses it.
+      if (link->epoch != send.epoch || !link->whole || !at(from).alive) return;
+      give(send.to, node::Received{from, send.epoch, send.round, send.exchange, send.body});
+    });
   });
 }
 
-// Both ends learn of it a moment later, behind whatever a leaving node had sent.
+// Both ends learn of it a moment later, behind whatever the other one had sent. Until then the link
+// does not come up again, so that a node hears of the end of an epoch before the next one begins.
 void Simulation::take_down(Link& link) {
   if (!link.up) return;
   link.up = false;
-  const Time noticed = std::max(network_.arrival(link.low, link.high, 0, now_),
-                                network_.arrival(link.high, link.low, 0, now_)) +
-                       options_.notice;
-  for (const auto& [node, peer] : {std::pair{link.low, link.high}, std::pair{link.high, link.low}}) {
-    schedule_at(node, noticed, [this, node, peer] { give(node, node::PeerDown{peer}); });
+  link.unaware = 2;
+  for (const auto& [node, peer] : both_ends(link.low, link.high)) {
+    const auto notice = [this, node, peer, &link, life = at(node).life] {
+      if (at(node).alive && at(node).life == life) give(node, node::PeerDown{peer});
+      if (--link.unaware == 0) bring_up_when_possible(link);
+    };
+    schedule(network_.reached(peer, 0, now_), [this, node, notice] {
+      schedule(network_.received(node, 0, now_) + options_.notice, notice);
+    });
   }
-  schedule(noticed, [this, &link] { bring_up_when_possible(link); });
+}
+
+void Simulation::take_down_all(NodeId node) {
+  for (Link& link : links_) {
+    if (link.low == node || link.high == node) take_down(link);
+  }
 }
 
 void Simulation::bring_up_when_possible(Link& link) {
   const auto ready = [this](NodeId node) { return at(node).alive && !at(node).finished; };
-  if (link.up || !link.whole || !ready(link.low) || !ready(link.high)) return;
+  if (link.up || link.unaware > 0 || !link.whole || !ready(link.low) || !ready(link.high)) return;
   link.up = true;
   ++link.epoch;
   const Time when = link.epoch == 1 ? now_ : now_ + options_.notice;
-  for (const auto& [node, peer] : {std::pair{link.low, link.high}, std::pair{link.high, link.low}}) {
+  for (const auto& [node, peer] : both_ends(link.low, link.high)) {
     const Round round = at(peer).core->progress(now_).rounds_done;
     schedule_at(node, when, [this, node, peer, round, epoch = link.epoch] {
       give(node, node::PeerUp{peer, epoch, round});
@@ -154,6 +190,7 @@ void Simulation::bring_up_when_possible(Link& link) {
 void Simulation::cut(NodeId a, NodeId b, Time when) {
   schedule(when, [this, a, b] {
     Link* link = link_between(a, b);
+    if (!link) return;
     take_down(*link);
     link->whole = false;
   });
@@ -162,6 +199,7 @@ void Simulation::cut(NodeId a, NodeId b, Time when) {
 void Simulation::heal(NodeId a, NodeId b, Time when) {
   schedule(when, [this, a, b] {
     Link* link = link_between(a, b);
+    if (!link) return;
     link->whole = true;
     bring_up_when_possible(*link);
   });
@@ -170,18 +208,23 @@ void Simulation::heal(NodeId a, NodeId b, Time when) {
 void Simulation::kill(NodeId node, Time when) {
   schedule(when, [this, node] {
     at(node).alive = false;
-    for (Link& link : links_) {
-      if (link.low == node || link.high == node) take_down(link);
-    }
+    take_down_all(node);
   });
 }
 
 void Simulation::restart(NodeId node, Time when) {
   schedule(when, [this, node] {
     Host& host = at(node);
-    host = {node::make_core(run_, node), true, false, host.life + 1};
+    host.alive = false;
+    take_down_all(node);
+    host = {.core = node::make_core(run_, node), .life = host.life + 1};
     start(node);
   });
+}
+
+Epoch Simulation::epoch(NodeId a, NodeId b) const {
+  const Link* link = link_between(a, b);
+  return link ? link->epoch : 0;
 }
 
 // ---- report ---------------------------------------------------------------------------------

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <queue>
+#include <utility>
 #include <vector>
 
 #include "node/core.h"
@@ -15,7 +17,7 @@
 namespace starling::sim {
 
 struct SimulationOptions {
-  LinkModel link;
+  LinkModel link = {};
   // Virtual time that a local step takes; coding and evaluation take none.
   Duration step{0};
   // How long after a link was cut or a node killed the other end notices, and how long after both
@@ -34,9 +36,9 @@ class Simulation {
 
   void observe(Observer observer) { observer_ = std::move(observer); }
 
-  // Faults, each from that time on. A killed node loses everything; a restarted one begins anew
-  // with the start model. A cut link loses what is under way on it; an edge that heals or whose
-  // node comes back is a new epoch at both ends.
+  // Faults, each from that time on. A killed node loses everything; a restarted one, alive or not,
+  // begins anew with the start model. A cut link loses what is under way on it; an edge that heals
+  // or whose node comes back is a new epoch at both ends. Links that the run has not are ignored.
   void cut(NodeId a, NodeId b, Time at);
   void heal(NodeId a, NodeId b, Time at);
   void kill(NodeId node, Time at);
@@ -52,20 +54,29 @@ class Simulation {
   std::span<const float> model(NodeId node) const { return at(node).core->model(); }
   node::Progress progress(NodeId node) const { return at(node).core->progress(now_); }
   bool alive(NodeId node) const { return at(node).alive; }
+  // Of the newest life of the edge, up or not; 0: it never was up.
+  Epoch epoch(NodeId a, NodeId b) const;
   // The first sentence with which a node gave up, if any did.
   const std::optional<std::string>& failure() const { return failure_; }
   node::RunReport report() const;
 
  private:
+  struct Timer {
+    std::uint64_t id;
+    Time due;
+  };
   struct Host {
     std::unique_ptr<node::Core> core;
     bool alive = true, finished = false;
     std::uint64_t life = 0;  // counts restarts: what was meant for an earlier life is dropped
+    std::optional<Timer> timer = std::nullopt;
+    Time timer_looked_at = Time::max();  // the next time at which someone looks at the timer
   };
   struct Link {
     NodeId low, high;
     bool whole = true;  // not cut
     bool up = false;
+    int unaware = 0;  // ends that have not heard yet that it went down
     Epoch epoch = 0;  // of the newest time it was up
   };
   struct Occurrence {
@@ -81,13 +92,19 @@ class Simulation {
   const Host& at(NodeId node) const { return hosts_[index_of(node)]; }
   void schedule(Time at, std::function<void()> happen);
   // Only while the node lives the life it has now.
-  void schedule_at(NodeId node, Time at, std::function<void()> happen);
+  void schedule_at(NodeId node, Time time, std::function<void()> happen);
+  void arm(NodeId node, const node::ArmTimer& timer);
+  void wait_for_timer(NodeId node);
   void give(NodeId node, const node::CoreEvent& event);
   void carry_out(NodeId node, node::Effect& effect);
   void transmit(NodeId from, const node::Send& send);
   void start(NodeId node);
-  Link* link_between(NodeId a, NodeId b);
+  const Link* link_between(NodeId a, NodeId b) const;
+  Link* link_between(NodeId a, NodeId b) {
+    return const_cast<Link*>(std::as_const(*this).link_between(a, b));
+  }
   void take_down(Link& link);
+  void take_down_all(NodeId node);
   void bring_up_when_possible(Link& link);
 
   const node::Run& run_;

@@ -1,0 +1,167 @@
+// The dialling half of the table.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "peer/table.h"
+
+namespace starling::peer {
+
+Task<void> Table::dial_loop(Edge& edge) {
+  while (!stopping_) {
+    const bool busy = edge.session || !edge.pending.empty();
+    if (!busy && Clock::now() >= edge.dial_at) {
+      co_await dial_once(edge);
+      continue;
+    }
+    edge.wake.expires_at(busy ? kNever : edge.dial_at);
+    co_await edge.wake.async_wait(awaited());
+  }
+}
+
+Task<void> Table::dial_once(Edge& edge) {
+  const auto dial = std::make_shared<Dial>();
+  const auto connection = std::make_shared<Connection>(io_);
+  dial->connection = connection;
+  connection->close_after(options_.handshake_max);
+  edge.dial = dial;
+  update_state(edge);
+
+  const Result<void> connected = co_await connect(edge, *dial);
+  Answer answer;
+  if (!connected) {
+    answer.error = connected.error();
+  } else if (!dial->abandoned) {
+    dial->hello_sent = true;
+    answer = co_await say_hello(
+        *connection, make_hello(self_, edge.neighbor.name, edge.last_epoch, round_));
+  }
+  edge.dial = nullptr;
+  if (dial->abandoned) {
+    plan_dial(edge);
+    update_state(edge);
+    co_return;
+  }
+  co_await take_answer(edge, connection, std::move(answer));
+  update_state(edge);
+}
+
+Task<Result<std::vector<Tcp::endpoint>>> Table::look_up(const Edge& edge, Dial& dial) {
+  const HostPort address = parse_address(edge.neighbor.address).value();  // listen() checked it
+  std::vector<Tcp::endpoint> endpoints;
+  if (const auto ip = literal(address.host)) {
+    endpoints.emplace_back(*ip, address.port);
+    co_return endpoints;
+  }
+  dial.resolver = std::make_shared<Tcp::resolver>(io_);
+  const auto [error, found] = co_await dial.resolver->async_resolve(
+      address.host, fmt::to_string(address.port), awaited());
+  if (error) {
+    co_return Error{ErrorCode::io, fmt::format("the name {} is not known: {}", address.host,
+                                               sentence(error))};
+  }
+  for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+  co_return endpoints;
+}
+
+Task<Result<void>> Table::connect(const Edge& edge, Dial& dial) {
+  const auto endpoints = co_await look_up(edge, dial);
+  if (!endpoints) co_return endpoints.error();
+  Result<void> last = Error{ErrorCode::io, "its name has no address"};
+  for (const Tcp::endpoint& endpoint : endpoints.value()) {
+    last = allow_plaintext(endpoint.address(), options_.insecure_plaintext, edge.neighbor.name);
+    if (!last) continue;
+    // Asio would open a closed socket again.
+    if (dial.abandoned || dial.connection->timed_out()) {
+      co_return Error{ErrorCode::io, "no connection before the deadline"};
+    }
+    last = co_await connect_to(endpoint, dial);
+    if (last) break;
+  }
+  co_return last;
+}
+
+Task<Result<void>> Table::connect_to(Tcp::endpoint endpoint, Dial& dial) {
+  Tcp::socket& socket = dial.connection->socket();
+  auto [error] = co_await socket.async_connect(endpoint, awaited());
+  if (dial.connection->timed_out()) {
+    co_return Error{ErrorCode::io, "no connection before the deadline"};
+  }
+  if (!error) {
+    // Dialling a free local port can meet itself: TCP's simultaneous open.
+    std::error_code gone;
+    if (socket.local_endpoint(gone) == socket.remote_endpoint(gone)) {
+      error = asio::error::connection_refused;
+    }
+  }
+  if (error) {
+    std::error_code ignored;
+    socket.close(ignored);
+    co_return Error{ErrorCode::io, sentence(error)};
+  }
+  dial.connection->connected();
+  co_return Result<void>{};
+}
+
+Task<void> Table::take_answer(Edge& edge, std::shared_ptr<Connection> connection, Answer answer) {
+  if (answer.welcome) {
+    const auto refusal = judge(self_, *answer.welcome, edge.neighbor.name);
+    const Epoch epoch = answer.welcome->epoch();
+    if (refusal) {
+      refused(edge, *refusal, true, connection->remote());
+      edge.delay = std::max(edge.delay, options_.redial_refused);
+      plan_dial(edge);
+      co_await refuse(connection, *refusal);
+      co_return;
+    }
+    if (epoch > edge.last_epoch) {
+      up(edge, connection, {.epoch = epoch, .round = answer.welcome->round(), .dialled = true});
+      co_return;
+    }
+    answer.error = Error{ErrorCode::peer, fmt::format("its epoch is {}, expected more than {}",
+                                                      epoch, edge.last_epoch)};
+  }
+  if (answer.refusal) {
+    refused(edge, *answer.refusal, false, connection->remote());
+    // After a tie the winning connection is on its way; otherwise nothing changes soon.
+    if (answer.refusal->reason() != wire::Refusal::duplicate) {
+      edge.delay = std::max(edge.delay, options_.redial_refused);
+    }
+    plan_dial(edge);
+  }
+  if (answer.error) dial_failed(edge, *answer.error);
+  connection->close();
+}
+
+void Table::dial_failed(Edge& edge, const Error& why) {
+  if (stopping_) return;
+  // A rule was broken, or the address is not allowed.
+  const bool slowly = why.code != ErrorCode::io;
+  if (slowly) edge.delay = std::max(edge.delay, options_.redial_refused);
+  const std::string reason = edge.last_epoch == 0 ? "never connected: " + why.message : why.message;
+  if (reason != edge.reason) {
+    log_->log(slowly ? spdlog::level::warn : spdlog::level::info, "{} ({}): {}",
+              edge.neighbor.name, edge.neighbor.address, reason);
+  }
+  edge.reason = reason;
+  plan_dial(edge);
+}
+
+void Table::abandon_dial(Edge& edge) {
+  if (!edge.dial) return;
+  edge.dial->abandoned = true;
+  edge.dial->connection->close();
+  if (edge.dial->resolver) edge.dial->resolver->cancel();
+}
+
+void Table::plan_dial(Edge& edge) {
+  const Random random(options_.seed, Stream::redial_jitter,
+                      {index_of(options_.self), index_of(edge.neighbor.id)});
+  const double share = 0.5 + 0.5 * random.uniform(edge.jitters++);
+  const auto wait = std::chrono::duration<double, std::nano>(
+      share * static_cast<double>(edge.delay.count()));
+  edge.dial_at = Clock::now() + std::chrono::duration_cast<Duration>(wait);
+  edge.delay = std::min(2 * edge.delay, options_.redial_max);
+}
+
+}  // namespace starling::peer

@@ -1,0 +1,113 @@
+// From a run file to a node, and what two nodes of a run must agree on.
+#include "node/run.h"
+
+#include <doctest/doctest.h>
+
+#include "node/digest.h"
+
+using namespace starling;
+using namespace starling::node;
+
+namespace {
+
+constexpr const char* kRunFile = R"(
+[run]
+name = "small"
+[topology]
+nodes = 5
+[data]
+kind = "quadratic"
+dimension = 12
+[model]
+kind = "quadratic"
+)";
+
+Result<Run> run_with(const std::vector<std::string>& overrides) {
+  auto config = parse_config(kRunFile, "run.toml", "base", overrides);
+  if (!config) return config.error();
+  return load_run(std::move(*config));
+}
+
+// The names of the fields that the overrides change.
+std::vector<std::string> changed_by(const std::vector<std::string>& overrides) {
+  const auto ours = run_with({}), theirs = run_with(overrides);
+  REQUIRE(ours.ok());
+  if (!theirs) FAIL(theirs.error().message);
+  const Fingerprint a = fingerprint_of(*ours), b = fingerprint_of(*theirs);
+  REQUIRE(a.size() == b.size());
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    REQUIRE(a[i].name == b[i].name);
+    if (a[i].value != b[i].value) names.push_back(a[i].name);
+  }
+  return names;
+}
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("run: a change alters exactly the field of the fingerprint that names it") {
+  CHECK(changed_by({}) == Names{});
+  CHECK(changed_by({"run.name=other"}) == Names{"run"});
+  CHECK(changed_by({"run.seed=2"}) == Names{"seed"});
+  CHECK(changed_by({"topology.nodes=6"}) == Names{"topology"});
+  CHECK(changed_by({"topology.kind=complete"}) == Names{"topology"});
+  CHECK(changed_by({"data.dimension=20"}) == Names{"model"});
+  for (const char* change : {"gossip.algorithm=d-psgd", "gossip.rank=2", "gossip.iterations=3",
+                             "gossip.overlap=false", "gossip.relaxation=1.25"}) {
+    CAPTURE(change);
+    CHECK(changed_by({change}) == Names{"algorithm"});
+  }
+}
+
+// A machine may have its own of these without harm to the exchange.
+TEST_CASE("run: rounds, evaluations and learning rates are no part of the fingerprint") {
+  CHECK(changed_by({"run.rounds=7", "run.evaluate_every=3", "train.learning_rate=0.25",
+                    "train.momentum=0.5", "data.path=elsewhere"}) == Names{});
+}
+
+TEST_CASE("run: edges are part of the fingerprint, not only their number") {
+  const auto with_edges = [](const char* edges) {
+    const std::string nodes =
+        "[[node]]\nname=\"a\"\naddress=\"h:1\"\n[[node]]\nname=\"b\"\naddress=\"h:2\"\n"
+        "[[node]]\nname=\"c\"\naddress=\"h:3\"\n";
+    auto config = parse_config("[topology]\nkind=\"edges\"\nedges=" + std::string(edges) +
+                                   "\n[data]\nkind=\"quadratic\"\n[model]\nkind=\"quadratic\"\n" +
+                                   nodes,
+                               "run.toml", "base", {});
+    if (!config) FAIL(config.error().message);
+    return fingerprint_of(*load_run(std::move(*config)));
+  };
+  const Fingerprint one = with_edges(R"([["a","b"],["b","c"]])");
+  const auto difference = first_difference(one, with_edges(R"([["a","b"],["a","c"]])"));
+  REQUIRE(difference);
+  CHECK(difference->field == "topology");
+  CHECK(difference->ours.find("3 nodes, 2 edges, sha256 ") == 0);
+  CHECK_FALSE(first_difference(one, with_edges(R"([["b","c"],["a","b"]])")).has_value());
+}
+
+TEST_CASE("run: a fingerprint is readable") {
+  const Fingerprint fingerprint = fingerprint_of(*run_with({"gossip.rank=2"}));
+  CHECK(fingerprint[0] == FingerprintField{"run", "small"});
+  CHECK(fingerprint[1] == FingerprintField{"seed", "1"});
+  CHECK(fingerprint[3] == FingerprintField{"model", "x:3x4"});
+  CHECK(fingerprint[4] == FingerprintField{
+                              "algorithm", "powergossip rank=2 iterations=1 overlap=true "
+                                           "relaxation=1"});
+}
+
+TEST_CASE("run: all nodes of a run start from the same model") {
+  const auto run = run_with({});
+  REQUIRE(run.ok());
+  const auto first = make_core(*run, node_id(0)), last = make_core(*run, node_id(4));
+  CHECK(first->model().size() == 12);
+  CHECK(sha256_of(first->model()) == sha256_of(last->model()));
+  CHECK(first->progress(Time{0}).waiting_for.size() == 2);
+}
+
+TEST_CASE("run: data that is not there is told before anything starts") {
+  const auto run = run_with({"data.kind=optdigits", "model.kind=softmax", "data.path=/nowhere"});
+  REQUIRE_FALSE(run.ok());
+  CHECK(run.error().code == ErrorCode::data);
+}

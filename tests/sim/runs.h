@@ -1,0 +1,89 @@
+// Runs for simulations, from the words of a run file.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "node/config.h"
+#include "node/run.h"
+#include "sim/simulation.h"
+
+namespace starling::sim::test {
+
+inline node::Run make_run(const std::string& text, const std::vector<std::string>& overrides) {
+  auto config = node::parse_config(text, "run.toml", ".", overrides);
+  if (!config) FAIL(config.error().message);
+  auto run = node::load_run(std::move(*config));
+  if (!run) FAIL(run.error().message);
+  return std::move(*run);
+}
+
+// Strongly heterogeneous quadratic on the ring of 8 with constant steps: specification §0, QUAD.
+// Its start model is 0, and a message of D-PSGD weighs kDenseMessage bytes.
+inline node::Run quadratic(const std::vector<std::string>& overrides = {}) {
+  return make_run(R"(
+[run]
+rounds = 100
+evaluate_every = 0
+[topology]
+kind = "ring"
+nodes = 8
+[data]
+kind = "quadratic"
+dimension = 20
+condition = 10
+heterogeneity = 2
+[model]
+kind = "quadratic"
+[train]
+batch = 0
+learning_rate = 0.01
+[gossip]
+algorithm = "d-psgd"
+)", overrides);
+}
+inline constexpr std::uint64_t kDenseMessage = 64 + 20 * 4;
+
+// Real digits on a ring of 4, each node with few of the labels.
+inline node::Run digits(const std::vector<std::string>& overrides = {}) {
+  return make_run(R"(
+[run]
+rounds = 60
+evaluate_every = 0
+[topology]
+kind = "ring"
+nodes = 4
+[data]
+kind = "optdigits"
+path = ")" STARLING_SOURCE_DIR R"(/data/uci-optdigits"
+split = "dirichlet"
+alpha = 0.3
+[model]
+kind = "mlp"
+hidden = [32]
+[train]
+batch = 32
+learning_rate = 0.1
+momentum = 0.9
+[gossip]
+algorithm = "powergossip"
+rank = 1
+iterations = 2
+)", overrides);
+}
+
+inline node::RunReport simulate(const node::Run& run, const SimulationOptions& options = {}) {
+  Simulation simulation(run, options);
+  simulation.run();
+  return simulation.report();
+}
+
+inline std::vector<std::string> hashes(const node::RunReport& report) {
+  std::vector<std::string> all;
+  for (const node::NodeReport& node : report.nodes) all.push_back(node.parameters_sha256);
+  return all;
+}
+
+}  // namespace starling::sim::test
