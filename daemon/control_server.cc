@@ -49,7 +49,7 @@ struct ControlServer::Shared {
 
 namespace {
 
-// False: the other end is gone. (asio::async_read with as_tuple crashes in Asio 1.22.)
+// False: the other end is gone.
 Task<bool> read_all(Protocol::socket& socket, std::span<char> into) {
   while (!into.empty()) {
     const auto [failed, got] = co_await socket.async_read_some(

@@ -122,7 +122,8 @@ class Links {
   void set_round(Round round);
 
   // Stops accepting and dialling, sends what is queued and a goodbye on every link, and calls
-  // `done` when all are closed, or after `deadline`. Once. `finished`: the run is over, else stopped.
+  // `done` when all are closed, or after `deadline`. `finished`: the run is over, else stopped.
+  // To be called once.
   void stop(bool finished, Duration deadline, std::function<void()> done);
 
   std::vector<LinkStatus> status() const;

@@ -6,7 +6,7 @@
 using namespace starling;
 using namespace starling::peer;
 
-TEST_CASE("an address is host:port or [v6]:port") {
+TEST_CASE("an address is a host and a port, IPv6 in brackets") {
   CHECK(parse_address("n0:7700").value() == HostPort{"n0", 7700});
   CHECK(parse_address("127.0.0.1:1").value() == HostPort{"127.0.0.1", 1});
   CHECK(parse_address("[::1]:65535").value() == HostPort{"::1", 65535});

@@ -22,12 +22,21 @@ namespace starling::peer::test {
 
 using std::chrono::milliseconds;
 
-// A port that nobody listens on. The kernel does not give it out again soon.
-inline std::uint16_t free_port() {
-  asio::io_context io;
-  Tcp::acceptor acceptor(io, Tcp::endpoint(asio::ip::address_v4::loopback(), 0));
-  return acceptor.local_endpoint().port();
-}
+// A port that nobody else gets while this lives: bound, but not listened on, so that a Links, which
+// reuses addresses as well, can.
+class FreePort {
+ public:
+  FreePort() : holder_(io_, Tcp::v4()) {
+    holder_.set_option(Tcp::acceptor::reuse_address(true));
+    holder_.bind(Tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  }
+  std::uint16_t number() const { return holder_.local_endpoint().port(); }
+  std::string address() const { return fmt::format("127.0.0.1:{}", number()); }
+
+ private:
+  asio::io_context io_;
+  Tcp::acceptor holder_;
+};
 
 // Runs `io` until `wanted` holds; false after `limit`.
 inline bool run_until(asio::io_context& io, const std::function<bool()>& wanted,
@@ -103,11 +112,11 @@ class Node : public PeerEvents {
 class Flock {
  public:
   explicit Flock(std::size_t nodes) {
-    for (std::size_t i = 0; i < nodes; ++i) ports_.push_back(free_port());
+    for (std::size_t i = 0; i < nodes; ++i) ports_.push_back(std::make_unique<FreePort>());
   }
 
-  std::string address(std::size_t i) const { return fmt::format("127.0.0.1:{}", ports_[i]); }
-  std::uint16_t port(std::size_t i) const { return ports_[i]; }
+  std::string address(std::size_t i) const { return ports_[i]->address(); }
+  std::uint16_t port(std::size_t i) const { return ports_[i]->number(); }
 
   LinkOptions options(std::size_t self) const {
     LinkOptions o;
@@ -124,7 +133,7 @@ class Flock {
   }
 
  private:
-  std::vector<std::uint16_t> ports_;
+  std::vector<std::unique_ptr<FreePort>> ports_;
 };
 
 // A peer played by hand.

@@ -66,7 +66,8 @@ TEST_CASE("a second process under a neighbor's name is refused while the first o
   options.heartbeat_every = twin_options.heartbeat_every = milliseconds{40};
   Node node(io, options);
   Node first(io, twin_options);
-  twin_options.listen_address = fmt::format("127.0.0.1:{}", free_port());
+  const FreePort port;
+  twin_options.listen_address = port.address();
   Node twin(io, twin_options);
   for (Node* n : {&node, &first, &twin}) REQUIRE((*n)->listen().ok());
   node->start();

@@ -22,7 +22,7 @@ TEST_CASE("the first difference in our order is named, with both values") {
   CHECK(found->theirs == "cnn");
 }
 
-TEST_CASE("a field that one side lacks is a difference; only theirs come last") {
+TEST_CASE("a field that one side lacks is a difference, and only theirs come last") {
   auto found = first_difference(kOurs, {kOurs[0], kOurs[2]});
   REQUIRE(found.has_value());
   CHECK(found->field == "model");

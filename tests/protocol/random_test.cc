@@ -29,7 +29,7 @@ TEST_CASE("another seed, stream or part gives other numbers") {
   CHECK(seen.size() == 7);
 }
 
-TEST_CASE("uniform numbers lie in [0, 1) and fill it evenly") {
+TEST_CASE("uniform numbers are at least 0, below 1, and spread evenly") {
   const Random random(3, Stream::test);
   std::array<int, 10> tenths{};
   constexpr int kDraws = 100'000;

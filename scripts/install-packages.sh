@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that are named and missing; says nothing when all are there.
+#   install-packages.sh build          what building and running needs
+#   install-packages.sh build test     … and what the tests need on top
+set -euo pipefail
+build=(g++ cmake ninja-build ccache pkg-config libasio-dev protobuf-compiler libprotobuf-dev
+  libeigen3-dev libspdlog-dev libfmt-dev libtomlplusplus-dev libhwy-dev libcli11-dev zlib1g-dev
+  nlohmann-json3-dev libssl-dev libxxhash-dev)
+test=(doctest-dev python3-minimal libpython3-stdlib)
+bench=(iperf3 python3-torch python3-numpy iproute2)
+
+wanted=()
+for group in "$@"; do
+  case $group in
+    build) wanted+=("${build[@]}") ;;
+    test) wanted+=("${test[@]}") ;;
+    bench) wanted+=("${bench[@]}") ;;
+    *) echo "install-packages.sh: found the group '$group', expected build, test or bench" >&2; exit 2 ;;
+  esac
+done
+
+missing=()
+for package in "${wanted[@]}"; do
+  [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true) == installed ]] ||
+    missing+=("$package")
+done
+((${#missing[@]})) || exit 0
+
+command -v apt-get >/dev/null || {
+  echo "install-packages.sh: this system has no apt-get; install these packages by hand: ${missing[*]}" >&2
+  exit 1
+}
+sudo=()
+if ((EUID != 0)); then
+  command -v sudo >/dev/null || {
+    echo "install-packages.sh: ${#missing[@]} packages are missing (${missing[*]}); run this as root, or install sudo" >&2
+    exit 1
+  }
+  sudo=(sudo)
+fi
+echo "installing ${#missing[@]} packages: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${sudo[@]}" apt-get update -qq
+"${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

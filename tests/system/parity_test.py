@@ -1,0 +1,78 @@
+"""A run in the simulator and the same run by daemons end on the same bits."""
+import unittest
+
+from flock import FlockTest
+
+RUN_KEYS = ["run", "algorithm", "rounds", "wall_seconds", "train_seconds", "mean_accuracy",
+            "min_accuracy", "mean_loss", "consensus_distance", "nodes"]
+NODE_KEYS = ["name", "round", "loss", "accuracy", "sent_bytes", "sent_uncompressed_bytes",
+             "received_bytes", "compute_seconds", "encode_seconds", "wait_seconds",
+             "evaluate_seconds", "train_seconds", "parameters_sha256"]
+# What depends on neither driver nor clock.
+SAME_KEYS = ["name", "round", "loss", "sent_bytes", "sent_uncompressed_bytes", "received_bytes",
+             "parameters_sha256"]
+
+RING = {"topology.kind": "ring", "topology.nodes": 8}
+TORUS = {"topology.kind": "torus", "topology.nodes": 9}
+D_PSGD = {"gossip.algorithm": "d-psgd"}
+POWERGOSSIP = {"gossip.algorithm": "powergossip", "gossip.rank": 1, "gossip.iterations": 2}
+
+
+class Parity(FlockTest):
+    def check(self, *changes):
+        self.write_run({key: value for part in changes for key, value in part.items()})
+        simulated = self.starling("simulate", "--json")
+        real = self.starling("up", "--json")
+        self.assertEqual(*[[{key: node[key] for key in SAME_KEYS} for node in run["nodes"]]
+                           for run in (simulated, real)])
+        for key in ("run", "algorithm", "rounds", "mean_loss"):
+            self.assertEqual(simulated[key], real[key], key)
+        self.assertNotIn("missing", real)
+        # Daemons' models are gathered from their files, the simulator's from memory.
+        self.assertEqual(simulated["consensus_distance"], real["consensus_distance"])
+        hashes = [node["parameters_sha256"] for node in real["nodes"]]
+        self.assertEqual(len(set(hashes)), len(hashes), "nodes do differ from each other")
+        return simulated, real
+
+    def test_d_psgd_on_a_ring(self):
+        self.check(D_PSGD, RING)
+
+    def test_d_psgd_on_a_torus(self):
+        self.check(D_PSGD, TORUS)
+
+    def test_powergossip_on_a_ring(self):
+        simulated, real = self.check(POWERGOSSIP, RING)
+        self.assertLess(4 * real["nodes"][0]["sent_bytes"],
+                        real["nodes"][0]["sent_uncompressed_bytes"])
+
+    def test_powergossip_on_a_torus(self):
+        self.check(POWERGOSSIP, TORUS)
+
+    def test_powergossip_that_exchanges_after_the_step(self):
+        self.check(POWERGOSSIP, RING, {"gossip.overlap": False})
+
+    def test_alone_nobody_sends_and_the_bits_agree_too(self):
+        _, real = self.check({"gossip.algorithm": "none"})
+        self.assertEqual([node["sent_bytes"] for node in real["nodes"]], [0] * 4)
+
+    def test_the_report_has_the_promised_keys_in_their_order(self):
+        simulated, real = self.check(D_PSGD, {"run.rounds": 5})
+        self.assertEqual(list(real), RUN_KEYS)
+        at = RUN_KEYS.index("train_seconds") + 1
+        self.assertEqual(list(simulated), RUN_KEYS[:at] + ["virtual_seconds"] + RUN_KEYS[at:])
+        for node in simulated["nodes"] + real["nodes"]:
+            self.assertEqual(list(node), NODE_KEYS)
+
+    def test_a_quadratic_has_a_relative_error_and_no_accuracy(self):
+        runs = self.check({"data.kind": "quadratic", "model.kind": "quadratic", "model.hidden": None,
+                           "data.dimension": 12, "train.batch": 0, "train.learning_rate": 0.02})
+        for run in runs:
+            self.assertIn("relative_error", run)
+            self.assertNotIn("mean_accuracy", run)
+            for node in run["nodes"]:
+                self.assertIn("relative_error", node)
+                self.assertNotIn("accuracy", node)
+
+
+if __name__ == "__main__":
+    unittest.main()
