@@ -15,8 +15,8 @@ Result<void> check_raw_floats(std::span<const std::byte> bytes, std::size_t coun
   }
   const std::span<const float> floats{reinterpret_cast<const float*>(bytes.data()), count};
   if (const auto at = first_non_finite(floats)) {
-    return Error{ErrorCode::peer,
-                 fmt::format("body holds {} at index {}, expected finite values", floats[*at], *at)};
+    return Error{ErrorCode::peer, fmt::format("body holds {} at index {}, expected finite values",
+                                              floats[*at], *at)};
   }
   return {};
 }

@@ -106,8 +106,7 @@ LowRank::LowRank(MatrixShape shape, std::size_t rank, std::uint64_t key)
   Random(key, Stream::low_rank_start).fill_normal(v_);
 }
 
-std::size_t LowRank::encode(std::span<const float> x, std::uint64_t key,
-                            std::span<std::byte> out) {
+std::size_t LowRank::encode(std::span<const float> x, std::uint64_t key, std::span<std::byte> out) {
   INVARIANT(out.size() >= encoded_bytes_max());
   orthonormalize(v_, shape_.columns, key);
   std::vector<float> factors(rank_ * (shape_.rows + shape_.columns));

@@ -25,8 +25,7 @@ void project(std::span<const float> x, MatrixShape shape, std::span<const float>
              std::span<float> p) {
   for (std::size_t k = 0; k < rank_of(p.size(), shape.rows); ++k) {
     for (std::size_t i = 0; i < shape.rows; ++i) {
-      p[k * shape.rows + i] =
-          dot(&x[i * shape.columns], &v[k * shape.columns], shape.columns);
+      p[k * shape.rows + i] = dot(&x[i * shape.columns], &v[k * shape.columns], shape.columns);
     }
   }
 }

@@ -59,7 +59,8 @@ Result<PlainEdges> torus(std::size_t n) {
   if (rows == 0) {
     return config_error(fmt::format(
         "[topology] nodes: found {}, a torus needs a product of two numbers of at least 3, such as "
-        "9, 12, 15 or 16; choose another number or kind = \"ring\"", n));
+        "9, 12, 15 or 16; choose another number or kind = \"ring\"",
+        n));
   }
   const std::size_t columns = n / rows;
   PlainEdges edges;
@@ -107,7 +108,8 @@ Result<PlainEdges> random_regular(std::size_t n, std::size_t degree, std::uint64
   if (degree < 2 || degree >= n || n * degree % 2 != 0) {
     return config_error(fmt::format(
         "[topology] degree: found {} for {} nodes, a random regular graph needs a degree from 2 to "
-        "{} with nodes * degree even", degree, n, n == 0 ? 0 : n - 1));
+        "{} with nodes * degree even",
+        degree, n, n == 0 ? 0 : n - 1));
   }
   constexpr std::uint64_t kAttempts = 1000;
   for (std::uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
@@ -116,7 +118,8 @@ Result<PlainEdges> random_regular(std::size_t n, std::size_t degree, std::uint64
   }
   return config_error(fmt::format(
       "[topology] degree: no connected graph of degree {} on {} nodes was found in {} draws; raise "
-      "the degree or change [run] seed", degree, n, kAttempts));
+      "the degree or change [run] seed",
+      degree, n, kAttempts));
 }
 
 }  // namespace

@@ -11,10 +11,10 @@ namespace starling::gossip {
 
 enum class TopologyKind {
   ring,
-  torus,           // a × b with a·b = nodes, as square as possible, both sides at least 3
-  exponential,     // undirected, hops 1, 2, 4 …
+  torus,        // a × b with a·b = nodes, as square as possible, both sides at least 3
+  exponential,  // undirected, hops 1, 2, 4 …
   complete,
-  star,            // node 0 is the centre
+  star,  // node 0 is the centre
   path,
   random_regular,  // of `degree`
   edges,           // as listed
@@ -23,7 +23,7 @@ enum class TopologyKind {
 struct TopologyOptions {
   TopologyKind kind = TopologyKind::ring;
   std::size_t nodes = 0;
-  std::size_t degree = 0;  // random-regular only
+  std::size_t degree = 0;                                  // random-regular only
   std::vector<std::pair<std::size_t, std::size_t>> edges;  // edges only
 };
 

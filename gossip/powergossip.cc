@@ -29,8 +29,7 @@ struct Dense {
 enum class Side { left, right };  // left: p, right: q
 
 Side side_of(const PowerGossipOptions& options, Exchange exchange) {
-  return (exchange.round * options.iterations + exchange.index) % 2 == 0 ? Side::left
-                                                                         : Side::right;
+  return (exchange.round * options.iterations + exchange.index) % 2 == 0 ? Side::left : Side::right;
 }
 
 struct Factors {
@@ -52,8 +51,8 @@ class PowerGossip final : public Method {
     INVARIANT(layout.size() == start.size() && options.rank >= 1 && options.iterations >= 1);
     for (const Tensor& t : layout.tensors()) {
       if (t.is_matrix()) {
-        matrices_.push_back({t.offset, {t.rows(), t.columns()},
-                             std::min({options.rank, t.rows(), t.columns()})});
+        matrices_.push_back(
+            {t.offset, {t.rows(), t.columns()}, std::min({options.rank, t.rows(), t.columns()})});
       } else if (t.size() > 0) {
         dense_.push_back({t.offset, t.size()});
       }
@@ -108,7 +107,8 @@ class PowerGossip final : public Method {
   // Keyed by the edge and its epoch, so that both ends draw the same.
   Random edge_random(const EdgeState& state, std::size_t matrix) const {
     const auto [low, high] = std::minmax(state.end.self, state.end.peer);
-    return {options_.seed, Stream::low_rank_start,
+    return {options_.seed,
+            Stream::low_rank_start,
             {index_of(low), index_of(high), state.epoch, matrix}};
   }
 

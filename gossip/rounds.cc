@@ -93,7 +93,8 @@ void Rounds::on(const TimerFired& event, Time now, Outbox& out) {
     if (!is_missing(edge) || waited < edge.arrivals.deadline()) continue;
     out.push_back(LeaveOut{
         edge.peer, fmt::format("nothing came for round {} exchange {} within {:.1f} s (usual wait "
-                               "{:.3f} s)", current_.round, current_.index, seconds(waited),
+                               "{:.3f} s)",
+                               current_.round, current_.index, seconds(waited),
                                seconds(edge.arrivals.mean()))});
     take_down(edge);
   }

@@ -17,13 +17,13 @@ Result<PlainEdges> normalized(PlainEdges edges, const TopologyOptions& options) 
   for (auto& [a, b] : edges) {
     if (a > b) std::swap(a, b);
     if (b >= options.nodes) {
-      return config_error(fmt::format(
-          "[topology] edges: found node {} in the edge {}-{}, expected 0 to {}", b, a, b,
-          options.nodes - 1));
+      return config_error(
+          fmt::format("[topology] edges: found node {} in the edge {}-{}, expected 0 to {}", b, a,
+                      b, options.nodes - 1));
     }
     if (a == b && options.kind == TopologyKind::edges) {
-      return config_error(
-          fmt::format("[topology] edges: found the edge {}-{}, a node is no neighbor of its own", a, b));
+      return config_error(fmt::format(
+          "[topology] edges: found the edge {}-{}, a node is no neighbor of its own", a, b));
     }
   }
   std::erase_if(edges, [](const auto& edge) { return edge.first == edge.second; });
@@ -66,7 +66,8 @@ Result<Topology> Topology::make(const TopologyOptions& options, std::uint64_t se
   if (!is_connected(options.nodes, *edges)) {
     return config_error(fmt::format(
         "[topology] edges: the graph is not connected, node 0 does not reach node {}; add an edge "
-        "between the parts", first_unreached(options.nodes, *edges)));
+        "between the parts",
+        first_unreached(options.nodes, *edges)));
   }
 
   std::vector<std::size_t> degree(options.nodes, 0);

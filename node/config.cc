@@ -22,9 +22,9 @@ constexpr std::size_t kFileBytesMax = 1 << 20;
 Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
 
 Error too_large(const std::string& name) {
-  return config_error(fmt::format(
-      "{}: found a file over {} bytes, expected a run file; is it the data set?", name,
-      kFileBytesMax));
+  return config_error(
+      fmt::format("{}: found a file over {} bytes, expected a run file; is it the data set?", name,
+                  kFileBytesMax));
 }
 
 Result<std::string> read_file(const fs::path& file) {
@@ -95,8 +95,8 @@ const std::vector<KeyDocumentation>& documented_keys() {
     const Draft defaults;
     for (const Key& key : all_keys()) {
       const std::string fallback = key.show(defaults);
-      out.push_back({key.section, key.name, key.type, fallback.empty() ? "none" : fallback,
-                     key.text});
+      out.push_back(
+          {key.section, key.name, key.type, fallback.empty() ? "none" : fallback, key.text});
     }
     return out;
   }();

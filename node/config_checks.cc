@@ -61,7 +61,8 @@ Result<void> check_training(const Draft& draft) {
   if (config.train.nesterov && config.train.momentum == 0) {
     return config_error(fmt::format(
         "{}: [train] nesterov: found true without momentum; set momentum (0.9, say) or remove "
-        "nesterov", draft.where("train", "nesterov")));
+        "nesterov",
+        draft.where("train", "nesterov")));
   }
   return {};
 }
@@ -88,8 +89,8 @@ bool goes_with(OperatorKind operator_kind, AlgorithmKind algorithm) {
 Result<void> check_operator(const Draft& draft, AlgorithmKind algorithm, const char* named_in) {
   const OperatorKind kind = draft.config.compress;
   if (goes_with(kind, algorithm)) return {};
-  const OperatorKind right = algorithm == AlgorithmKind::d_psgd ? OperatorKind::identity
-                                                                : OperatorKind::low_rank;
+  const OperatorKind right =
+      algorithm == AlgorithmKind::d_psgd ? OperatorKind::identity : OperatorKind::low_rank;
   return config_error(fmt::format(
       "{}: [compress] operator: found \"{}\", but {} (in {}) takes \"{}\"; set that, or \"auto\"",
       draft.where("compress", "operator"), name_of(kind), gossip::name_of(algorithm), named_in,

@@ -28,16 +28,15 @@ const char* const kNameType =
 using Keys = std::vector<Key>;
 
 void add_run(Keys& keys) {
-  keys.push_back(checked_text(
-      {"run", "name"}, FIELD(config.run.name), kNameType,
-      "Names the run, and on each machine the directory of its state.", name_problem));
+  keys.push_back(checked_text({"run", "name"}, FIELD(config.run.name), kNameType,
+                              "Names the run, and on each machine the directory of its state.",
+                              name_problem));
   keys.push_back(whole({"run", "seed"}, FIELD(config.run.seed),
                        {0, std::numeric_limits<std::int64_t>::max()},
                        "Everything random in a run is a function of it."));
   keys.push_back(whole({"run", "rounds"}, FIELD(config.run.rounds), {1, kRoundsMax},
                        "How many rounds a run has; the learning-rate schedule ends with them."));
-  keys.push_back(whole({"run", "evaluate_every"}, FIELD(config.run.evaluate_every),
-                       {0, kRoundsMax},
+  keys.push_back(whole({"run", "evaluate_every"}, FIELD(config.run.evaluate_every), {0, kRoundsMax},
                        "Rounds between two evaluations on the test rows; 0: only at the end."));
   keys.push_back(real({"run", "until_accuracy"}, FIELD(config.run.until_accuracy),
                       {above(0), upto(1)},
@@ -76,10 +75,9 @@ void add_topology(Keys& keys) {
 void add_node(Keys& keys) {
   keys.push_back(checked_text({"node", "name"}, FIELD(entry.name), kNameType,
                               "What people and commands call the node.", name_problem));
-  keys.push_back(checked_text({"node", "address"}, FIELD(entry.address),
-                              "\"host:port\" with a port from 1 to 65535",
-                              "Where the node listens and its neighbors find it.",
-                              address_problem));
+  keys.push_back(checked_text(
+      {"node", "address"}, FIELD(entry.address), "\"host:port\" with a port from 1 to 65535",
+      "Where the node listens and its neighbors find it.", address_problem));
 }
 
 void add_data(Keys& keys) {
@@ -96,11 +94,10 @@ void add_data(Keys& keys) {
                       "the run file."));
   keys.push_back(path({"data", "test_path"}, FIELD(config.data.test_path),
                       "libsvm: the test file; without one every fifth row is held out."));
-  keys.push_back(choice<Split>({"data", "split"}, FIELD(config.data.split),
-                               {{"iid", Split::iid},
-                                {"dirichlet", Split::dirichlet},
-                                {"by-label", Split::by_label}},
-                               "How the training rows are dealt to the nodes."));
+  keys.push_back(choice<Split>(
+      {"data", "split"}, FIELD(config.data.split),
+      {{"iid", Split::iid}, {"dirichlet", Split::dirichlet}, {"by-label", Split::by_label}},
+      "How the training rows are dealt to the nodes."));
   keys.push_back(real({"data", "alpha"}, FIELD(config.data.alpha), {above(0), upto(1e6)},
                       "split = \"dirichlet\": concentration per label; smaller is more uneven."));
   keys.push_back(whole({"data", "dimension"}, FIELD(config.data.dimension), {1, 1'000'000},
@@ -134,17 +131,16 @@ void add_train(Keys& keys) {
   using train::Schedule;
   keys.push_back(whole({"train", "batch"}, FIELD(config.train.batch), {0, 1'000'000},
                        "Rows of one local step; 0: all rows of the node."));
-  keys.push_back(choice<OptimizerKind>(
-      {"train", "optimizer"}, FIELD(config.train.optimizer),
-      {{"sgd", OptimizerKind::sgd}, {"adam", OptimizerKind::adam}}, "The local optimizer."));
+  keys.push_back(choice<OptimizerKind>({"train", "optimizer"}, FIELD(config.train.optimizer),
+                                       {{"sgd", OptimizerKind::sgd}, {"adam", OptimizerKind::adam}},
+                                       "The local optimizer."));
   keys.push_back(real({"train", "learning_rate"}, FIELD(config.train.learning_rate),
                       {above(0), upto(1000)}, "The length of a local step."));
-  keys.push_back(choice<Schedule>({"train", "schedule"}, FIELD(config.train.schedule),
-                                  {{"constant", Schedule::constant},
-                                   {"step", Schedule::step},
-                                   {"cosine", Schedule::cosine}},
-                                  "How learning_rate falls: not, by ten after 1/2 and 3/4 of the "
-                                  "rounds, or down to 0 at the end."));
+  keys.push_back(choice<Schedule>(
+      {"train", "schedule"}, FIELD(config.train.schedule),
+      {{"constant", Schedule::constant}, {"step", Schedule::step}, {"cosine", Schedule::cosine}},
+      "How learning_rate falls: not, by ten after 1/2 and 3/4 of the "
+      "rounds, or down to 0 at the end."));
   keys.push_back(whole({"train", "warmup"}, FIELD(config.train.warmup), {0, kRoundsMax},
                        "Rounds in which learning_rate grows to its value."));
   keys.push_back(real({"train", "momentum"}, FIELD(config.train.momentum), {from(0), below(1)},

@@ -35,8 +35,8 @@ struct Draft {
   std::filesystem::path base;  // relative paths of the file start here
   std::size_t base_port = 7700;
   std::vector<ListedEdge> edges;
-  std::vector<PlacedNode> nodes;      // as listed under [[node]]
-  NodeEntry entry;                    // the [[node]] being read
+  std::vector<PlacedNode> nodes;  // as listed under [[node]]
+  NodeEntry entry;                // the [[node]] being read
   bool optimal_relaxation = false;
   std::map<std::string, std::string> places;  // "section" and "section.key": what was given, where
 

@@ -38,13 +38,15 @@ Error unknown_section(const Entry& entry) {
   const bool table = std::holds_alternative<Table>(entry.value.data);
   const std::string home = table ? "" : home_of(entry.key);
   if (!home.empty()) {
-    return config_error(fmt::format("{}: {}: found a key outside of the sections, expected it "
-                                    "under {}", entry.where, entry.key, bracketed(home)));
+    return config_error(
+        fmt::format("{}: {}: found a key outside of the sections, expected it "
+                    "under {}",
+                    entry.where, entry.key, bracketed(home)));
   }
   const std::string near = nearest(entry.key, section_names());
-  const std::string advice =
-      near.empty() ? fmt::format("expected one of {}", listed(bracketed_sections()))
-                   : fmt::format("did you mean {}?", bracketed(near));
+  const std::string advice = near.empty()
+                                 ? fmt::format("expected one of {}", listed(bracketed_sections()))
+                                 : fmt::format("did you mean {}?", bracketed(near));
   return config_error(
       fmt::format("{}: [{}]: unknown section; {}", entry.where, shown(entry.key), advice));
 }
@@ -97,8 +99,8 @@ Result<void> read_nodes(Draft& draft, const Value& value) {
     if (!table) return wrong_node_section(item);
     draft.entry = {};
     if (Result<void> read = read_keys(draft, "node", *table); !read) return read;
-    for (const auto& [field, name] : {std::pair{&draft.entry.name, "name"},
-                                      std::pair{&draft.entry.address, "address"}}) {
+    for (const auto& [field, name] :
+         {std::pair{&draft.entry.name, "name"}, std::pair{&draft.entry.address, "address"}}) {
       if (!field->empty()) continue;
       return config_error(fmt::format("{}: [[node]] {}: missing, expected {}", item.where, name,
                                       find_key("node", name)->type));
@@ -161,8 +163,10 @@ Result<void> apply_override(Table& root, const std::string& text) {
     return config_error(fmt::format("{}: expected section.key=value", where));
   }
   if (target->section == "node") {
-    return config_error(fmt::format("{}: [[node]] {}: found a key of many nodes, expected one of a "
-                                    "section; change the file", where, shown(target->key)));
+    return config_error(
+        fmt::format("{}: [[node]] {}: found a key of many nodes, expected one of a "
+                    "section; change the file",
+                    where, shown(target->key)));
   }
   Result<Value> value = parse_override(std::string_view(text).substr(equals + 1), where);
   if (!value) return value.error();

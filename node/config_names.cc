@@ -29,8 +29,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     for (std::size_t j = 0; j < b.size(); ++j) {
       const bool same = folded(a[i]) == folded(b[j]);
       row[j + 1] = std::min({last[j] + (same ? 0 : 1), row[j] + 1, last[j + 1] + 1});
-      const bool swapped = i > 0 && j > 0 && folded(a[i]) == folded(b[j - 1]) &&
-                           folded(a[i - 1]) == folded(b[j]);
+      const bool swapped =
+          i > 0 && j > 0 && folded(a[i]) == folded(b[j - 1]) && folded(a[i - 1]) == folded(b[j]);
       if (swapped) row[j + 1] = std::min(row[j + 1], before[j - 1] + 1);
     }
   }
@@ -56,8 +56,8 @@ std::string nearest(std::string_view wanted, const std::vector<std::string>& can
 
 std::string listed(const std::vector<std::string>& names) {
   if (names.size() <= kListedMax) return fmt::format("{}", fmt::join(names, ", "));
-  return fmt::format("{} … ({} in all)",
-                     fmt::join(names.begin(), names.begin() + kListedMax, ", "), names.size());
+  return fmt::format("{} … ({} in all)", fmt::join(names.begin(), names.begin() + kListedMax, ", "),
+                     names.size());
 }
 
 }  // namespace starling::node

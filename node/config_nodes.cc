@@ -34,7 +34,8 @@ Result<void> generate_nodes(Draft& draft) {
   if (last_port > 65535) {
     return config_error(fmt::format(
         "{}: [topology] base_port: found {}, which puts node {} of {} on port {}; expected at most "
-        "{}", draft.where("topology", "base_port"), draft.base_port, count, count, last_port,
+        "{}",
+        draft.where("topology", "base_port"), draft.base_port, count, count, last_port,
         65535 - (count - 1)));
   }
   for (std::size_t i = 0; i < count; ++i) {
@@ -62,15 +63,16 @@ Result<void> take_listed_nodes(Draft& draft) {
     if (!fresh_name) {
       return config_error(fmt::format(
           "{}: [[node]] name: found \"{}\" again, which {} has; expected a different name for "
-          "each node", node.name_where, node.entry.name, named->second->name_where));
+          "each node",
+          node.name_where, node.entry.name, named->second->name_where));
     }
     // Host names do not tell upper case from lower.
     const auto [addressed, fresh] = by_address.emplace(folded(node.entry.address), &node);
     if (!fresh) {
       return config_error(fmt::format(
           "{}: [[node]] address: found \"{}\" for {}, which is the address of {}; expected a "
-          "different one for each node", node.address_where, node.entry.address, node.entry.name,
-          addressed->second->entry.name));
+          "different one for each node",
+          node.address_where, node.entry.address, node.entry.name, addressed->second->entry.name));
     }
     draft.config.nodes.push_back(node.entry);
   }
@@ -83,7 +85,8 @@ Result<void> make_nodes(Draft& draft) {
   if (draft.given("topology.nodes")) return generate_nodes(draft);
   return config_error(fmt::format(
       "{}: [topology] nodes: missing, expected their number, or a section [[node]] with name and "
-      "address for each", draft.where("topology", "nodes")));
+      "address for each",
+      draft.where("topology", "nodes")));
 }
 
 // ---- the edges ----
@@ -98,9 +101,9 @@ Result<std::size_t> find_end(const NodeIndex& nodes, const EdgeEnd& end, const s
     if (*index >= 0 && static_cast<std::size_t>(*index) < nodes.names.size()) {
       return static_cast<std::size_t>(*index);
     }
-    return config_error(fmt::format(
-        "{}: [topology] edges: found node {}, expected an index from 0 to {} or a name", where,
-        *index, nodes.names.size() - 1));
+    return config_error(
+        fmt::format("{}: [topology] edges: found node {}, expected an index from 0 to {} or a name",
+                    where, *index, nodes.names.size() - 1));
   }
   const std::string& name = std::get<std::string>(end);
   if (const auto at = nodes.index.find(name); at != nodes.index.end()) return at->second;
@@ -134,7 +137,8 @@ Result<void> check_connected(const Draft& draft, const std::vector<std::string>&
   if (lost == reached.end()) return {};
   return config_error(fmt::format(
       "{}: [topology] edges: the graph is not connected, no way leads from {} to {}; add an edge "
-      "between the parts", draft.where("topology", "edges"), names[0],
+      "between the parts",
+      draft.where("topology", "edges"), names[0],
       names[static_cast<std::size_t>(lost - reached.begin())]));
 }
 
@@ -155,7 +159,8 @@ Result<void> resolve_edges(Draft& draft) {
     if (!seen.insert(std::minmax(*a, *b)).second) {
       return config_error(fmt::format(
           "{}: [topology] edges: found the edge {}-{} again, expected each pair once in either "
-          "order", edge.where, nodes.names[*a], nodes.names[*b]));
+          "order",
+          edge.where, nodes.names[*a], nodes.names[*b]));
     }
     draft.config.topology.edges.emplace_back(*a, *b);
   }
@@ -174,8 +179,8 @@ Result<void> make_edges(Draft& draft) {
   if (draft.edges.empty()) return {};
   return config_error(fmt::format(
       "{}: [topology] edges: found edges beside kind = \"{}\", which makes its own; set kind = "
-      "\"edges\", or remove them (--set topology.edges=[])", where,
-      gossip::name_of(draft.config.topology.kind)));
+      "\"edges\", or remove them (--set topology.edges=[])",
+      where, gossip::name_of(draft.config.topology.kind)));
 }
 
 // Topology::make says "[topology] degree: …"; the place of that key goes before it. The number of
@@ -203,8 +208,8 @@ Result<void> build_topology(Draft& draft) {
   if (topology->nodes() > kSpectrumNodesMax) {
     return config_error(fmt::format(
         "{}: [gossip] relaxation: found \"optimal\" for {} nodes, expected at most {} nodes for "
-        "it; give a number", draft.where("gossip", "relaxation"), topology->nodes(),
-        kSpectrumNodesMax));
+        "it; give a number",
+        draft.where("gossip", "relaxation"), topology->nodes(), kSpectrumNodesMax));
   }
   config.gossip.relaxation = topology->spectrum().optimal_relaxation();
   return {};

@@ -82,9 +82,9 @@ class Converter {
   Table table(const toml::table& from, std::size_t depth = 0) const {
     std::vector<std::pair<toml::source_position, Entry>> placed;
     for (auto&& [key, node] : from) {
-      placed.emplace_back(key.source().begin, Entry{std::string(key.str()),
-                                                    where(key.source().begin),
-                                                    value(node, depth + 1)});
+      placed.emplace_back(
+          key.source().begin,
+          Entry{std::string(key.str()), where(key.source().begin), value(node, depth + 1)});
     }
     std::stable_sort(placed.begin(), placed.end(),
                      [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -149,15 +149,15 @@ std::string_view trimmed(std::string_view text) {
 
 Result<Table> parse_text(std::string_view text, std::string_view name) {
   if (const auto offset = DottedKeys(text).too_long()) {
-    return config_error(fmt::format(
-        "{}: found a key of more than {} dotted parts, expected section and key",
-        place(name, text, *offset), kDepthMax));
+    return config_error(
+        fmt::format("{}: found a key of more than {} dotted parts, expected section and key",
+                    place(name, text, *offset), kDepthMax));
   }
   try {
     return Converter(name, false).table(toml::parse(text));
   } catch (const toml::parse_error& error) {
-    return config_error(fmt::format("{}: not valid TOML, {}", place(name, error.source().begin),
-                                    reason(error)));
+    return config_error(
+        fmt::format("{}: not valid TOML, {}", place(name, error.source().begin), reason(error)));
   }
 }
 

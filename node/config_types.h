@@ -35,8 +35,10 @@ struct Range {
 template <class Field>
 Key whole(Name name, Field field, Range range, const char* text) {
   using T = std::remove_cvref_t<decltype(field(std::declval<Draft&>()))>;
-  return {name.section, name.key,
-          fmt::format("a whole number from {} to {}", range.low, range.high), text,
+  return {name.section,
+          name.key,
+          fmt::format("a whole number from {} to {}", range.low, range.high),
+          text,
           [field, range](Draft& draft, const Value& value) -> std::optional<Mismatch> {
             const auto* n = std::get_if<std::int64_t>(&value.data);
             if (!n || !range.holds(*n)) return mismatch(value);
@@ -87,7 +89,10 @@ inline std::string show_number(const std::optional<double>& x) {
 // Of double or std::optional<double>.
 template <class Field>
 Key real(Name name, Field field, Interval interval, const char* text) {
-  return {name.section, name.key, interval.text(), text,
+  return {name.section,
+          name.key,
+          interval.text(),
+          text,
           [field, interval](Draft& draft, const Value& value) -> std::optional<Mismatch> {
             const auto x = number(value, interval);
             if (!x) return mismatch(value);
@@ -99,7 +104,10 @@ Key real(Name name, Field field, Interval interval, const char* text) {
 
 template <class Field>
 Key flag(Name name, Field field, const char* text) {
-  return {name.section, name.key, "true or false", text,
+  return {name.section,
+          name.key,
+          "true or false",
+          text,
           [field](Draft& draft, const Value& value) -> std::optional<Mismatch> {
             const auto* on = std::get_if<bool>(&value.data);
             if (!on) return mismatch(value);
@@ -114,8 +122,8 @@ Key flag(Name name, Field field, const char* text) {
 // The string, or what a --set wrote unquoted where TOML saw a number, a truth value or a date.
 inline std::optional<std::string> text_of(const Value& value) {
   if (const auto* text = std::get_if<std::string>(&value.data)) return *text;
-  const bool nested = std::holds_alternative<Array>(value.data) ||
-                      std::holds_alternative<Table>(value.data);
+  const bool nested =
+      std::holds_alternative<Array>(value.data) || std::holds_alternative<Table>(value.data);
   if (value.raw.empty() || nested) return std::nullopt;
   return value.raw;
 }
@@ -124,7 +132,10 @@ inline std::optional<std::string> text_of(const Value& value) {
 template <class Field>
 Key checked_text(Name name, Field field, const char* type, const char* text,
                  std::string (*problem)(const std::string&)) {
-  return {name.section, name.key, type, text,
+  return {name.section,
+          name.key,
+          type,
+          text,
           [field, problem](Draft& draft, const Value& value) -> std::optional<Mismatch> {
             const auto given = text_of(value);
             if (!given) return mismatch(value);
@@ -144,7 +155,10 @@ Key checked_text(Name name, Field field, const char* type, const char* text,
 template <class Field>
 Key path(Name name, Field field, const char* text) {
   constexpr std::size_t kPathBytesMax = 4096;
-  return {name.section, name.key, "a path", text,
+  return {name.section,
+          name.key,
+          "a path",
+          text,
           [field](Draft& draft, const Value& value) -> std::optional<Mismatch> {
             const auto given = text_of(value);
             if (!given || given->empty() || given->size() > kPathBytesMax ||
@@ -202,7 +216,10 @@ std::string name_of(const Choices<E>& choices, E wanted) {
 
 template <class E, class Field>
 Key choice(Name name, Field field, Choices<E> choices, const char* text) {
-  return {name.section, name.key, fmt::format("one of {}", listed(names_of(choices))), text,
+  return {name.section,
+          name.key,
+          fmt::format("one of {}", listed(names_of(choices))),
+          text,
           [field, choices](Draft& draft, const Value& value) -> std::optional<Mismatch> {
             std::string hint;
             const auto e = chosen(choices, value, hint);
@@ -218,7 +235,10 @@ Key choice(Name name, Field field, Choices<E> choices, const char* text) {
 // Any number of different choices.
 template <class E, class Field>
 Key choice_list(Name name, Field field, Choices<E> choices, const char* text) {
-  return {name.section, name.key, fmt::format("an array of {}", listed(names_of(choices))), text,
+  return {name.section,
+          name.key,
+          fmt::format("an array of {}", listed(names_of(choices))),
+          text,
           [field, choices](Draft& draft, const Value& value) -> std::optional<Mismatch> {
             const auto* array = std::get_if<Array>(&value.data);
             if (!array) return mismatch(value);
@@ -240,7 +260,8 @@ Key choice_list(Name name, Field field, Choices<E> choices, const char* text) {
 
 template <class Field>
 Key whole_list(Name name, Field field, std::size_t length_max, Range range, const char* text) {
-  return {name.section, name.key,
+  return {name.section,
+          name.key,
           fmt::format("an array of at most {} whole numbers from {} to {}", length_max, range.low,
                       range.high),
           text,

@@ -42,9 +42,7 @@ void Core::handle(const CoreEvent& event, Time now, Effects& out) {
   std::visit([&](const auto& e) { on(e, now, out); }, event);
 }
 
-void Core::compute_step() {
-  step_loss_ = trainer_->step(round_, algorithm_->model(), update_);
-}
+void Core::compute_step() { step_loss_ = trainer_->step(round_, algorithm_->model(), update_); }
 
 void Core::evaluate() { evaluation_ = trainer_->evaluate(algorithm_->model()); }
 
@@ -118,7 +116,9 @@ void Core::on(const StepComputed& event, Time now, Effects& out) {
                                  ? fmt::format("the update holds {}", update_[*broken])
                                  : fmt::format("the loss is {}", step_loss_);
     finish(fmt::format("training diverged in round {}: {}; lower [train] learning_rate or raise "
-                       "its warmup", round_, what), now, out);
+                       "its warmup",
+                       round_, what),
+           now, out);
     return;
   }
   give(gossip::LocalStepDone{update_}, now, out);

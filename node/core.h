@@ -72,8 +72,8 @@ const char* name_of(Phase phase);
 // What can be told of a node at any time; the whole of it is a copy.
 struct Progress {
   Phase phase = Phase::waiting;
-  Round rounds_done = 0;  // the number of the next round
-  double step_loss = 0;   // of the newest local step
+  Round rounds_done = 0;                        // the number of the next round
+  double step_loss = 0;                         // of the newest local step
   std::optional<train::Evaluation> evaluation;  // the newest one
   Round evaluated_rounds = 0;                   // rounds done when it was made
   double evaluated_at_seconds = 0;              // training seconds then
@@ -83,7 +83,7 @@ struct Progress {
   // What the same rounds would have cost as raw float32: the whole model once a round and edge.
   std::uint64_t sent_uncompressed_bytes = 0;
   Duration compute{0}, encode{0}, evaluate{0};
-  Duration elapsed{0};  // since the first round began
+  Duration elapsed{0};     // since the first round began
   Duration wait() const;   // neither computing, coding nor evaluating
   Duration train() const;  // elapsed, evaluations left out
 };
@@ -136,9 +136,9 @@ class Core {
 
   Phase phase_ = Phase::waiting;
   bool started_ = false, stopping_ = false;
-  std::vector<bool> up_;     // by place in options_.partners
-  Round round_ = 0;          // the current one, or the next one between rounds
-  Round flock_round_ = 0;    // the furthest that a neighbor has told of
+  std::vector<bool> up_;   // by place in options_.partners
+  Round round_ = 0;        // the current one, or the next one between rounds
+  Round flock_round_ = 0;  // the furthest that a neighbor has told of
   std::vector<float> update_;
   double step_loss_ = 0;
   std::optional<train::Evaluation> evaluation_;

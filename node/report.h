@@ -25,9 +25,9 @@ struct NodeReport {
 
 struct RunReport {
   std::string run, algorithm;
-  Round rounds = 0;         // of the node that did most
-  double wall_seconds = 0;  // of the whole run, start and evaluations included
-  double train_seconds = 0; // of the slowest node, evaluations left out
+  Round rounds = 0;          // of the node that did most
+  double wall_seconds = 0;   // of the whole run, start and evaluations included
+  double train_seconds = 0;  // of the slowest node, evaluations left out
   std::optional<double> virtual_seconds;
   std::optional<double> mean_accuracy, min_accuracy, relative_error;
   double mean_loss = 0;

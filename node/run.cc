@@ -14,8 +14,8 @@ std::string describe(const gossip::Topology& topology) {
   for (const gossip::Edge& edge : topology.edges()) {
     edges += fmt::format("{}-{} ", index_of(edge.low), index_of(edge.high));
   }
-  return fmt::format("{} nodes, {} edges, sha256 {:.16}", topology.nodes(),
-                     topology.edges().size(), sha256_of(edges));
+  return fmt::format("{} nodes, {} edges, sha256 {:.16}", topology.nodes(), topology.edges().size(),
+                     sha256_of(edges));
 }
 
 std::string describe(const gossip::GossipOptions& options) {
@@ -32,8 +32,8 @@ std::string describe(const TensorLayout& layout) {
   const std::string text = layout.describe();
   constexpr std::size_t kLongest = 400;
   if (text.size() <= kLongest) return text;
-  return fmt::format("{} tensors, {} floats, sha256 {:.16}", layout.tensors().size(),
-                     layout.size(), sha256_of(text));
+  return fmt::format("{} tensors, {} floats, sha256 {:.16}", layout.tensors().size(), layout.size(),
+                     sha256_of(text));
 }
 
 }  // namespace

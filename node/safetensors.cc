@@ -68,7 +68,8 @@ Result<void> parse_header(const std::filesystem::path& file, const std::string& 
       }
     } else if (!add_tensor(name, entry, model.layout)) {
       return io_error(file, fmt::format("tensor '{}' is {}, expected F32 data that follows the "
-                                        "tensor before it", name, entry.dump()));
+                                        "tensor before it",
+                                        name, entry.dump()));
     }
   }
   return {};
@@ -115,8 +116,8 @@ Result<Model> read_safetensors(const std::filesystem::path& file) {
   if (auto parsed = parse_header(file, header, model); !parsed) return parsed.error();
   const std::uintmax_t expected = 8 + header_bytes + model.layout.size() * sizeof(float);
   if (file_bytes != expected) {
-    return io_error(file, fmt::format("it has {} bytes, its header speaks of {}", file_bytes,
-                                      expected));
+    return io_error(file,
+                    fmt::format("it has {} bytes, its header speaks of {}", file_bytes, expected));
   }
   model.parameters.resize(model.layout.size());
   in.read(reinterpret_cast<char*>(model.parameters.data()),

@@ -128,8 +128,8 @@ Task<std::optional<wire::Refusal>> Table::hold(Edge& edge, std::shared_ptr<Pendi
   const auto asked = Clock::now();
   session->beat(round_);
   pending->held = true;
-  asio::steady_timer timer(io_, std::min(options_.heartbeat_every * 3 / 2,
-                                         options_.handshake_max / 2));
+  asio::steady_timer timer(io_,
+                           std::min(options_.heartbeat_every * 3 / 2, options_.handshake_max / 2));
   timer.async_wait([pending](std::error_code cancelled) {
     if (!cancelled && pending->held) pending->connection->socket().cancel();
   });
@@ -142,9 +142,10 @@ Task<std::optional<wire::Refusal>> Table::hold(Edge& edge, std::shared_ptr<Pendi
   if (edge.session != session || session->connection().heard() <= asked) co_return std::nullopt;
   wire::Refusal refusal;
   refusal.set_reason(wire::Refusal::duplicate);
-  refusal.set_text(fmt::format("{} is connected to {} from {} already; does a second process run "
-                               "under that name?", edge.neighbor.name, self_.name,
-                               session->connection().remote()));
+  refusal.set_text(
+      fmt::format("{} is connected to {} from {} already; does a second process run "
+                  "under that name?",
+                  edge.neighbor.name, self_.name, session->connection().remote()));
   co_return refusal;
 }
 

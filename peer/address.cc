@@ -9,11 +9,11 @@ namespace {
 
 bool is_private_v4(const asio::ip::address_v4& address) {
   const std::uint32_t bits = address.to_uint();
-  return (bits >> 24) == 127                               // 127.0.0.0/8
-         || (bits >> 24) == 10                             // 10.0.0.0/8
-         || (bits >> 20) == ((172u << 4) | 1)              // 172.16.0.0/12
-         || (bits >> 16) == ((192u << 8) | 168)            // 192.168.0.0/16
-         || (bits >> 16) == ((169u << 8) | 254);           // 169.254.0.0/16
+  return (bits >> 24) == 127                      // 127.0.0.0/8
+         || (bits >> 24) == 10                    // 10.0.0.0/8
+         || (bits >> 20) == ((172u << 4) | 1)     // 172.16.0.0/12
+         || (bits >> 16) == ((192u << 8) | 168)   // 192.168.0.0/16
+         || (bits >> 16) == ((169u << 8) | 254);  // 169.254.0.0/16
 }
 
 }  // namespace
@@ -64,7 +64,8 @@ Result<void> allow_plaintext(const asio::ip::address& address, bool insecure_pla
   return Error{ErrorCode::config,
                fmt::format("{}: {} is neither a loopback nor a private address, and the link would "
                            "be plain TCP; use a private address, or allow it with "
-                           "insecure_plaintext", what, address.to_string())};
+                           "insecure_plaintext",
+                           what, address.to_string())};
 }
 
 }  // namespace starling::peer

@@ -33,8 +33,8 @@ Task<void> Table::dial_once(Edge& edge) {
     answer.error = connected.error();
   } else if (!dial->abandoned) {
     dial->hello_sent = true;
-    answer = co_await say_hello(
-        *connection, make_hello(self_, edge.neighbor.name, edge.last_epoch, round_));
+    answer = co_await say_hello(*connection,
+                                make_hello(self_, edge.neighbor.name, edge.last_epoch, round_));
   }
   edge.dial = nullptr;
   if (dial->abandoned) {
@@ -54,11 +54,11 @@ Task<Result<std::vector<Tcp::endpoint>>> Table::look_up(const Edge& edge, Dial& 
     co_return endpoints;
   }
   dial.resolver = std::make_shared<Tcp::resolver>(io_);
-  const auto [error, found] = co_await dial.resolver->async_resolve(
-      address.host, fmt::to_string(address.port), awaited());
+  const auto [error, found] =
+      co_await dial.resolver->async_resolve(address.host, fmt::to_string(address.port), awaited());
   if (error) {
-    co_return Error{ErrorCode::io, fmt::format("the name {} is not known: {}", address.host,
-                                               sentence(error))};
+    co_return Error{ErrorCode::io,
+                    fmt::format("the name {} is not known: {}", address.host, sentence(error))};
   }
   for (const auto& entry : found) endpoints.push_back(entry.endpoint());
   co_return endpoints;
@@ -140,8 +140,8 @@ void Table::dial_failed(Edge& edge, const Error& why) {
   if (slowly) edge.delay = std::max(edge.delay, options_.redial_refused);
   const std::string reason = edge.last_epoch == 0 ? "never connected: " + why.message : why.message;
   if (reason != edge.reason) {
-    log_->log(slowly ? spdlog::level::warn : spdlog::level::info, "{} ({}): {}",
-              edge.neighbor.name, edge.neighbor.address, reason);
+    log_->log(slowly ? spdlog::level::warn : spdlog::level::info, "{} ({}): {}", edge.neighbor.name,
+              edge.neighbor.address, reason);
   }
   edge.reason = reason;
   plan_dial(edge);
@@ -158,8 +158,8 @@ void Table::plan_dial(Edge& edge) {
   const Random random(options_.seed, Stream::redial_jitter,
                       {index_of(options_.self), index_of(edge.neighbor.id)});
   const double share = 0.5 + 0.5 * random.uniform(edge.jitters++);
-  const auto wait = std::chrono::duration<double, std::nano>(
-      share * static_cast<double>(edge.delay.count()));
+  const auto wait =
+      std::chrono::duration<double, std::nano>(share * static_cast<double>(edge.delay.count()));
   edge.dial_at = Clock::now() + std::chrono::duration_cast<Duration>(wait);
   edge.delay = std::min(2 * edge.delay, options_.redial_max);
 }

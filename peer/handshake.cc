@@ -45,9 +45,9 @@ std::optional<wire::Refusal> judge_fingerprint(const Fingerprint& ours, const Fi
 
 Task<Result<Payload>> expect(Connection& connection, FrameHeader header) {
   if (header.sequence != 0) {
-    co_return Error{ErrorCode::peer,
-                    fmt::format("frame sequence is {} in the handshake, expected 0",
-                                header.sequence)};
+    co_return Error{
+        ErrorCode::peer,
+        fmt::format("frame sequence is {} in the handshake, expected 0", header.sequence)};
   }
   Result<Payload> payload = co_await read_payload(connection, header);
   co_return payload;
@@ -57,8 +57,8 @@ template <class Message>
 Result<Message> parsed(const Payload& payload, const char* name) {
   Message message;
   if (!message.ParseFromString(payload.message)) {
-    return Error{ErrorCode::peer, fmt::format("a {} of {} bytes does not parse", name,
-                                              payload.message.size())};
+    return Error{ErrorCode::peer,
+                 fmt::format("a {} of {} bytes does not parse", name, payload.message.size())};
   }
   return message;
 }
@@ -72,8 +72,9 @@ Error unexpected(FrameType found, const char* expected) {
 
 std::string printable(const std::string& text, std::size_t bytes_max) {
   std::string out = text.substr(0, bytes_max);
-  std::replace_if(out.begin(), out.end(),
-                  [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  std::replace_if(
+      out.begin(), out.end(),
+      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
   // Not in the middle of a UTF-8 sequence: Protocol Buffers would not take it.
   if (out.size() < text.size()) {
     while (!out.empty() && (static_cast<unsigned char>(text[out.size()]) & 0xc0) == 0x80) {
@@ -153,8 +154,7 @@ std::string sentence(const wire::Refusal& r, bool sent_by_us, const std::string&
     case wire::Refusal::duplicate:
       if (r.text().empty()) return fmt::format("another connection serves the link to {}", peer);
       break;
-    default:
-      break;
+    default: break;
   }
   if (sent_by_us) return printable(r.text());
   return fmt::format("{} refused the link: {}", peer,
@@ -175,8 +175,8 @@ Task<Result<Round>> read_first_heartbeat(Connection& connection, Epoch epoch) {
   if (!header) co_return header.error();
   if (header->type != FrameType::heartbeat) co_return unexpected(header->type, "4 (heartbeat)");
   if (header->epoch != epoch) {
-    co_return Error{ErrorCode::peer, fmt::format("frame epoch is {}, expected {}", header->epoch,
-                                                 epoch)};
+    co_return Error{ErrorCode::peer,
+                    fmt::format("frame epoch is {}, expected {}", header->epoch, epoch)};
   }
   Result<Payload> payload = co_await expect(connection, *header);
   if (!payload) co_return payload.error();
@@ -203,10 +203,16 @@ Task<Answer> say_hello(Connection& connection, wire::Hello hello) {
     answer.error = payload.error();
   } else if (header->type == FrameType::welcome) {
     auto welcome = parsed<wire::Welcome>(*payload, "Welcome");
-    if (welcome) answer.welcome = welcome.value(); else answer.error = welcome.error();
+    if (welcome)
+      answer.welcome = welcome.value();
+    else
+      answer.error = welcome.error();
   } else {
     auto refused = parsed<wire::Refusal>(*payload, "Refusal");
-    if (refused) answer.refusal = refused.value(); else answer.error = refused.error();
+    if (refused)
+      answer.refusal = refused.value();
+    else
+      answer.error = refused.error();
   }
   co_return answer;
 }

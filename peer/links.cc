@@ -14,8 +14,8 @@ Result<void> Table::listen() {
     const auto address = parse_address(edge->neighbor.address);
     if (!address) return address.error();
     if (const auto ip = literal(address.value().host)) {
-      auto allowed = allow_plaintext(*ip, options_.insecure_plaintext,
-                                     "node " + edge->neighbor.name);
+      auto allowed =
+          allow_plaintext(*ip, options_.insecure_plaintext, "node " + edge->neighbor.name);
       if (!allowed) return allowed;
     }
   }
@@ -53,8 +53,8 @@ Result<void> Table::bind(const Tcp::endpoint& endpoint) {
                              "(`ss -ltnp` names it) or give node {} another one",
                              options_.listen_address, self_.name)};
   }
-  return Error{ErrorCode::io, fmt::format("cannot listen on {}: {}", options_.listen_address,
-                                          sentence(error))};
+  return Error{ErrorCode::io,
+               fmt::format("cannot listen on {}: {}", options_.listen_address, sentence(error))};
 }
 
 void Table::start() {
@@ -71,8 +71,8 @@ void Table::start() {
 void Table::send(NodeId to, const ExchangeTag& tag, SharedBytes body) {
   Edge& edge = edge_of(to);
   if (!edge.session || edge.session->end() || tag.epoch != edge.last_epoch) return;
-  const bool taken = edge.session->send({.round = tag.round, .exchange = tag.exchange},
-                                        std::move(body));
+  const bool taken =
+      edge.session->send({.round = tag.round, .exchange = tag.exchange}, std::move(body));
   if (!taken) post_down(edge);
 }
 
@@ -82,11 +82,11 @@ void Table::say_goodbye(NodeId peer, wire::Goodbye::Reason reason, const std::st
   if (!edge.session || edge.session->end()) return;
   const bool misbehaved = reason == wire::Goodbye::misbehaved;
   const char* const what = misbehaved ? "it broke the protocol" : "it was left out";
-  edge.session->leave({.kind = misbehaved ? SessionEnd::Kind::broke_protocol
-                                          : SessionEnd::Kind::ended_here,
-                       .reason = fmt::format("{}: {}", what, why),
-                       .redial_slowly = true},
-                      reason, why, false, kLingerMax);
+  edge.session->leave(
+      {.kind = misbehaved ? SessionEnd::Kind::broke_protocol : SessionEnd::Kind::ended_here,
+       .reason = fmt::format("{}: {}", what, why),
+       .redial_slowly = true},
+      reason, why, false, kLingerMax);
   post_down(edge);
 }
 

@@ -80,7 +80,7 @@ struct LinkStatus {
   std::string reason;  // why it is not up; "never connected: connection refused", say
   Duration in_state{0};
   Epoch epoch = 0;
-  Round round = 0;  // as the neighbor last said
+  Round round = 0;                                   // as the neighbor last said
   std::uint64_t sent_bytes = 0, received_bytes = 0;  // on the wire, headers and heartbeats included
 };
 
@@ -113,8 +113,8 @@ class Links {
   // peer_down is on its way then. An overfull queue takes the link down.
   void send(NodeId to, const ExchangeTag& tag, SharedBytes body);
   // Says goodbye and closes; the edge is redialled after `redial_refused`. peer_down follows.
-  void left_out(NodeId peer, const std::string& why);     // it missed our deadline
-  void misbehaved(NodeId peer, const std::string& why);   // it broke the protocol
+  void left_out(NodeId peer, const std::string& why);    // it missed our deadline
+  void misbehaved(NodeId peer, const std::string& why);  // it broke the protocol
   // See PeerEvents::received. Also owed for the bodies of an epoch that is over: the bound holds
   // per neighbor. More than was received is a broken invariant.
   void consumed(NodeId peer, std::uint64_t bytes);

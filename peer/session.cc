@@ -20,12 +20,8 @@ SessionEnd goodbye_end(const wire::Goodbye& goodbye, const std::string& peer) {
   end.kind = SessionEnd::Kind::said_goodbye;
   const std::string text = printable(goodbye.text());
   switch (goodbye.reason()) {
-    case wire::Goodbye::finished:
-      end.reason = fmt::format("{} has finished its run", peer);
-      break;
-    case wire::Goodbye::stopped:
-      end.reason = fmt::format("{} was stopped", peer);
-      break;
+    case wire::Goodbye::finished: end.reason = fmt::format("{} has finished its run", peer); break;
+    case wire::Goodbye::stopped: end.reason = fmt::format("{} was stopped", peer); break;
     case wire::Goodbye::left_out:
       end.reason = fmt::format("{} went on without this node: {}", peer, text);
       end.redial_slowly = true;
@@ -34,9 +30,7 @@ SessionEnd goodbye_end(const wire::Goodbye& goodbye, const std::string& peer) {
       end.reason = fmt::format("{} says that this node broke the protocol: {}", peer, text);
       end.redial_slowly = true;
       break;
-    default:
-      end.reason = fmt::format("{} said goodbye: {}", peer, text);
-      break;
+    default: end.reason = fmt::format("{} said goodbye: {}", peer, text); break;
   }
   return end;
 }
@@ -73,8 +67,8 @@ bool Session::send(FrameHeader header, SharedBytes body) {
   const std::uint64_t bytes = kFrameHeaderBytes + body.size();
   if (queue_bytes_ + bytes > options_.queue_bytes_max) {
     fail({.reason = fmt::format("{} takes too little: {} bytes are queued for it, {} more would "
-                                "pass the limit of {}", options_.peer, queue_bytes_, bytes,
-                                options_.queue_bytes_max)});
+                                "pass the limit of {}",
+                                options_.peer, queue_bytes_, bytes, options_.queue_bytes_max)});
     return false;
   }
   enqueue({header, {}, std::move(body)});
@@ -86,8 +80,8 @@ void Session::beat(Round round) {
   if (end_ || !queue_.empty()) return;
   wire::Heartbeat heartbeat;
   heartbeat.set_round(round);
-  enqueue({{.type = FrameType::heartbeat, .epoch = options_.epoch},
-           heartbeat.SerializeAsString(), {}});
+  enqueue(
+      {{.type = FrameType::heartbeat, .epoch = options_.epoch}, heartbeat.SerializeAsString(), {}});
 }
 
 Task<void> Session::write_loop() {
@@ -116,8 +110,8 @@ Task<void> Session::write_loop() {
 
 std::optional<Error> Session::check(const FrameHeader& header) const {
   const auto wrong = [](const char* field, std::uint64_t found, std::uint64_t expected) {
-    return Error{ErrorCode::peer, fmt::format("frame {} is {}, expected {}", field, found,
-                                              expected)};
+    return Error{ErrorCode::peer,
+                 fmt::format("frame {} is {}, expected {}", field, found, expected)};
   };
   if (header.epoch != options_.epoch) return wrong("epoch", header.epoch, options_.epoch);
   switch (header.type) {
@@ -134,7 +128,8 @@ std::optional<Error> Session::check(const FrameHeader& header) const {
     default:
       return Error{ErrorCode::peer,
                    fmt::format("frame type is {} on a link that is up, expected 4 (heartbeat), "
-                               "5 (goodbye) or 6 (exchange)", static_cast<int>(header.type))};
+                               "5 (goodbye) or 6 (exchange)",
+                               static_cast<int>(header.type))};
   }
 }
 
@@ -266,8 +261,8 @@ Task<void> Session::pulse_loop() {
     // This process stood still (stopped, swapped out): what it did not hear meanwhile says nothing.
     if (now > wake + options_.heartbeat_every) connection_->mark_heard();
     if (now >= silent_at()) {
-      fail({.reason = fmt::format("nothing was heard for {:.1f} s",
-                                  seconds(options_.silence_max))});
+      fail(
+          {.reason = fmt::format("nothing was heard for {:.1f} s", seconds(options_.silence_max))});
     } else if (now >= next_beat) {
       beat(round_);
       next_beat = now + options_.heartbeat_every;

@@ -105,7 +105,7 @@ class Session {
   Sequence next_received_ = 0;
   std::uint64_t unread_bytes_;
   bool paused_ = false;
-  asio::steady_timer room_;   // never expires; cancelled when there may be room again
+  asio::steady_timer room_;  // never expires; cancelled when there may be room again
   asio::steady_timer pulse_;
 };
 

@@ -49,9 +49,9 @@ Table::Table(asio::io_context& io, LinkOptions options, PeerEvents& events,
 
 void Table::up(Edge& edge, std::shared_ptr<Connection> connection, Handshake handshake) {
   if (edge.session) {
-    edge.session->fail({.kind = SessionEnd::Kind::ended_here,
-                        .reason = fmt::format("{} came back on a new connection",
-                                              edge.neighbor.name)});
+    edge.session->fail(
+        {.kind = SessionEnd::Kind::ended_here,
+         .reason = fmt::format("{} came back on a new connection", edge.neighbor.name)});
     down(edge);
   }
   drop_pending(edge, connection.get());
@@ -64,8 +64,8 @@ void Table::up(Edge& edge, std::shared_ptr<Connection> connection, Handshake han
       .queue_bytes_max = bytes_or_frames(options_.queue_bytes_max, limits_),
       .unread_bytes_max = bytes_or_frames(options_.unread_bytes_max, limits_)};
   const std::string remote = connection->remote();
-  auto session = std::make_shared<Session>(std::move(connection), options, handshake.round,
-                                           edge.unread_bytes);
+  auto session =
+      std::make_shared<Session>(std::move(connection), options, handshake.round, edge.unread_bytes);
   session->set_round(round_);
   if (handshake.dialled) session->beat(round_);
   edge.session = session;
@@ -151,9 +151,9 @@ void Table::refused(Edge& edge, const wire::Refusal& refusal, bool by_us,
 }
 
 void Table::update_state(Edge& edge) {
-  const LinkState state = edge.session                           ? LinkState::up
-                          : edge.dial || !edge.pending.empty()   ? LinkState::connecting
-                                                                 : LinkState::down;
+  const LinkState state = edge.session                         ? LinkState::up
+                          : edge.dial || !edge.pending.empty() ? LinkState::connecting
+                                                               : LinkState::down;
   if (state == edge.state) return;
   edge.state = state;
   edge.state_since = Clock::now();
@@ -187,9 +187,8 @@ Edge* Table::find(const std::string& name) {
 }
 
 Edge& Table::edge_of(NodeId peer) {
-  const auto it = std::find_if(edges_.begin(), edges_.end(), [peer](const auto& edge) {
-    return edge->neighbor.id == peer;
-  });
+  const auto it = std::find_if(edges_.begin(), edges_.end(),
+                               [peer](const auto& edge) { return edge->neighbor.id == peer; });
   INVARIANT(it != edges_.end());
   return **it;
 }

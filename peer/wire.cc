@@ -147,9 +147,8 @@ Task<Result<void>> write_frame(Connection& connection, FrameHeader header, std::
   header.body_bytes = body.size();
   header.payload_hash = hash_payload(bytes_of(message), body.bytes());
   const FrameHeaderBytes head = encode_header(header);
-  std::array<asio::const_buffer, 3> rest{
-      asio::buffer(head), asio::buffer(message),
-      asio::buffer(body.bytes().data(), body.bytes().size())};
+  std::array<asio::const_buffer, 3> rest{asio::buffer(head), asio::buffer(message),
+                                         asio::buffer(body.bytes().data(), body.bytes().size())};
   while (asio::buffer_size(rest) > 0) {
     auto [error, n] = co_await connection.socket().async_write_some(rest, awaited());
     connection.count_sent(n);

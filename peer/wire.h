@@ -25,7 +25,7 @@ struct ReadSome {
 // by the table that may close it; close() wakes every one of them with an error.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  explicit Connection(asio::io_context& io);         // to be connected by a dialler
+  explicit Connection(asio::io_context& io);  // to be connected by a dialler
   explicit Connection(Tcp::socket accepted);
 
   Tcp::socket& socket() { return socket_; }
@@ -51,7 +51,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Wire bytes. A peer that is not getting anywhere does not count as hearing something: `heard`
   // moves with every whole frame and with every kProgressBytes of a long one.
   void count_sent(std::size_t bytes) { sent_bytes_ += bytes; }
-  void mark_heard() { heard_ = Clock::now(); progress_ = 0; }
+  void mark_heard() {
+    heard_ = Clock::now();
+    progress_ = 0;
+  }
   Clock::time_point heard() const { return heard_; }
   std::uint64_t sent_bytes() const { return sent_bytes_; }
   std::uint64_t received_bytes() const { return received_bytes_; }

@@ -16,7 +16,8 @@
 
 namespace starling {
 
-static_assert(std::endian::native == std::endian::little, "the wire is little endian, and so are we");
+static_assert(std::endian::native == std::endian::little,
+              "the wire is little endian, and so are we");
 
 namespace {
 

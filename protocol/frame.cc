@@ -70,8 +70,10 @@ Result<FrameHeader> decode_header(std::span<const std::byte, kFrameHeaderBytes> 
                                   const FrameLimits& limits) {
   const auto magic = get<std::uint32_t>(in, kMagic);
   if (magic != kFrameMagic) {
-    return refused(fmt::format("frame magic is {:#010x}, expected {:#010x}; whoever speaks there is "
-                               "no Starling node", magic, kFrameMagic));
+    return refused(
+        fmt::format("frame magic is {:#010x}, expected {:#010x}; whoever speaks there is "
+                    "no Starling node",
+                    magic, kFrameMagic));
   }
   const auto version = get<std::uint8_t>(in, kVersion);
   if (version != kFrameVersion) {

@@ -32,9 +32,9 @@ struct FrameHeader {
   Epoch epoch = 0;
   Sequence sequence = 0;
   Round round = 0;
-  std::uint32_t exchange = 0;     // which message of the round this is, from 0
-  std::uint64_t base_hash = 0;    // of the replica that a difference applies to; 0: none
-  std::uint64_t payload_hash = 0; // see hash_payload()
+  std::uint32_t exchange = 0;      // which message of the round this is, from 0
+  std::uint64_t base_hash = 0;     // of the replica that a difference applies to; 0: none
+  std::uint64_t payload_hash = 0;  // see hash_payload()
   bool operator==(const FrameHeader&) const = default;
 };
 

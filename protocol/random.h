@@ -3,8 +3,8 @@
 // start vectors from it without sending them, which is why it stands on the protocol's floor.
 #pragma once
 
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <span>
 

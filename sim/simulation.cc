@@ -64,8 +64,8 @@ void Simulation::wait_for_timer(NodeId node) {
 
 void Simulation::run() {
   while (!pending_.empty()) {
-    const bool idle = std::ranges::all_of(
-        hosts_, [](const Host& host) { return !host.alive || host.finished; });
+    const bool idle =
+        std::ranges::all_of(hosts_, [](const Host& host) { return !host.alive || host.finished; });
     if (idle) break;
     const Occurrence next = pending_.top();
     pending_.pop();

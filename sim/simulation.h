@@ -83,9 +83,7 @@ class Simulation {
     Time at;
     std::uint64_t order;
     std::function<void()> happen;
-    bool operator>(const Occurrence& o) const {
-      return at != o.at ? at > o.at : order > o.order;
-    }
+    bool operator>(const Occurrence& o) const { return at != o.at ? at > o.at : order > o.order; }
   };
 
   Host& at(NodeId node) { return hosts_[index_of(node)]; }

@@ -30,14 +30,10 @@ Loss loss_of(const ModelOptions& model) {
 
 std::string_view name_of(ModelKind kind) {
   switch (kind) {
-    case ModelKind::mlp:
-      return "mlp";
-    case ModelKind::softmax:
-      return "softmax";
-    case ModelKind::logistic:
-      return "logistic";
-    case ModelKind::quadratic:
-      return "quadratic";
+    case ModelKind::mlp: return "mlp";
+    case ModelKind::softmax: return "softmax";
+    case ModelKind::logistic: return "logistic";
+    case ModelKind::quadratic: return "quadratic";
   }
   return "";
 }

@@ -15,14 +15,10 @@ namespace {
 
 Result<DataSets> read(const DataOptions& data) {
   switch (data.kind) {
-    case DataKind::optdigits:
-      return read_optdigits(data.path);
-    case DataKind::idx:
-      return read_idx(data.path);
-    case DataKind::libsvm:
-      return read_libsvm(data.path, data.test_path);
-    case DataKind::quadratic:
-      break;
+    case DataKind::optdigits: return read_optdigits(data.path);
+    case DataKind::idx: return read_idx(data.path);
+    case DataKind::libsvm: return read_libsvm(data.path, data.test_path);
+    case DataKind::quadratic: break;
   }
   INVARIANT(!"a quadratic is not read");
 }

@@ -9,12 +9,9 @@ namespace {
 // `done` is the share of the run that lies behind, 0 to 1 and beyond.
 double schedule_factor(Schedule schedule, double done) {
   switch (schedule) {
-    case Schedule::constant:
-      return 1;
-    case Schedule::step:
-      return done < 0.5 ? 1 : done < 0.75 ? 0.1 : 0.01;
-    case Schedule::cosine:
-      return done < 1 ? (1 + std::cos(std::numbers::pi * done)) / 2 : 0;
+    case Schedule::constant: return 1;
+    case Schedule::step: return done < 0.5 ? 1 : done < 0.75 ? 0.1 : 0.01;
+    case Schedule::cosine: return done < 1 ? (1 + std::cos(std::numbers::pi * done)) / 2 : 0;
   }
   return 1;
 }

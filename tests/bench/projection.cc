@@ -1,5 +1,6 @@
-// The fused rank-1 projection p = Xv, q = Xᵀp on 4096 × 4096 against the rate at which one core reads
-// that much memory, measured in turn in the same run. Prints both in GB/s and the median ratio.
+// The fused rank-1 projection p = Xv, q = Xᵀp on 4096 × 4096 against the rate at which one core
+// reads that much memory, measured in turn in the same run. Prints both in GB/s and the median
+// ratio.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -49,8 +50,8 @@ int main() {
   std::vector<double> reads, projections, plain, ratios;
   std::uint64_t sink = 0;
   for (int pair = 0; pair < kPairs; ++pair) {
-    reads.push_back(gigabytes_per_second(
-        bytes, [&] { sink += read_all(memory.data(), memory.size()); }));
+    reads.push_back(
+        gigabytes_per_second(bytes, [&] { sink += read_all(memory.data(), memory.size()); }));
     projections.push_back(
         gigabytes_per_second(bytes, [&] { compress::project_both(x, kShape, v, p, q); }));
     ratios.push_back(projections.back() / reads.back());
@@ -59,7 +60,9 @@ int main() {
     plain.push_back(
         gigabytes_per_second(bytes, [&] { compress::ref::project_both(x, kShape, v, p, q); }));
   }
-  fmt::print("read {:.2f} GB/s, fused projection {:.2f} GB/s, plain twin {:.2f} GB/s (medians of {} "
-             "pairs, check {})\n", median(reads), median(projections), median(plain), kPairs, sink);
+  fmt::print(
+      "read {:.2f} GB/s, fused projection {:.2f} GB/s, plain twin {:.2f} GB/s (medians of {} "
+      "pairs, check {})\n",
+      median(reads), median(projections), median(plain), kPairs, sink);
   fmt::print("ratio projection/read: {:.3f}\n", median(ratios));
 }

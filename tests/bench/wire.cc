@@ -33,8 +33,8 @@ peer::LinkOptions options_of(std::size_t self, const std::uint16_t (&ports)[2],
   options.self = node_id(self);
   options.self_name = fmt::format("n{}", self);
   options.listen_address = fmt::format("127.0.0.1:{}", ports[self]);
-  options.neighbors = {{node_id(other), fmt::format("n{}", other),
-                        fmt::format("127.0.0.1:{}", ports[other])}};
+  options.neighbors = {
+      {node_id(other), fmt::format("n{}", other), fmt::format("127.0.0.1:{}", ports[other])}};
   options.body_bytes_max = body_bytes;
   return options;
 }

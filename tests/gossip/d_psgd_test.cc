@@ -29,7 +29,10 @@ std::vector<std::vector<float>> random_starts(std::size_t nodes, std::size_t siz
 }
 
 constexpr GossipOptions options(bool overlap, double relaxation = 1) {
-  return {.algorithm = AlgorithmKind::d_psgd, .rank = 1, .iterations = 1, .overlap = overlap,
+  return {.algorithm = AlgorithmKind::d_psgd,
+          .rank = 1,
+          .iterations = 1,
+          .overlap = overlap,
           .relaxation = relaxation};
 }
 
@@ -52,8 +55,8 @@ TEST_CASE("d-psgd: one round is W x - update, or W (x - update) without overlap"
         };
         double expected = overlap ? stepped(i) - starts[i][k] : 0;
         for (std::size_t j = 0; j < 5; ++j) {
-          const double w = i == j ? topology.self_weight(node_id(i))
-                                  : topology.weight(node_id(i), node_id(j));
+          const double w =
+              i == j ? topology.self_weight(node_id(i)) : topology.weight(node_id(i), node_id(j));
           expected += w * (overlap ? starts[j][k] : stepped(j));
         }
         CHECK(flock.model(i)[k] == doctest::Approx(expected).epsilon(1e-5));

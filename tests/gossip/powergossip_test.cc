@@ -29,8 +29,11 @@ std::vector<std::vector<float>> gaussian_starts(std::size_t nodes, std::size_t s
 }
 
 GossipOptions options(std::size_t rank, std::size_t iterations, double s = 1, bool overlap = true) {
-  return {.algorithm = AlgorithmKind::powergossip, .rank = rank, .iterations = iterations,
-          .overlap = overlap, .relaxation = s};
+  return {.algorithm = AlgorithmKind::powergossip,
+          .rank = rank,
+          .iterations = iterations,
+          .overlap = overlap,
+          .relaxation = s};
 }
 
 double norm_of(const std::vector<double>& x) {
@@ -77,7 +80,8 @@ TEST_CASE("powergossip: consensus on a fixed problem goes to float rounding, the
     CHECK(flock.consensus_distance(scale) < 3e-7);
     const auto after = flock.mean();
     double moved = 0;
-    for (std::size_t k = 0; k < mean.size(); ++k) moved = std::max(moved, std::abs(after[k] - mean[k]));
+    for (std::size_t k = 0; k < mean.size(); ++k)
+      moved = std::max(moved, std::abs(after[k] - mean[k]));
     CHECK(moved < 2e-6 * norm_of(mean));
   }
 }
@@ -163,8 +167,12 @@ TEST_CASE("powergossip: full rank and one iteration is uncompressed gossip") {
   const Topology ring = graph(TopologyKind::ring, 5);
   const auto starts = gaussian_starts(5, 42);
   Lockstep low_rank(options(6, 1), ring, matrix_of(6, 7), starts);
-  Lockstep dense({.algorithm = AlgorithmKind::d_psgd, .rank = 1, .iterations = 1, .overlap = true,
-                  .relaxation = 1}, ring, matrix_of(6, 7), starts);
+  Lockstep dense({.algorithm = AlgorithmKind::d_psgd,
+                  .rank = 1,
+                  .iterations = 1,
+                  .overlap = true,
+                  .relaxation = 1},
+                 ring, matrix_of(6, 7), starts);
   // t even projects on the span of the left factor, which at rank 6 is the whole space of rows.
   low_rank.mix(1);
   dense.mix(1);

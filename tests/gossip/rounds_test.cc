@@ -23,7 +23,8 @@ SharedBytes body_of(float value) {
 // Node 1 of the path 0-1-2 with a model of one number, weights 1/4 to make the sums exact.
 class Node {
  public:
-  explicit Node(bool overlap = true) : rounds_(std::make_unique<Rounds>(method(), edges(), overlap)) {}
+  explicit Node(bool overlap = true)
+      : rounds_(std::make_unique<Rounds>(method(), edges(), overlap)) {}
 
   Outbox give(const Event& event, Time now = 0s) {
     Outbox out;
@@ -167,8 +168,7 @@ TEST_CASE("rounds: a neighbor later than its deadline is left out, and says so")
   const LeaveOut* left_out = find<LeaveOut>(late);
   REQUIRE(left_out);
   CHECK(left_out->peer == kRight);
-  CHECK(left_out->why ==
-        "nothing came for round 0 exchange 0 within 30.0 s (usual wait 0.000 s)");
+  CHECK(left_out->why == "nothing came for round 0 exchange 0 within 30.0 s (usual wait 0.000 s)");
   CHECK(find<RoundFinished>(late));
   CHECK(node.x() == 1);
 }

@@ -128,8 +128,7 @@ TEST_CASE("topology: what cannot be a flock is refused with the reason") {
         "[topology] edges: found node 4 in the edge 1-4, expected 0 to 3");
   CHECK(listed({{0, 1}, {2, 2}}) ==
         "[topology] edges: found the edge 2-2, a node is no neighbor of its own");
-  CHECK(listed({{0, 1}, {1, 0}}) ==
-        "[topology] edges: the edge 0-1 stands twice, expected once");
+  CHECK(listed({{0, 1}, {1, 0}}) == "[topology] edges: the edge 0-1 stands twice, expected once");
   CHECK(listed({{0, 1}, {2, 3}}) ==
         "[topology] edges: the graph is not connected, node 0 does not reach node 2; add an edge "
         "between the parts");

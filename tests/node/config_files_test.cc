@@ -94,11 +94,13 @@ TEST_CASE("a path that is no run file is refused") {
 TEST_CASE("a file over a mebibyte is refused, one of a mebibyte is read") {
   const Scratch scratch;
   const fs::path large = scratch.write("large.toml", std::string((1 << 20) + 1, '\n'));
-  CHECK(refusal(large) == large.string() + ": found a file over 1048576 bytes, expected a run "
-                                           "file; is it the data set?");
+  CHECK(refusal(large) == large.string() +
+                              ": found a file over 1048576 bytes, expected a run "
+                              "file; is it the data set?");
   const fs::path full = scratch.write("full.toml", std::string(1 << 20, '\n'));
-  CHECK(refusal(full) == full.string() + ": [data] path: missing, expected the path of the "
-                                         "optdigits data");
+  CHECK(refusal(full) == full.string() +
+                             ": [data] path: missing, expected the path of the "
+                             "optdigits data");
 }
 
 TEST_CASE("a message starts with the file as it was named") {

@@ -18,7 +18,8 @@ TEST_CASE("config refuses nodes: names and addresses") {
        "run.toml:2:9: [topology] nodes: found beside [[node]] (run.toml:3:1), which names the "
        "nodes; remove one of them"},
       {"[topology]\nbase_port = 9000\n[[node]]\nname = \"a\"\naddress = \"h:1\"\n[[node]]\n"
-      "name = \"b\"\naddress = \"h:2\"\n" + kRest,
+       "name = \"b\"\naddress = \"h:2\"\n" +
+           kRest,
        "run.toml:2:13: [topology] base_port: found beside [[node]] (run.toml:3:1), which "
        "names the nodes; remove one of them"},
       {"[[node]]\nname = \"a\"\n" + kRest,
@@ -27,14 +28,13 @@ TEST_CASE("config refuses nodes: names and addresses") {
       {"[[node]]\naddress = \"h:1\"\n" + kRest,
        "run.toml:1:1: [[node]] name: missing, expected 1 to 64 letters, digits, '-', '_' or "
        "'.', the first a letter or a digit"},
-      {address("h:1") + kRest,
-       "run.toml:1:1: [topology] nodes: found 1, a flock has at least 2"},
-      {"[[node]]\nname = \"a\"\naddress = \"h:1\"\n[[node]]\nname = \"a\"\naddress = \"h:2\"\n"
-          + kRest,
+      {address("h:1") + kRest, "run.toml:1:1: [topology] nodes: found 1, a flock has at least 2"},
+      {"[[node]]\nname = \"a\"\naddress = \"h:1\"\n[[node]]\nname = \"a\"\naddress = \"h:2\"\n" +
+           kRest,
        "run.toml:5:8: [[node]] name: found \"a\" again, which run.toml:2:8 has; expected a "
        "different name for each node"},
-      {"[[node]]\nname = \"a\"\naddress = \"h:1\"\n[[node]]\nname = \"b\"\naddress = \"H:1\"\n"
-          + kRest,
+      {"[[node]]\nname = \"a\"\naddress = \"h:1\"\n[[node]]\nname = \"b\"\naddress = \"H:1\"\n" +
+           kRest,
        "run.toml:6:11: [[node]] address: found \"H:1\" for b, which is the address of a; "
        "expected a different one for each node"},
       {"[[node]]\nname = \"a b\"\naddress = \"h:1\"\n" + kRest,
@@ -47,8 +47,9 @@ TEST_CASE("config refuses nodes: names and addresses") {
        "run.toml:2:8: [[node]] name: found \"\", expected 1 to 64 letters, digits, '-', '_' "
        "or '.', the first a letter or a digit"},
       {"[[node]]\nname = "
-      "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\naddress = "
-      "\"h:1\"\n" + kRest,
+       "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\naddress = "
+       "\"h:1\"\n" +
+           kRest,
        "run.toml:2:8: [[node]] name: found \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…\", "
        "expected 1 to 64 letters, digits, '-', '_' or '.', the first a letter or a digit"},
       {address("localhost") + kRest,
@@ -97,20 +98,21 @@ TEST_CASE("config refuses nodes: names and addresses") {
 
 TEST_CASE("config refuses edges and graphs") {
   check_refusals({
-      {"[topology]\nkind = \"edges\"\nedges = [[\"ann\", \"bob\"], [\"bob\", \"clea\"]]\n"
-          + kFriends + kRest,
+      {"[topology]\nkind = \"edges\"\nedges = [[\"ann\", \"bob\"], [\"bob\", \"clea\"]]\n" +
+           kFriends + kRest,
        "run.toml:3:26: [topology] edges: found an edge to \"clea\", who is no node; did you "
        "mean \"cleo\"?"},
-      {"[topology]\nkind = \"edges\"\nedges = [[\"ann\", \"bob\"], [\"bob\", \"zzzz\"]]\n"
-          + kFriends + kRest,
+      {"[topology]\nkind = \"edges\"\nedges = [[\"ann\", \"bob\"], [\"bob\", \"zzzz\"]]\n" +
+           kFriends + kRest,
        "run.toml:3:26: [topology] edges: found an edge to \"zzzz\", who is no node; expected "
        "one of ann, bob, cleo"},
-      {"[topology]\nkind = \"edges\"\nedges = [[\"ann\", \"bob\"],\n  [\"bob\", \"bob\"]]\n"
-          + kFriends + kRest,
+      {"[topology]\nkind = \"edges\"\nedges = [[\"ann\", \"bob\"],\n  [\"bob\", \"bob\"]]\n" +
+           kFriends + kRest,
        "run.toml:4:3: [topology] edges: found an edge from bob to itself, expected two "
        "different nodes"},
       {"[topology]\nkind = \"edges\"\nedges = [[\"ann\", \"bob\"], [\"bob\", \"cleo\"], [1, "
-      "0]]\n" + kFriends + kRest,
+       "0]]\n" +
+           kFriends + kRest,
        "run.toml:3:43: [topology] edges: found the edge bob-ann again, expected each pair "
        "once in either order"},
       {"[topology]\nkind = \"edges\"\nedges = [[\"ann\", \"bob\"]]\n" + kFriends + kRest,
@@ -174,10 +176,10 @@ TEST_CASE("config refuses relations: keys that do not go together") {
        "\"quadratic\" alone; set that, or name a data set of rows and labels"},
       {"[data]\nkind = \"idx\"\n" + kRing,
        "run.toml:1:2: [data] path: missing, expected the path of the idx data"},
-      {kRing,
-       "run.toml: [data] path: missing, expected the path of the optdigits data"},
+      {kRing, "run.toml: [data] path: missing, expected the path of the optdigits data"},
       {"[data]\nkind = \"quadratic\"\n[model]\nkind = \"quadratic\"\n[run]\nuntil_accuracy = "
-      "0.9\n" + kRing,
+       "0.9\n" +
+           kRing,
        "run.toml:6:18: [run] until_accuracy: found 0.9, but quadratic data has no accuracy; "
        "remove the key"},
       {"[data]\npath = \"d\"\n" + kRing,

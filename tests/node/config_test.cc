@@ -71,8 +71,8 @@ operator = "low-rank"
   CHECK(config.run.seed == 9223372036854775807u);
   CHECK(config.run.rounds == 1000);
   CHECK(config.run.until_accuracy == 1.0);
-  CHECK(config.run.compare == std::vector{gossip::AlgorithmKind::powergossip,
-                                          gossip::AlgorithmKind::none});
+  CHECK(config.run.compare ==
+        std::vector{gossip::AlgorithmKind::powergossip, gossip::AlgorithmKind::none});
   CHECK(config.run.insecure_plaintext);
   CHECK(config.topology.kind == gossip::TopologyKind::star);
   CHECK(config.nodes == std::vector<NodeEntry>{{"n0", "127.0.0.1:65533"},
@@ -98,21 +98,20 @@ operator = "low-rank"
 }
 
 TEST_CASE("config: edges by name and by index, in either order") {
-  const Config config = parsed(
-      "[topology]\nkind = \"edges\"\nedges = [[\"cleo\", \"ann\"], [1, \"cleo\"]]\n" + kFriends +
-      kRest);
+  const Config config =
+      parsed("[topology]\nkind = \"edges\"\nedges = [[\"cleo\", \"ann\"], [1, \"cleo\"]]\n" +
+             kFriends + kRest);
   CHECK(config.nodes.size() == 3);
   CHECK(config.topology.nodes == 3);
-  CHECK(config.topology.edges ==
-        std::vector<std::pair<std::size_t, std::size_t>>{{2, 0}, {1, 2}});
+  CHECK(config.topology.edges == std::vector<std::pair<std::size_t, std::size_t>>{{2, 0}, {1, 2}});
 }
 
 TEST_CASE("config: addresses that are taken") {
   for (const char* good : {"localhost:1", "10.0.0.1:65535", "[::1]:7700", "[fe80::1%eth0]:7700",
                            "node-3.example.org:80"}) {
     CAPTURE(good);
-    const Config config = parsed("[[node]]\nname = \"b\"\naddress = \"h:1\"\n" + address(good) +
-                                 kRest);
+    const Config config =
+        parsed("[[node]]\nname = \"b\"\naddress = \"h:1\"\n" + address(good) + kRest);
     CHECK(config.nodes[1].address == good);
   }
 }
@@ -120,8 +119,7 @@ TEST_CASE("config: addresses that are taken") {
 TEST_CASE("config: \"optimal\" relaxation fits the graph") {
   // A complete graph of four: W averages in one step, so nothing is left to relax.
   const std::string kComplete = "[topology]\nkind = \"complete\"\nnodes = 4\n" + kRest;
-  CHECK(parsed(kComplete, {"gossip.relaxation=optimal"}).gossip.relaxation ==
-        doctest::Approx(1.0));
+  CHECK(parsed(kComplete, {"gossip.relaxation=optimal"}).gossip.relaxation == doctest::Approx(1.0));
   // A ring of four, all weights 1/3: eigenvalues 1, 1/3, 1/3, -1/3, so 2 / (2 - 0).
   CHECK(parsed(kAll, {"gossip.relaxation=optimal"}).gossip.relaxation == doctest::Approx(1.0));
   // A star of three leaves, weights 1/4: eigenvalues 1, 3/4, 3/4, 0, so 2 / (2 - 3/4).
@@ -168,8 +166,8 @@ TEST_CASE("paths: of the file from the file, of an override from the working dir
 }
 
 TEST_CASE("overrides: edges can be cleared for another kind of graph") {
-  const std::string text = "[topology]\nkind = \"edges\"\nedges = [[0, 1], [1, 2]]\n" + kFriends +
-                           kRest;
+  const std::string text =
+      "[topology]\nkind = \"edges\"\nedges = [[0, 1], [1, 2]]\n" + kFriends + kRest;
   CHECK(parsed(text).topology.edges.size() == 2);
   CHECK(parsed(text, {"topology.kind=ring", "topology.edges=[]"}).topology.edges.empty());
 }
@@ -231,7 +229,12 @@ TEST_CASE("config: hostile text ends in a sentence, not in a crash") {
       "[run]\nname = \"\xff\xfe\"",
       "\xef\xbb\xbf[run]\r\nseed = 0x\r\n",
       std::string(1000, '\0'),
-      "\"", "'", "\\", "\"\"\"", "'''\\", "\"\\",
+      "\"",
+      "'",
+      "\\",
+      "\"\"\"",
+      "'''\\",
+      "\"\\",
   };
   for (const std::string& text : texts) {
     CAPTURE(text.substr(0, 40));

@@ -154,10 +154,8 @@ TEST_CASE("config refuses values: truth values, texts and choices") {
       {"[data]\nsplit = \"by_label\"\n" + kRing,
        "run.toml:2:9: [data] split: found \"by_label\", expected one of \"iid\", "
        "\"dirichlet\", \"by-label\"; did you mean \"by-label\"?"},
-      {"[data]\npath = \"\"\n" + kRing,
-       "run.toml:2:8: [data] path: found \"\", expected a path"},
-      {"[data]\npath = 3\n" + kRing,
-       "run.toml:2:8: [data] path: found 3, expected a path"},
+      {"[data]\npath = \"\"\n" + kRing, "run.toml:2:8: [data] path: found \"\", expected a path"},
+      {"[data]\npath = 3\n" + kRing, "run.toml:2:8: [data] path: found 3, expected a path"},
       {"[data]\npath = \"a\\u0000b\"\n" + kRing,
        "run.toml:2:8: [data] path: found \"a\\u0000b\", expected a path"},
       {"[run]\ncompare = \"none\"\n" + kAll,

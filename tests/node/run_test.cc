@@ -72,10 +72,10 @@ TEST_CASE("run: edges are part of the fingerprint, not only their number") {
     const std::string nodes =
         "[[node]]\nname=\"a\"\naddress=\"h:1\"\n[[node]]\nname=\"b\"\naddress=\"h:2\"\n"
         "[[node]]\nname=\"c\"\naddress=\"h:3\"\n";
-    auto config = parse_config("[topology]\nkind=\"edges\"\nedges=" + std::string(edges) +
-                                   "\n[data]\nkind=\"quadratic\"\n[model]\nkind=\"quadratic\"\n" +
-                                   nodes,
-                               "run.toml", "base", {});
+    auto config =
+        parse_config("[topology]\nkind=\"edges\"\nedges=" + std::string(edges) +
+                         "\n[data]\nkind=\"quadratic\"\n[model]\nkind=\"quadratic\"\n" + nodes,
+                     "run.toml", "base", {});
     if (!config) FAIL(config.error().message);
     return fingerprint_of(*load_run(std::move(*config)));
   };
@@ -92,8 +92,8 @@ TEST_CASE("run: a fingerprint is readable") {
   CHECK(fingerprint[0] == FingerprintField{"run", "small"});
   CHECK(fingerprint[1] == FingerprintField{"seed", "1"});
   CHECK(fingerprint[3] == FingerprintField{"model", "x:3x4"});
-  CHECK(fingerprint[4] == FingerprintField{
-                              "algorithm", "powergossip rank=2 iterations=1 overlap=true "
+  CHECK(fingerprint[4] == FingerprintField{"algorithm",
+                                           "powergossip rank=2 iterations=1 overlap=true "
                                            "relaxation=1"});
 }
 

@@ -132,8 +132,8 @@ TEST_CASE("safetensors: a header length that lies is not believed") {
         std::numeric_limits<std::uint64_t>::max() - 7}) {
     std::string file(64, ' ');
     std::memcpy(file.data(), &length, sizeof length);
-    CHECK(refusal(file) == "header length " + std::to_string(length) +
-                               " does not fit a file of 64 bytes");
+    CHECK(refusal(file) ==
+          "header length " + std::to_string(length) + " does not fit a file of 64 bytes");
   }
 }
 
@@ -173,8 +173,7 @@ TEST_CASE("safetensors: a shape whose size overflows is refused before memory is
 }
 
 TEST_CASE("safetensors: two tensors that share bytes are refused") {
-  const std::string header =
-      R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-      R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})";
+  const std::string header = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+                             R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})";
   CHECK(refusal(with_header(header, 12)).find("tensor 'b' is ") == 0);
 }

@@ -65,9 +65,9 @@ class ScriptedNode {
     const float start = 0;
     auto method = gossip::make_d_psgd(std::span(&start, 1), edges, 1);
     options.partners = std::move(partners);
-    core_ = std::make_unique<Core>(
-        std::move(options), std::make_unique<ScriptedTrainer>(script_),
-        std::make_unique<gossip::Rounds>(std::move(method), edges, true));
+    core_ =
+        std::make_unique<Core>(std::move(options), std::make_unique<ScriptedTrainer>(script_),
+                               std::make_unique<gossip::Rounds>(std::move(method), edges, true));
   }
 
   Effects give(const CoreEvent& event, Time now = {}) {

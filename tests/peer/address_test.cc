@@ -28,9 +28,9 @@ TEST_CASE("what is no address is named with the reason") {
 
 TEST_CASE("private addresses are those of RFC 1918, loopback, link-local and unique-local") {
   const auto kind = [](const char* text) { return is_private(*literal(text)); };
-  for (const char* text : {"127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "172.31.255.255",
-                           "192.168.3.4", "169.254.1.1", "::1", "fc00::1", "fdff::1", "fe80::1",
-                           "::ffff:10.1.2.3"}) {
+  for (const char* text :
+       {"127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.3.4",
+        "169.254.1.1", "::1", "fc00::1", "fdff::1", "fe80::1", "::ffff:10.1.2.3"}) {
     CAPTURE(text);
     CHECK(kind(text));
   }

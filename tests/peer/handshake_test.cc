@@ -58,9 +58,8 @@ TEST_CASE("nodes of different runs refuse each other, and both name the first di
       "the run of n1 is another one: model is 'mlp 64-128-10' here and 'mlp 64-256-10' there";
   const std::string seen_by_b =
       "the run of n0 is another one: model is 'mlp 64-256-10' here and 'mlp 64-128-10' there";
-  REQUIRE(run_until(io, [&] {
-    return a.status().reason == seen_by_a && b.status().reason == seen_by_b;
-  }));
+  REQUIRE(run_until(
+      io, [&] { return a.status().reason == seen_by_a && b.status().reason == seen_by_b; }));
   run_for(io, milliseconds{300});  // several more dials
   CHECK(a.told.empty());
   CHECK(b.told.empty());
@@ -115,10 +114,12 @@ TEST_CASE("a dialler looks at who answered") {
   CHECK(sentence(*wrong, true, "n1") == "n0 dialled n1, and 'n2' answered");
   const auto other = judge(self, make_welcome({"n1", {{"run", "b"}}}, 1, 0), "n1");
   REQUIRE(other.has_value());
-  CHECK(sentence(*other, true, "n1") == "the run of n1 is another one: run is 'a' here and 'b' "
-                                        "there");
-  CHECK(sentence(*other, false, "n0") == "the run of n0 is another one: run is 'b' here and 'a' "
-                                         "there");
+  CHECK(sentence(*other, true, "n1") ==
+        "the run of n1 is another one: run is 'a' here and 'b' "
+        "there");
+  CHECK(sentence(*other, false, "n0") ==
+        "the run of n0 is another one: run is 'b' here and 'a' "
+        "there");
 }
 
 TEST_CASE("a realistic fingerprint fits the handshake's limit, and long values a Refusal") {
@@ -146,8 +147,9 @@ TEST_CASE("garbage before the handshake costs one connection and one log line") 
   OneNode one;
   for (int i = 0; i < 5; ++i) {
     RawPeer peer(one.io, one.flock.port(0));
-    const std::string text = "GET / HTTP/1.1\r\nHost: starling\r\nAccept: */*\r\n"
-                             "User-Agent: curl/7.88.1 and more to fill a header\r\n\r\n";
+    const std::string text =
+        "GET / HTTP/1.1\r\nHost: starling\r\nAccept: */*\r\n"
+        "User-Agent: curl/7.88.1 and more to fill a header\r\n\r\n";
     peer.send_bytes(std::as_bytes(std::span(text)));
     CHECK(peer.closed());
   }
@@ -178,9 +180,8 @@ TEST_CASE("a handshake that takes too long is closed") {
   CHECK(silent.closed());
   CHECK(slow.closed());
   CHECK(Clock::now() - before < milliseconds{400});
-  CHECK(run_until(one.io, [&] {
-    return count(one.node->log(), "no progress before the deadline") == 1;
-  }));
+  CHECK(run_until(one.io,
+                  [&] { return count(one.node->log(), "no progress before the deadline") == 1; }));
 }
 
 TEST_CASE("silent strangers cannot keep more than a bounded number of connections") {

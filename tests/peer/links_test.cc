@@ -18,7 +18,9 @@ struct Pair {
     }
   }
   Node& operator[](std::size_t i) { return *nodes[i]; }
-  void start() { for (auto& node : nodes) (*node)->start(); }
+  void start() {
+    for (auto& node : nodes) (*node)->start();
+  }
   bool both_up() {
     start();
     return run_until(io, [&] { return nodes[0]->up() && nodes[1]->up(); });
@@ -48,9 +50,8 @@ TEST_CASE("two nodes exchange messages, in order, both ways, bytes equal") {
       pair[from]->send(node_id(1 - from), {.epoch = 1, .round = i, .exchange = 3},
                        body_of(from, i));
     }
-    REQUIRE(run_until(pair.io, [&] {
-      return pair[0].frames.size() > i && pair[1].frames.size() > i;
-    }));
+    REQUIRE(
+        run_until(pair.io, [&] { return pair[0].frames.size() > i && pair[1].frames.size() > i; }));
   }
   for (std::size_t to : {0, 1}) {
     REQUIRE(pair[to].frames.size() == kCount);
@@ -119,7 +120,8 @@ TEST_CASE("stop sends what is queued and a goodbye that says why") {
     bool done = false;
     pair[0]->stop(finished, std::chrono::seconds{5}, [&] { done = true; });
     CHECK_FALSE(done);
-    REQUIRE(run_until(pair.io, [&] { return done; }, std::chrono::seconds{4}));
+    REQUIRE(run_until(
+        pair.io, [&] { return done; }, std::chrono::seconds{4}));
     pair[0].kill();
     REQUIRE(run_until(pair.io, [&] { return !pair[1].up(); }));
     CHECK(pair[1].frames.size() == 3);
@@ -134,7 +136,8 @@ TEST_CASE("both stop at once") {
   REQUIRE(pair.both_up());
   int done = 0;
   for (auto& node : pair.nodes) (*node)->stop(true, std::chrono::seconds{5}, [&] { ++done; });
-  CHECK(run_until(pair.io, [&] { return done == 2; }, std::chrono::seconds{2}));
+  CHECK(run_until(
+      pair.io, [&] { return done == 2; }, std::chrono::seconds{2}));
 }
 
 TEST_CASE("stop without any link, and with a dial under way") {
@@ -148,7 +151,8 @@ TEST_CASE("stop without any link, and with a dial under way") {
   CHECK(node.told.empty());
   bool done = false;
   node->stop(false, std::chrono::seconds{5}, [&] { done = true; });
-  CHECK(run_until(io, [&] { return done; }, std::chrono::seconds{1}));
+  CHECK(run_until(
+      io, [&] { return done; }, std::chrono::seconds{1}));
 }
 
 TEST_CASE("stop is over at its deadline even if a peer does not read") {
@@ -166,7 +170,8 @@ TEST_CASE("stop is over at its deadline even if a peer does not read") {
   bool done = false;
   const auto before = Clock::now();
   node->stop(true, milliseconds{300}, [&] { done = true; });
-  CHECK(run_until(io, [&] { return done; }, std::chrono::seconds{2}));
+  CHECK(run_until(
+      io, [&] { return done; }, std::chrono::seconds{2}));
   CHECK(Clock::now() - before < milliseconds{600});
 }
 

@@ -73,8 +73,9 @@ TEST_CASE("bad magic ends that session only") {
   auto bytes = encode_header({.type = FrameType::exchange, .epoch = 1});
   bytes[0] = std::byte{'X'};
   scene.raw->send_bytes(bytes);
-  scene.expect_down("frame magic is 0x4c525458, expected 0x4c525453; whoever speaks there is no "
-                    "Starling node");
+  scene.expect_down(
+      "frame magic is 0x4c525458, expected 0x4c525453; whoever speaks there is no "
+      "Starling node");
 }
 
 TEST_CASE("an unknown frame type ends that session only") {
@@ -91,8 +92,8 @@ TEST_CASE("a length over the limit ends that session before anything is allocate
     const std::uint64_t before = resident_bytes();
     scene.raw->send_bytes(
         encode_header({.type = FrameType::exchange, .body_bytes = length, .epoch = 1}));
-    scene.expect_down(fmt::format("frame body of {} bytes is over the limit of 1073741824",
-                                  length));
+    scene.expect_down(
+        fmt::format("frame body of {} bytes is over the limit of 1073741824", length));
     CHECK(resident_bytes() < before + (4 << 20));
   }
   Scene scene;
@@ -127,8 +128,8 @@ TEST_CASE("a replayed exchange ends the session") {
 
 TEST_CASE("a body that is not what its sender hashed ends the session") {
   Scene scene;
-  scene.raw->send_bytes(encode_header(
-      {.type = FrameType::exchange, .body_bytes = 4, .epoch = 1, .payload_hash = 7}));
+  scene.raw->send_bytes(
+      encode_header({.type = FrameType::exchange, .body_bytes = 4, .epoch = 1, .payload_hash = 7}));
   scene.raw->send_bytes(std::as_bytes(std::span("abc", 4)));
   REQUIRE(run_until(scene.io, [&] { return !scene.node->up(0); }));
   CHECK(scene.node->told.back().find("frame payload hash is 0x0000000000000007, computed 0x") !=

@@ -56,11 +56,14 @@ std::optional<std::pair<FrameHeader, std::string>> RawPeer::next(Duration limit)
 
 bool RawPeer::closed(Duration limit) {
   std::array<std::byte, 4096> scratch;
-  return run_until(io_, [&] {
-    std::error_code error;
-    socket_.read_some(asio::buffer(scratch), error);
-    return error && error != asio::error::would_block;
-  }, limit);
+  return run_until(
+      io_,
+      [&] {
+        std::error_code error;
+        socket_.read_some(asio::buffer(scratch), error);
+        return error && error != asio::error::would_block;
+      },
+      limit);
 }
 
 wire::Hello hello_of(const LinkOptions& as, const std::string& wanted) {

@@ -50,7 +50,8 @@ inline bool run_until(asio::io_context& io, const std::function<bool()>& wanted,
 }
 
 inline void run_for(asio::io_context& io, Duration time) {
-  (void)run_until(io, [] { return false; }, time);
+  (void)run_until(
+      io, [] { return false; }, time);
 }
 
 inline SharedBytes bytes_of(std::size_t size, unsigned char seed) {

@@ -98,8 +98,8 @@ TEST_CASE("a peer that vanished without a word and dials again replaces its sile
   RawPeer fresh(io, flock.port(0));  // `old` stays open and says nothing: its host lost power
   REQUIRE(fresh.shake_hands(flock.options(1), "n0") == 2);
   REQUIRE(run_until(io, [&] { return node.told.size() == 3; }));
-  CHECK(node.told == Told{"up 1 epoch 1", "down 1: n1 came back on a new connection",
-                          "up 1 epoch 2"});
+  CHECK(node.told ==
+        Told{"up 1 epoch 1", "down 1: n1 came back on a new connection", "up 1 epoch 2"});
   CHECK(old.closed());
 }
 

@@ -60,9 +60,14 @@ TEST_CASE("a header comes back as it was, for every type and at the ends of ever
   }
   const FrameHeader smallest{.type = FrameType::hello};
   CHECK(decode_header(encode_header(smallest), {}).value() == smallest);
-  const FrameHeader largest{.type = FrameType::exchange, .message_bytes = ~0u,
-                            .body_bytes = ~0ull, .epoch = ~0u, .sequence = ~0ull,
-                            .round = ~0ull, .exchange = ~0u, .base_hash = ~0ull,
+  const FrameHeader largest{.type = FrameType::exchange,
+                            .message_bytes = ~0u,
+                            .body_bytes = ~0ull,
+                            .epoch = ~0u,
+                            .sequence = ~0ull,
+                            .round = ~0ull,
+                            .exchange = ~0u,
+                            .base_hash = ~0ull,
                             .payload_hash = ~0ull};
   CHECK(decode_header(encode_header(largest), {~0u, ~0ull}).value() == largest);
 }
@@ -82,16 +87,17 @@ TEST_CASE("every refusal names the field, the value and what is allowed") {
         "frame body of 18446744073709551615 bytes is over the limit of 1048576");
   CHECK(refusal(put<std::uint32_t>(8, 4096)).empty());
   CHECK(refusal(put<std::uint64_t>(16, 1 << 20)).empty());
-  CHECK(refusal(put<std::uint32_t>(44, 1), false).starts_with(
-      "frame header check is 0x00000001, computed 0x"));
+  CHECK(refusal(put<std::uint32_t>(44, 1), false)
+            .starts_with("frame header check is 0x00000001, computed 0x"));
 }
 
 TEST_CASE("a header with any one bit flipped is refused") {
   for (std::size_t bit = 0; bit < 8 * kFrameHeaderBytes; ++bit) {
     CAPTURE(bit);
-    CHECK_FALSE(refusal([bit](FrameHeaderBytes& bytes) {
-      bytes[bit / 8] ^= std::byte{1} << (bit % 8);
-    }, false).empty());
+    CHECK_FALSE(
+        refusal([bit](FrameHeaderBytes& bytes) { bytes[bit / 8] ^= std::byte{1} << (bit % 8); },
+                false)
+            .empty());
   }
 }
 
@@ -110,11 +116,11 @@ TEST_CASE("the example in README.md is what the code writes") {
   starling::wire::Heartbeat heartbeat;
   heartbeat.set_round(300);
   const std::string message = heartbeat.SerializeAsString();
-  const auto bytes = encode_header(
-      {.type = FrameType::heartbeat,
-       .message_bytes = static_cast<std::uint32_t>(message.size()),
-       .epoch = 2,
-       .payload_hash = hash_payload(std::as_bytes(std::span(message)), {})});
+  const auto bytes =
+      encode_header({.type = FrameType::heartbeat,
+                     .message_bytes = static_cast<std::uint32_t>(message.size()),
+                     .epoch = 2,
+                     .payload_hash = hash_payload(std::as_bytes(std::span(message)), {})});
   std::string hex;
   std::size_t at = 0;
   const auto add = [&](unsigned char byte) {

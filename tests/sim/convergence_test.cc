@@ -30,10 +30,10 @@ TEST_CASE("convergence: gossip leaves the mean of the models to the local steps"
   for (const char* graph : {"ring", "torus"}) {
     for (const char* algorithm : {"d-psgd", "powergossip"}) {
       for (const char* overlap : {"true", "false"}) {
-        const node::Run run = quadratic(
-            {std::string("topology.kind=") + graph, "topology.nodes=9", "data.noise=0.5",
-             std::string("gossip.algorithm=") + algorithm,
-             std::string("gossip.overlap=") + overlap, "gossip.iterations=2"});
+        const node::Run run =
+            quadratic({std::string("topology.kind=") + graph, "topology.nodes=9", "data.noise=0.5",
+                       std::string("gossip.algorithm=") + algorithm,
+                       std::string("gossip.overlap=") + overlap, "gossip.iterations=2"});
         Simulation simulation(run, {});
         const History history(run, simulation);
         simulation.run();

@@ -114,8 +114,8 @@ TEST_CASE("faults: a restart kills what is still alive") {
 // steps' affair throughout (specification §8: drop the edge at both ends).
 TEST_CASE("faults: a link that heals is a new epoch, and both sides go on") {
   for (const char* algorithm : {"d-psgd", "powergossip"}) {
-    const node::Run run = quadratic({"topology.kind=path", "topology.nodes=2",
-                                     std::string("gossip.algorithm=") + algorithm});
+    const node::Run run = quadratic(
+        {"topology.kind=path", "topology.nodes=2", std::string("gossip.algorithm=") + algorithm});
     Simulation simulation(run, kOptions);
     const History history(run, simulation);
     simulation.cut(n(0), n(1), 20200us);
@@ -172,8 +172,7 @@ TEST_CASE("faults: a flock that falls into two halves goes on as two flocks") {
 // 40 s to the neighbor, 30 s of patience: the step ends at 1 s, the edge is left out at 31 s and
 // the other rounds take their steps. Nothing ever comes in time, so both train alone.
 TEST_CASE("faults: a neighbor later than its deadline never stops training") {
-  const std::vector<std::string> pair = {"topology.kind=path", "topology.nodes=2",
-                                         "run.rounds=5"};
+  const std::vector<std::string> pair = {"topology.kind=path", "topology.nodes=2", "run.rounds=5"};
   const SimulationOptions late{.link = {.delay = 40s}, .step = 1s};
   const node::RunReport report = simulate(quadratic(pair), late);
   CHECK(report.virtual_seconds.value() == doctest::Approx(31 + 4));
@@ -185,8 +184,7 @@ TEST_CASE("faults: a neighbor later than its deadline never stops training") {
 }
 
 TEST_CASE("faults: an edge that was left out is tried again in a new epoch") {
-  const node::Run run =
-      quadratic({"topology.kind=path", "topology.nodes=2", "run.rounds=200"});
+  const node::Run run = quadratic({"topology.kind=path", "topology.nodes=2", "run.rounds=200"});
   Simulation simulation(run, {.link = {.delay = 40s}, .step = 1s});
   simulation.run();
   check_all_did(simulation, run, 200);

@@ -16,12 +16,10 @@ namespace starling::sim::test {
 // node does every round. Takes the simulation's observer.
 class History {
  public:
-  History(const node::Run& run, Simulation& simulation)
-      : run_(run), models_(run.topology.nodes()) {
+  History(const node::Run& run, Simulation& simulation) : run_(run), models_(run.topology.nodes()) {
     for (std::size_t i = 0; i < models_.size(); ++i) keep(simulation, node_id(i));
-    simulation.observe([this, &simulation](NodeId node, Time, const node::Progress&) {
-      keep(simulation, node);
-    });
+    simulation.observe(
+        [this, &simulation](NodeId node, Time, const node::Progress&) { keep(simulation, node); });
   }
 
   // How far the mean of the models has moved by anything else than the mean of the local steps,

@@ -42,7 +42,8 @@ batch = 0
 learning_rate = 0.01
 [gossip]
 algorithm = "d-psgd"
-)", overrides);
+)",
+                  overrides);
 }
 inline constexpr std::uint64_t kDenseMessage = 64 + 20 * 4;
 
@@ -71,7 +72,8 @@ momentum = 0.9
 algorithm = "powergossip"
 rank = 1
 iterations = 2
-)", overrides);
+)",
+                  overrides);
 }
 
 inline node::RunReport simulate(const node::Run& run, const SimulationOptions& options = {}) {

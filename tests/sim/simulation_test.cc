@@ -129,8 +129,7 @@ TEST_CASE("simulation: a flock that diverges ends, and the first node to notice 
 
 TEST_CASE("simulation: hundreds of nodes in one process") {
   const auto report = simulate(
-      quadratic({"topology.kind=torus", "topology.nodes=400", "run.rounds=10",
-                 "data.dimension=4"}),
+      quadratic({"topology.kind=torus", "topology.nodes=400", "run.rounds=10", "data.dimension=4"}),
       {.link = {.delay = 1ms}, .step = 1ms});
   CHECK(report.nodes.size() == 400);
   CHECK(report.virtual_seconds.value() == doctest::Approx(0.01));

@@ -76,6 +76,4 @@ TEST_CASE("time: a report splits a node's time into work and waiting") {
   CHECK(report.train_seconds == doctest::Approx(0.1));
 }
 
-TEST_CASE("time: without links and steps a run takes no time") {
-  CHECK(milliseconds({}, {}) == 0);
-}
+TEST_CASE("time: without links and steps a run takes no time") { CHECK(milliseconds({}, {}) == 0); }

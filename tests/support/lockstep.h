@@ -28,8 +28,8 @@ class Lockstep {
            std::uint64_t seed = 7)
       : done_(topology.nodes()) {
     for (std::size_t i = 0; i < topology.nodes(); ++i) {
-      nodes_.push_back(gossip::make_algorithm(
-          options, {topology, layout, starts[i], node_id(i), seed}));
+      nodes_.push_back(
+          gossip::make_algorithm(options, {topology, layout, starts[i], node_id(i), seed}));
     }
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       for (const NodeId peer : gossip::partners(options, topology, node_id(i))) {
@@ -71,8 +71,8 @@ class Lockstep {
       queue_.pop_front();
       if (auto* send = std::get_if<gossip::Send>(&action)) {
         sent_bytes_ += send->body.size();
-        give(index_of(send->to), gossip::Received{node_id(node), send->epoch, send->round,
-                                                  send->exchange, send->body});
+        give(index_of(send->to),
+             gossip::Received{node_id(node), send->epoch, send->round, send->exchange, send->body});
       } else if (std::holds_alternative<gossip::RunLocalStep>(action)) {
         std::vector<float> update(model(node).size());
         (*update_of_)(node, model(node), update);

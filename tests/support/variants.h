@@ -19,8 +19,8 @@ const T* find(const std::vector<std::variant<Kinds...>>& list) {
 
 template <class T, class... Kinds>
 std::size_t count(const std::vector<std::variant<Kinds...>>& list) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      list, [](const auto& one) { return std::holds_alternative<T>(one); }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(list, [](const auto& one) { return std::holds_alternative<T>(one); }));
 }
 
 }  // namespace starling::test
