@@ -20,7 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int kLookEveryMs = 200;
-constexpr double kStopSeconds = 2.4;  // a daemon's own grace is 2 s; all are gone within 3 s
+constexpr double kStopSeconds = 2.3;  // a daemon's own grace is 2 s; all are gone within 3 s
 // For the answers of all daemons together: one that hangs must not hold up a stop. The least is
 // for each of those that are asked after it.
 constexpr auto kLookPatience = 300ms, kLookPatienceMin = 20ms;
@@ -103,14 +103,13 @@ Result<FlockResult> Flock::run() {
 }
 
 Result<void> Flock::start() {
+  // Before anything starts: a second flock must not take the logs of one that runs.
+  for (const node::NodeEntry& entry : config_.nodes) {
+    const auto lock = StateLock::acquire(paths_of(options_.state_dir, entry.name));
+    if (!lock) return lock.error();
+  }
   for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
     const NodePaths paths = paths_of(options_.state_dir, config_.nodes[i].name);
-    std::error_code failed;
-    std::filesystem::create_directories(paths.dir, failed);
-    if (failed) {
-      return Error{ErrorCode::io, fmt::format("{}: cannot be made: {}; name another place with "
-                                              "--state", paths.dir.string(), failed.message())};
-    }
     auto process = ChildProcess::start(command_of(i), paths.log());
     if (!process) return process.error();
     members_.push_back({config_.nodes[i].name, std::move(*process)});

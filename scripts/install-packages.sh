@@ -7,7 +7,7 @@ build=(g++ cmake ninja-build ccache pkg-config libasio-dev protobuf-compiler lib
   libeigen3-dev libspdlog-dev libfmt-dev libtomlplusplus-dev libhwy-dev libcli11-dev zlib1g-dev
   nlohmann-json3-dev libssl-dev libxxhash-dev)
 test=(doctest-dev python3-minimal libpython3-stdlib)
-bench=(iperf3 python3-torch python3-numpy iproute2)
+bench=(iperf3 libopenblas0-pthread python3-torch python3-numpy iproute2)
 
 wanted=()
 for group in "$@"; do

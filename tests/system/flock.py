@@ -6,6 +6,7 @@ STARLING_BIN, STARLING_SOURCE, STARLING_SLOWNESS. By hand, from the repository:
     STARLING_BIN=build/release/daemon python3 tests/system/parity_test.py
 """
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -36,8 +37,14 @@ DEFAULTS = {
 
 
 def rounds(count):
-    """About as many seconds of rounds under a sanitizer as `count` are without."""
-    return max(count // SLOWNESS, 100)
+    """For a run that must last some seconds, and that a sanitizer must not make last for minutes."""
+    return count if SLOWNESS == 1 else count // 4
+
+
+def die_with_parent():
+    """In a child before it becomes its program: not even a killed test leaves anything running."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def processes_that_name(path):
@@ -59,10 +66,10 @@ class FlockTest(unittest.TestCase):
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="starling-"))
         self.state = self.dir / "state"
-        self.base_port = self.claim_ports()
         self.run_file = self.dir / "run.toml"
         self.children = []
         self.addCleanup(self.leave_nothing)
+        self.base_port = self.claim_ports()
 
     def claim_ports(self, block=16):
         """Below the ports that the kernel hands out. Other tests see the claim by its name."""
@@ -110,10 +117,11 @@ class FlockTest(unittest.TestCase):
 
     # ---- programs ----------------------------------------------------------------------------
 
-    def call(self, program, *words, cwd=None):
+    def call(self, program, *words):
         """Runs a program to its end; its output comes back as text."""
         return subprocess.run([BIN / program, *map(str, words)], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, cwd=cwd, timeout=2 * PATIENCE_SECONDS)
+                              capture_output=True, text=True, timeout=2 * PATIENCE_SECONDS,
+                              preexec_fn=die_with_parent)
 
     def starling(self, verb, *words, exit_code=0):
         """A verb on this test's run file and state; its standard output, read where it is JSON."""
@@ -122,8 +130,8 @@ class FlockTest(unittest.TestCase):
         return json.loads(done.stdout) if "--json" in words else done.stdout
 
     def start(self, program, *words, **popen):
-        popen.setdefault("stdin", subprocess.DEVNULL)
-        child = subprocess.Popen([BIN / program, *map(str, words)], **popen)
+        child = subprocess.Popen([BIN / program, *map(str, words)], stdin=subprocess.DEVNULL,
+                                 preexec_fn=die_with_parent, **popen)
         self.children.append(child)
         return child
 

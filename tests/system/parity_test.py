@@ -64,8 +64,9 @@ class Parity(FlockTest):
             self.assertEqual(list(node), NODE_KEYS)
 
     def test_a_quadratic_has_a_relative_error_and_no_accuracy(self):
-        runs = self.check({"data.kind": "quadratic", "model.kind": "quadratic", "model.hidden": None,
-                           "data.dimension": 12, "train.batch": 0, "train.learning_rate": 0.02})
+        runs = self.check({"data.kind": "quadratic", "data.dimension": 12, "train.batch": 0,
+                           "train.learning_rate": 0.02, "model.kind": "quadratic",
+                           "model.hidden": None})
         for run in runs:
             self.assertIn("relative_error", run)
             self.assertNotIn("mean_accuracy", run)
