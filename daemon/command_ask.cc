@@ -57,14 +57,9 @@ Result<std::vector<Answer>> ask_all(const AskOptions& options, const control::Re
 }
 
 Json json_of(const control::StatusReply& s) {
-  Json json = {{"run", s.run()},
-               {"node", s.node()},
-               {"algorithm", s.algorithm()},
-               {"pid", s.pid()},
-               {"phase", s.phase()},
-               {"round", s.round()},
-               {"rounds", s.rounds()},
-               {"loss", s.loss()}};
+  Json json = {{"run", s.run()},       {"node", s.node()},   {"algorithm", s.algorithm()},
+               {"pid", s.pid()},       {"phase", s.phase()}, {"round", s.round()},
+               {"rounds", s.rounds()}, {"loss", s.loss()}};
   if (s.has_evaluation()) {
     const control::Evaluation& e = s.evaluation();
     json["evaluation"] = {{"round", e.round()}, {"loss", e.loss()}};
@@ -134,8 +129,9 @@ int status(const AskOptions& options) {
                fmt::format("{:.4f}", s.loss()), quality_of(s),
                bytes_text(static_cast<double>(s.sent_bytes())),
                ratio_text(s.sent_uncompressed_bytes(), s.sent_bytes()),
-               fmt::format("{:.1f}", s.compute_seconds()), fmt::format("{:.1f}", s.encode_seconds()),
-               fmt::format("{:.1f}", s.wait_seconds()), waits.empty() ? "-" : waits});
+               fmt::format("{:.1f}", s.compute_seconds()),
+               fmt::format("{:.1f}", s.encode_seconds()), fmt::format("{:.1f}", s.wait_seconds()),
+               waits.empty() ? "-" : waits});
   }
   std::fputs(table.text().c_str(), stdout);
   return 0;

@@ -121,8 +121,8 @@ int keys(bool json) {
 
 void add_topology(CLI::App& app, Verb& chosen) {
   auto options = std::make_shared<RunFileOptions>();
-  CLI::App& verb = *app.add_subcommand(
-      "topology", "Nodes, edges, weights and spectral gap of a run file");
+  CLI::App& verb =
+      *app.add_subcommand("topology", "Nodes, edges, weights and spectral gap of a run file");
   options->add_to(verb);
   verb.callback([options, &chosen] { chosen = [options] { return topology(*options); }; });
 }

@@ -90,8 +90,8 @@ int simulate(const SimulateOptions& options) {
   if (!simulation) return fail(simulation.error());
   auto run = node::load_run(std::move(*config));
   if (!run) return fail(run.error());
-  const auto until = options.until_accuracy ? options.until_accuracy
-                                            : run->config.run.until_accuracy;
+  const auto until =
+      options.until_accuracy ? options.until_accuracy : run->config.run.until_accuracy;
   std::FILE* const out = options.run_file.json ? stderr : stdout;
   const node::Config whole = run->config;
   return run_and_report(whole, options.run_file.json, [&](const node::Config& one) {

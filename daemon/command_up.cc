@@ -44,8 +44,8 @@ int up(const UpOptions& options) {
       .state_dir = options.run_file.state_dir(*config),
       .overrides = options.run_file.overrides,
       .launcher = words_of(options.launcher),
-      .until_accuracy = options.until_accuracy ? options.until_accuracy
-                                               : config->run.until_accuracy,
+      .until_accuracy =
+          options.until_accuracy ? options.until_accuracy : config->run.until_accuracy,
   };
   std::FILE* const out = options.run_file.json ? stderr : stdout;
   std::fprintf(out, "%zu daemons, state and logs in %s\n", config->nodes.size(),

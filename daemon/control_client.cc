@@ -69,8 +69,8 @@ Result<control::Reply> ask(const std::filesystem::path& socket, const control::R
                            Duration patience) {
   Connection connection(patience);
   if (!connection.connect(socket.string())) {
-    return Error{ErrorCode::no_daemon, fmt::format("no daemon answers on {}: {}", socket.string(),
-                                                   std::strerror(errno))};
+    return Error{ErrorCode::no_daemon,
+                 fmt::format("no daemon answers on {}: {}", socket.string(), std::strerror(errno))};
   }
   const std::string message = request.SerializeAsString();
   const auto size = static_cast<std::uint32_t>(message.size());
@@ -84,15 +84,15 @@ Result<control::Reply> ask(const std::filesystem::path& socket, const control::R
   }
   if (reply_size > kReplyBytesMax) {
     return Error{ErrorCode::io, fmt::format("the daemon on {} announced a reply of {} bytes, "
-                                            "expected at most {}", socket.string(), reply_size,
-                                            kReplyBytesMax)};
+                                            "expected at most {}",
+                                            socket.string(), reply_size, kReplyBytesMax)};
   }
   std::string text(reply_size, '\0');
   if (!connection.read_all(text.data(), text.size())) return silent;
   control::Reply reply;
   if (!reply.ParseFromString(text)) {
-    return Error{ErrorCode::io, fmt::format("the daemon on {} sent no message of control.proto",
-                                            socket.string())};
+    return Error{ErrorCode::io,
+                 fmt::format("the daemon on {} sent no message of control.proto", socket.string())};
   }
   if (reply.has_error()) {
     return Error{ErrorCode::io, fmt::format("the daemon on {} answered: {}", socket.string(),

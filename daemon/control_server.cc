@@ -52,8 +52,8 @@ namespace {
 // False: the other end is gone.
 Task<bool> read_all(Protocol::socket& socket, std::span<char> into) {
   while (!into.empty()) {
-    const auto [failed, got] = co_await socket.async_read_some(
-        asio::buffer(into.data(), into.size()), peer::awaited());
+    const auto [failed, got] =
+        co_await socket.async_read_some(asio::buffer(into.data(), into.size()), peer::awaited());
     if (failed) co_return false;
     into = into.subspan(got);
   }
@@ -62,8 +62,8 @@ Task<bool> read_all(Protocol::socket& socket, std::span<char> into) {
 
 Task<bool> write_all(Protocol::socket& socket, std::span<const char> from) {
   while (!from.empty()) {
-    const auto [failed, wrote] = co_await socket.async_write_some(
-        asio::buffer(from.data(), from.size()), peer::awaited());
+    const auto [failed, wrote] =
+        co_await socket.async_write_some(asio::buffer(from.data(), from.size()), peer::awaited());
     if (failed) co_return false;
     from = from.subspan(wrote);
   }
@@ -145,7 +145,8 @@ Result<void> ControlServer::start() {
   if (path.size() > kPathMax) {
     return Error{ErrorCode::io,
                  fmt::format("{}: a socket's path has at most {} characters, this one has {}; name "
-                             "a shorter place with --state", path, kPathMax, path.size())};
+                             "a shorter place with --state",
+                             path, kPathMax, path.size())};
   }
   std::error_code gone;
   std::filesystem::remove(shared_->path, gone);

@@ -60,8 +60,9 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
         paths_(paths_of(options.state_dir, self_name())),
         engine_(io_, node::make_core(run, options.self), *this),
         links_(io_, link_options(run, options.self, engine_.core()), *this, log_),
-        control_(io_, paths_.control_socket(),
-                 [this](const control::Request& request) { return answer(request); }, log_) {}
+        control_(
+            io_, paths_.control_socket(),
+            [this](const control::Request& request) { return answer(request); }, log_) {}
 
   Result<node::NodeReport> run() {
     auto lock = StateLock::acquire(paths_);
@@ -143,14 +144,15 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
                engine_.core().describe());
     std::vector<std::string> names;
     for (const auto& link : links_.status()) names.push_back(name_of_node(link.peer));
-    log_->info("{} with {} on {}, process {}", gossip::name_of(run_.config.gossip.algorithm),
-               names.empty() ? std::string("no neighbors") : fmt::format("{}", fmt::join(names, ", ")),
-               run_.config.nodes[index_of(options_.self)].address, ::getpid());
+    log_->info(
+        "{} with {} on {}, process {}", gossip::name_of(run_.config.gossip.algorithm),
+        names.empty() ? std::string("no neighbors") : fmt::format("{}", fmt::join(names, ", ")),
+        run_.config.nodes[index_of(options_.self)].address, ::getpid());
     log_->info("state in {}", paths_.dir.string());
     if (!names.empty()) {
-      log_->warn("LINKS ARE PLAIN TCP: whoever is on their path can read and change the models{}",
-                 run_.config.run.insecure_plaintext ? "; insecure_plaintext allows any address"
-                                                    : "");
+      log_->warn(
+          "LINKS ARE PLAIN TCP: whoever is on their path can read and change the models{}",
+          run_.config.run.insecure_plaintext ? "; insecure_plaintext allows any address" : "");
     }
   }
 

@@ -125,9 +125,9 @@ std::vector<std::string> Flock::command_of(std::size_t node) const {
     if (at != std::string::npos) word.replace(at, 3, fmt::format("{}", node));
     command.push_back(std::move(word));
   }
-  command.insert(command.end(), {options_.program.string(), config_.file.string(), "--node",
-                                 config_.nodes[node].name, "--state", options_.state_dir.string(),
-                                 "--json"});
+  command.insert(command.end(),
+                 {options_.program.string(), config_.file.string(), "--node",
+                  config_.nodes[node].name, "--state", options_.state_dir.string(), "--json"});
   for (const std::string& override_text : options_.overrides) {
     command.insert(command.end(), {"--set", override_text});
   }

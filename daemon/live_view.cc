@@ -11,11 +11,11 @@ namespace starling::daemon {
 namespace {
 
 struct Summary {
-  Round round = 0;                      // of the slowest node that answers
-  std::optional<Round> evaluated;       // likewise; absent until every one has evaluated
-  double loss = 0;                      // mean
-  std::optional<double> mean, worst;    // accuracy
-  std::optional<double> error;          // relative error, mean
+  Round round = 0;                    // of the slowest node that answers
+  std::optional<Round> evaluated;     // likewise; absent until every one has evaluated
+  double loss = 0;                    // mean
+  std::optional<double> mean, worst;  // accuracy
+  std::optional<double> error;        // relative error, mean
   std::uint64_t sent = 0, uncompressed = 0;
   std::size_t answering = 0;
 };
@@ -108,8 +108,8 @@ void LiveView::draw(const std::vector<NodeView>& nodes, double seconds) {
   const Summary s = summary_of(nodes);
   std::string text = fmt::format("{} {} {}/{}  {:.1f} s\n", algorithm_, bar(s.round, rounds_),
                                  s.round, rounds_, seconds);
-  Table table({"node", "round", "loss", s.error ? "error" : "accuracy", "sent", "of raw",
-               "waits for"});
+  Table table(
+      {"node", "round", "loss", s.error ? "error" : "accuracy", "sent", "of raw", "waits for"});
   for (const NodeView& node : nodes) table.add(row_of(node));
   text += table.text();
   if (lines_drawn_ > 0) std::fprintf(out_, "\x1b[%zuA\x1b[J", lines_drawn_);
@@ -122,8 +122,8 @@ void LiveView::say(const std::vector<NodeView>& nodes, double seconds) {
   const Summary s = summary_of(nodes);
   if (!s.evaluated || s.evaluated == said_) return;
   said_ = s.evaluated;
-  std::string line = fmt::format("{} round {}/{} loss {:.4f}", algorithm_, *s.evaluated, rounds_,
-                                 s.loss);
+  std::string line =
+      fmt::format("{} round {}/{} loss {:.4f}", algorithm_, *s.evaluated, rounds_, s.loss);
   if (s.mean) line += fmt::format(" accuracy {:.4f} worst {:.4f}", *s.mean, *s.worst);
   if (s.error) line += fmt::format(" relative error {:.4g}", *s.error);
   line += fmt::format(" sent {} of raw {} after {:.1f} s",

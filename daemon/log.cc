@@ -34,8 +34,7 @@ std::shared_ptr<spdlog::logger> make_log(LogFormat format, const std::string& le
     auto formatter = std::make_unique<spdlog::pattern_formatter>();
     formatter->add_flag<JsonMessage>('*').set_pattern(
         R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","node":"%n","message":%*})");
-    log = std::make_shared<spdlog::logger>(node,
-                                           std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    log = std::make_shared<spdlog::logger>(node, std::make_shared<spdlog::sinks::stderr_sink_mt>());
     log->set_formatter(std::move(formatter));
   } else {
     log->set_pattern("%Y-%m-%d %H:%M:%S.%e %n %^%l%$ %v");

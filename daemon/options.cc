@@ -53,7 +53,8 @@ Result<Duration> parse_duration(const std::string& text) {
   const auto seconds = scaled(text, {{"us", 1e-6}, {"ms", 1e-3}, {"s", 1}, {"min", 60}});
   if (!seconds) {
     return Error{ErrorCode::config, fmt::format("found the time '{}', expected a number with us, "
-                                                "ms, s or min, such as 10ms", text)};
+                                                "ms, s or min, such as 10ms",
+                                                text)};
   }
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*seconds));
 }
@@ -62,7 +63,8 @@ Result<double> parse_rate(const std::string& text) {
   const auto bits = scaled(text, {{"kbit", 1e3}, {"mbit", 1e6}, {"gbit", 1e9}});
   if (!bits || *bits == 0) {
     return Error{ErrorCode::config, fmt::format("found the rate '{}', expected a number with kbit, "
-                                                "mbit or gbit, such as 100mbit", text)};
+                                                "mbit or gbit, such as 100mbit",
+                                                text)};
   }
   return *bits / 8;
 }

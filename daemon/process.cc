@@ -42,8 +42,7 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& command
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   std::array<int, 2> pipe{};
-  const int errors =
-      ::open(standard_error.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int errors = ::open(standard_error.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (errors < 0 || ::pipe2(pipe.data(), O_CLOEXEC) != 0) {
     const int why = errno;
     if (errors >= 0) ::close(errors);
@@ -57,8 +56,8 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& command
   ::close(pipe[1]);
   if (pid < 0) {
     ::close(pipe[0]);
-    return Error{ErrorCode::io, fmt::format("{}: cannot be started: {}", command[0],
-                                            std::strerror(errno))};
+    return Error{ErrorCode::io,
+                 fmt::format("{}: cannot be started: {}", command[0], std::strerror(errno))};
   }
   ::fcntl(pipe[0], F_SETFL, O_NONBLOCK);
   return ChildProcess(pid, pipe[0]);

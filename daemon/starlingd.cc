@@ -38,8 +38,9 @@ int run(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App app{"One node of a Starling run: trains on its own data and exchanges model differences "
-               "with its neighbors"};
+  CLI::App app{
+      "One node of a Starling run: trains on its own data and exchanges model differences "
+      "with its neighbors"};
   Arguments arguments;
   arguments.run_file.add_to(app);
   app.add_option("--node", arguments.node, "this machine's name in the run file")

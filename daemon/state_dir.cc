@@ -17,8 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 Error io_error(const fs::path& path, const std::string& what) {
-  return {ErrorCode::io, fmt::format("{}: {}; name another place with --state", path.string(),
-                                     what)};
+  return {ErrorCode::io,
+          fmt::format("{}: {}; name another place with --state", path.string(), what)};
 }
 
 std::string holder_of(int fd) {
@@ -48,13 +48,15 @@ Result<StateLock> StateLock::acquire(const NodePaths& paths) {
   fs::permissions(paths.dir, fs::perms::owner_all, failed);
   if (failed) return io_error(paths.dir, "its mode cannot be set: " + failed.message());
   const int fd = ::open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return io_error(paths.lock(), fmt::format("cannot be opened: {}", std::strerror(errno)));
+  if (fd < 0)
+    return io_error(paths.lock(), fmt::format("cannot be opened: {}", std::strerror(errno)));
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const std::string holder = holder_of(fd);
     ::close(fd);
     return Error{ErrorCode::state_locked,
                  fmt::format("{}: another daemon (process {}) works on this state directory; stop "
-                             "it, or name another one with --state", paths.dir.string(), holder)};
+                             "it, or name another one with --state",
+                             paths.dir.string(), holder)};
   }
   const std::string pid = fmt::format("{}", ::getpid());
   if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) < 0) {
