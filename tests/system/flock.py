@@ -37,8 +37,8 @@ DEFAULTS = {
 
 
 def rounds(count):
-    """For a run that must last some seconds, and that a sanitizer must not make last for minutes."""
-    return count if SLOWNESS == 1 else count // 4
+    """For a run that must last some seconds; a sanitizer must not make minutes of them."""
+    return count if SLOWNESS == 1 else count // 8
 
 
 def die_with_parent():

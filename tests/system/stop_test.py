@@ -1,5 +1,4 @@
 """Signals and `starling stop`: daemons end soon, in order, and leave their models."""
-import contextlib
 import json
 import os
 import signal
@@ -7,7 +6,6 @@ import struct
 import time
 import unittest
 
-from control import PEERS, Control, fields_of
 from flock import ENDLESS, PATIENCE_SECONDS, SLOWNESS, FlockTest, processes_that_name
 
 NODES = ("n0", "n1", "n2", "n3")
@@ -39,27 +37,24 @@ class Stop(FlockTest):
         self.training("n0")
         return daemons
 
-    def reasons(self, node, peer):
-        """Why `peer` is not up, as often as can be asked; a redial that fails replaces it."""
-        with contextlib.suppress(OSError), Control(self.state / node / "control.sock") as control:
-            _, reply = control.ask(PEERS)
-            for number, body in reply:
-                found = dict(fields_of(body)) if number == 2 else {}
-                if found.get(1) == peer.encode():
-                    return found.get(4, b"").decode()
-        return ""
+    def check_why(self, node, peer):
+        """`node` says why `peer` left; in peers until a redial has failed, in the log for good."""
+        self.until(lambda: f"{peer} is down, epoch 1: {peer} was stopped" in self.log(node),
+                   f"{node} logs why {peer} left")
+        told = self.until(lambda: self.peers(node).get(peer), f"{node} answers")
+        self.assertNotEqual(told["state"], "up")
+        self.assertRegex(told["reason"], f"^({peer} was stopped|.*refused.*)$")
 
 
 class OneDaemon(Stop):
     def test_sigterm_finishes_the_round_and_exports(self):
         daemons = self.start_all()
         daemons["n1"].send_signal(signal.SIGTERM)
-        self.until(lambda: "n1 was stopped" in self.reasons("n0", "n1"), "n0 says why n1 left")
         self.ended(daemons["n1"])
         self.check_model("n1")
         self.assertIn("finishing the round", self.log("n1"))
         for neighbor in ("n0", "n2"):
-            self.until(lambda: "n1 was stopped" in self.log(neighbor), f"{neighbor} logs it")
+            self.check_why(neighbor, "n1")
         self.assertFalse((self.state / "n1/control.sock").exists())
         self.assertGreater(self.report("n1")["round"], 0)
         before = self.status("n0")["round"]
@@ -69,7 +64,7 @@ class OneDaemon(Stop):
         daemons = self.start_all()
         said = self.starling("stop", "--node", "n2")
         self.assertRegex(said, r"^n2: stopping in round \d+\n$")
-        self.until(lambda: "n2 was stopped" in self.reasons("n1", "n2"), "n1 says why n2 left")
+        self.check_why("n1", "n2")
         self.ended(daemons["n2"])
         self.check_model("n2")
         everybody_else = self.starling("stop", "--json")

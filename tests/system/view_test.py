@@ -13,7 +13,7 @@ ESCAPE = "\x1b"
 
 class View(FlockTest):
     def test_not_on_a_terminal_there_are_plain_lines(self):
-        self.write_run({"run.rounds": rounds(6000)})
+        self.write_run({"run.rounds": rounds(8000)})
         done = self.call("starling", "up", self.run_file, "--state", self.state)
         self.assertEqual((done.returncode, done.stderr), (0, ""), self.logs())
         self.assertNotIn(ESCAPE, done.stdout)
@@ -31,7 +31,7 @@ class View(FlockTest):
         self.assertRegex(lines[-1], r"^d-psgd +\d")
 
     def test_on_a_terminal_a_table_is_drawn_over_itself(self):
-        self.write_run({"run.rounds": rounds(6000)})
+        self.write_run({"run.rounds": rounds(8000)})
         master, slave = pty.openpty()
         self.addCleanup(os.close, master)
         up = self.start_up(stdout=slave, stderr=slave)
