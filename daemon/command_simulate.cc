@@ -1,13 +1,12 @@
 // starling simulate RUN.toml: the whole flock in this process, in virtual time.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
-#include <map>
 #include <memory>
 
 #include "daemon/commands.h"
 #include "daemon/comparison.h"
+#include "daemon/goal.h"
 #include "daemon/options.h"
 #include "node/run.h"
 #include "sim/simulation.h"
@@ -37,40 +36,18 @@ Result<sim::SimulationOptions> simulation_options(const SimulateOptions& options
   return result;
 }
 
-// Stops the flock at the first evaluation at which the worst node has the wanted accuracy.
-class Goal {
- public:
-  Goal(double accuracy, std::size_t nodes) : accuracy_(accuracy), nodes_(nodes) {}
-
-  std::optional<Reached> note(const node::Progress& p) {
-    if (!p.evaluation || p.evaluated_rounds != p.rounds_done) return std::nullopt;
-    auto& [count, worst, seconds] = by_round_[p.evaluated_rounds];
-    worst = count++ == 0 ? p.evaluation->accuracy.value_or(0)
-                         : std::min(worst, p.evaluation->accuracy.value_or(0));
-    seconds = std::max(seconds, p.evaluated_at_seconds);
-    if (count < nodes_ || worst < accuracy_) return std::nullopt;
-    return Reached{p.evaluated_rounds, seconds};
-  }
-
- private:
-  struct Seen {
-    std::size_t count = 0;
-    double worst = 0, seconds = 0;
-  };
-  const double accuracy_;
-  const std::size_t nodes_;
-  std::map<Round, Seen> by_round_;
-};
-
 Result<FlockResult> simulate_one(const node::Run& run, const sim::SimulationOptions& options,
                                  std::optional<double> until_accuracy, std::FILE* out) {
   const auto begin = std::chrono::steady_clock::now();
   sim::Simulation simulation(run, options);
   FlockResult result;
-  Goal goal(until_accuracy.value_or(2), run.config.nodes.size());
-  simulation.observe([&](NodeId /*node*/, Time /*now*/, const node::Progress& progress) {
-    if (result.reached) return;
-    result.reached = goal.note(progress);
+  std::optional<Goal> goal;
+  if (until_accuracy) goal.emplace(*until_accuracy);
+  simulation.observe([&](NodeId node, Time /*now*/, const node::Progress& p) {
+    if (!goal || result.reached || !p.evaluation || p.evaluated_rounds != p.rounds_done) return;
+    goal->note(p.evaluated_rounds, run.config.nodes[index_of(node)].name,
+               p.evaluation->accuracy.value_or(0), p.evaluated_at_seconds);
+    result.reached = goal->reached(run.config.nodes.size());
     if (result.reached) simulation.stop();
   });
   simulation.run();

@@ -18,6 +18,7 @@ namespace {
 
 using Protocol = asio::local::stream_protocol;
 using peer::Task;
+constexpr std::chrono::seconds kIdleTime{60};    // a connection that asks nothing is closed then
 constexpr std::chrono::seconds kRequestTime{5};  // a request that was begun is whole by then
 
 std::string framed(const control::Reply& reply) {
@@ -71,7 +72,15 @@ Task<bool> write_all(Protocol::socket& socket, std::span<const char> from) {
 }
 
 // One request; false ends the connection.
-Task<bool> serve_one(Protocol::socket& socket, const ControlServer::Answer& answer) {
+Task<bool> serve_one(std::shared_ptr<Protocol::socket> connection,
+                     const ControlServer::Answer& answer) {
+  Protocol::socket& socket = *connection;
+  const auto close_when_late = [connection](const asio::error_code& cancelled) {
+    asio::error_code ignored;
+    if (!cancelled) connection->close(ignored);
+  };
+  asio::steady_timer deadline(socket.get_executor(), kIdleTime);
+  deadline.async_wait(close_when_late);
   std::array<char, sizeof(std::uint32_t)> prefix;
   if (!co_await read_all(socket, prefix)) co_return false;
   std::uint32_t size = 0;
@@ -84,10 +93,8 @@ Task<bool> serve_one(Protocol::socket& socket, const ControlServer::Answer& answ
     go_on = false;
   } else {
     std::string text(size, '\0');
-    asio::steady_timer deadline(socket.get_executor(), kRequestTime);
-    deadline.async_wait([&socket](const asio::error_code& cancelled) {
-      if (!cancelled) socket.close();
-    });
+    deadline.expires_after(kRequestTime);
+    deadline.async_wait(close_when_late);
     const bool whole = co_await read_all(socket, text);
     deadline.cancel();
     if (!whole) co_return false;
@@ -106,7 +113,7 @@ Task<bool> serve_one(Protocol::socket& socket, const ControlServer::Answer& answ
 template <class Shared>
 Task<void> serve(std::shared_ptr<Shared> shared, std::shared_ptr<Protocol::socket> socket) {
   for (bool go_on = true; go_on && !shared->closed;) {
-    go_on = co_await serve_one(*socket, shared->answer);
+    go_on = co_await serve_one(socket, shared->answer);
   }
   std::erase(shared->open, socket);
 }

@@ -8,6 +8,7 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <csignal>
+#include <deque>
 
 #include "daemon/control_server.h"
 #include "daemon/engine.h"
@@ -21,8 +22,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kRoundGrace = 1s;    // how long a stop waits for the round to end
-constexpr auto kGoodbyeGrace = 1s;  // and for the neighbors to hear of it
+constexpr auto kRoundGrace = 1s;              // how long a stop waits for the round to end
+constexpr auto kGoodbyeGrace = 1s;            // and for the neighbors to hear of it
+constexpr std::size_t kEvaluationsKept = 64;  // what control.proto says of StatusReply
 
 peer::LinkOptions link_options(const node::Run& run, NodeId self, const node::Core& core) {
   const node::Config& config = run.config;
@@ -117,6 +119,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
         done.round, p.step_loss, p.sent_bytes, p.received_bytes, seconds(p.compute),
         seconds(p.encode), seconds(p.wait()));
     if (done.evaluated) {
+      remember_evaluation(p);
       line += fmt::format(" test_loss={:.6g}", p.evaluation->loss);
       if (p.evaluation->accuracy) line += fmt::format(" accuracy={:.4f}", *p.evaluation->accuracy);
       if (p.evaluation->relative_error) {
@@ -212,6 +215,17 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     return reply;
   }
 
+  void remember_evaluation(const node::Progress& p) {
+    control::Evaluation e;
+    e.set_round(p.evaluated_rounds);
+    e.set_loss(p.evaluation->loss);
+    if (p.evaluation->accuracy) e.set_accuracy(*p.evaluation->accuracy);
+    if (p.evaluation->relative_error) e.set_relative_error(*p.evaluation->relative_error);
+    e.set_train_seconds(p.evaluated_at_seconds);
+    if (evaluations_.size() == kEvaluationsKept) evaluations_.pop_front();
+    evaluations_.push_back(std::move(e));
+  }
+
   void fill(control::StatusReply& s) const {
     const node::Progress& p = *progress_;
     s.set_run(run_.config.run.name);
@@ -222,14 +236,8 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     s.set_round(p.rounds_done);
     s.set_rounds(run_.config.run.rounds);
     s.set_loss(p.step_loss);
-    if (p.evaluation) {
-      auto& e = *s.mutable_evaluation();
-      e.set_round(p.evaluated_rounds);
-      e.set_loss(p.evaluation->loss);
-      if (p.evaluation->accuracy) e.set_accuracy(*p.evaluation->accuracy);
-      if (p.evaluation->relative_error) e.set_relative_error(*p.evaluation->relative_error);
-      e.set_train_seconds(p.evaluated_at_seconds);
-    }
+    if (!evaluations_.empty()) *s.mutable_evaluation() = evaluations_.back();
+    s.mutable_evaluations()->Assign(evaluations_.begin(), evaluations_.end());
     s.set_sent_bytes(p.sent_bytes);
     s.set_sent_uncompressed_bytes(p.sent_uncompressed_bytes);
     s.set_received_bytes(p.received_bytes);
@@ -267,6 +275,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   asio::signal_set signals_{io_, SIGINT, SIGTERM};
   asio::steady_timer grace_{io_};
   std::shared_ptr<const node::Progress> progress_ = std::make_shared<node::Progress>();
+  std::deque<control::Evaluation> evaluations_;
   bool stopping_ = false;
   std::optional<Error> failure_;
   Engine engine_;

@@ -58,15 +58,19 @@ class SignalFd {
   int fd_ = -1;
 };
 
+constexpr const char* kDone = "done";
+
 std::string describe(const Ended& ended) {
   if (ended.signal != 0) return fmt::format("ended by signal {}", ended.signal);
-  return ended.exit_code == 0 ? "done" : fmt::format("exit code {}", ended.exit_code);
+  return ended.exit_code == 0 ? kDone : fmt::format("exit code {}", ended.exit_code);
 }
 
 }  // namespace
 
 Flock::Flock(const node::Config& config, FlockOptions options, LiveView& view)
-    : config_(config), options_(std::move(options)), view_(view) {}
+    : config_(config), options_(std::move(options)), view_(view) {
+  if (options_.until_accuracy) goal_.emplace(*options_.until_accuracy);
+}
 
 Result<FlockResult> Flock::run() {
   FlockResult result;
@@ -99,6 +103,7 @@ Result<FlockResult> Flock::run() {
   view_.update(look(), elapsed_);
   view_.end();
   result.report = gather(seconds(std::chrono::steady_clock::now() - begin));
+  note_reports(result);
   return result;
 }
 
@@ -179,28 +184,26 @@ std::vector<NodeView> Flock::look() {
 }
 
 void Flock::note_evaluations(const std::vector<NodeView>& nodes, FlockResult& result) {
-  if (!options_.until_accuracy || result.reached) return;
-  std::size_t alive = 0;
+  if (!goal_ || result.reached) return;
+  std::size_t expected = 0;  // the dead have no say
   for (const NodeView& node : nodes) {
-    alive += node.ended.empty();
-    if (node.status && node.status->has_evaluation()) {
-      const control::Evaluation& e = node.status->evaluation();
-      evaluations_[e.round()][node.name] = e;
+    expected += node.ended.empty() || node.ended == kDone;
+    if (!node.status) continue;
+    for (const control::Evaluation& e : node.status->evaluations()) {
+      goal_->note(e.round(), node.name, e.accuracy(), e.train_seconds());
     }
   }
-  for (const auto& [round, by_node] : evaluations_) {
-    if (by_node.size() < alive) continue;
-    Reached reached{round, 0};
-    double worst = 1;
-    for (const auto& [name, e] : by_node) {
-      worst = std::min(worst, e.has_accuracy() ? e.accuracy() : 0);
-      reached.train_seconds = std::max(reached.train_seconds, e.train_seconds());
-    }
-    if (worst < *options_.until_accuracy) continue;
-    result.reached = reached;
-    stop_all();
-    return;
+  result.reached = goal_->reached(expected);
+  if (result.reached) stop_all();
+}
+
+// The evaluation after the last round, which the control sockets may not have lived to tell.
+void Flock::note_reports(FlockResult& result) {
+  if (!goal_ || result.reached || stopped_at_) return;
+  for (const node::NodeReport& node : result.report.nodes) {
+    goal_->note(node.round, node.name, node.accuracy.value_or(0), node.train_seconds);
   }
+  result.reached = goal_->reached(result.report.nodes.size());
 }
 
 void Flock::stop_all() {

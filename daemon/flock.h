@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/goal.h"
 #include "daemon/live_view.h"
 #include "daemon/process.h"
 #include "node/config.h"
@@ -24,12 +25,6 @@ struct FlockOptions {
   // run in its own network namespace or on its own processor.
   std::vector<std::string> launcher;
   std::optional<double> until_accuracy;
-};
-
-// The first evaluation at which the worst node had reached the wanted accuracy.
-struct Reached {
-  Round round = 0;
-  double train_seconds = 0;  // of the slowest node then, evaluations left out
 };
 
 struct FlockResult {
@@ -61,6 +56,7 @@ class Flock {
   std::optional<Error> failure_of_one();
   std::vector<NodeView> look();
   void note_evaluations(const std::vector<NodeView>& nodes, FlockResult& result);
+  void note_reports(FlockResult& result);
   void stop_all();
   void kill_the_late();
   node::RunReport gather(double wall_seconds);
@@ -70,8 +66,7 @@ class Flock {
   LiveView& view_;
   std::vector<Member> members_;
   std::vector<NodeView> last_seen_;
-  // By evaluated round, then node.
-  std::map<Round, std::map<std::string, control::Evaluation>> evaluations_;
+  std::optional<Goal> goal_;
   std::optional<double> stopped_at_;  // seconds, on the clock of run()
   double elapsed_ = 0;
 };

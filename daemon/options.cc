@@ -51,7 +51,8 @@ int fail(const Error& error) {
 
 Result<Duration> parse_duration(const std::string& text) {
   const auto seconds = scaled(text, {{"us", 1e-6}, {"ms", 1e-3}, {"s", 1}, {"min", 60}});
-  if (!seconds) {
+  constexpr double kLongest = 1e9;  // what fits into nanoseconds
+  if (!seconds || *seconds > kLongest) {
     return Error{ErrorCode::config, fmt::format("found the time '{}', expected a number with us, "
                                                 "ms, s or min, such as 10ms",
                                                 text)};

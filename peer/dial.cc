@@ -138,7 +138,9 @@ void Table::dial_failed(Edge& edge, const Error& why) {
   // A rule was broken, or the address is not allowed.
   const bool slowly = why.code != ErrorCode::io;
   if (slowly) edge.delay = std::max(edge.delay, options_.redial_refused);
-  const std::string reason = edge.last_epoch == 0 ? "never connected: " + why.message : why.message;
+  const std::string reason = edge.last_epoch == 0
+                                 ? "never connected: " + why.message
+                                 : fmt::format("{}; redialling: {}", edge.lost, why.message);
   if (reason != edge.reason) {
     log_->log(slowly ? spdlog::level::warn : spdlog::level::info, "{} ({}): {}", edge.neighbor.name,
               edge.neighbor.address, reason);

@@ -77,8 +77,8 @@ enum class LinkState { connecting, up, down };
 struct LinkStatus {
   NodeId peer;
   LinkState state = LinkState::down;
-  std::string reason;  // why it is not up; "never connected: connection refused", say
-  Duration in_state{0};
+  std::string reason;    // why it is not up; "never connected: connection refused", say
+  Duration in_state{0};  // how long it has been up, or has not been up
   Epoch epoch = 0;
   Round round = 0;                                   // as the neighbor last said
   std::uint64_t sent_bytes = 0, received_bytes = 0;  // on the wire, headers and heartbeats included

@@ -88,7 +88,7 @@ void Table::down(Edge& edge) {
   edge.sent_bytes += session->connection().sent_bytes();
   edge.received_bytes += session->connection().received_bytes();
   edge.round = session->peer_round();
-  edge.reason = end.reason;
+  edge.lost = edge.reason = end.reason;
   const auto now = Clock::now();
   // A link has to live longer than the wait before it to be worth a short wait again.
   if (now - edge.state_since >= edge.delay) edge.delay = options_.redial_min;
@@ -154,9 +154,8 @@ void Table::update_state(Edge& edge) {
   const LinkState state = edge.session                         ? LinkState::up
                           : edge.dial || !edge.pending.empty() ? LinkState::connecting
                                                                : LinkState::down;
-  if (state == edge.state) return;
+  if ((state == LinkState::up) != (edge.state == LinkState::up)) edge.state_since = Clock::now();
   edge.state = state;
-  edge.state_since = Clock::now();
 }
 
 // --- coroutines ----------------------------------------------------------------------------------

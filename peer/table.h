@@ -45,8 +45,9 @@ struct Edge {
 
   Epoch last_epoch = 0;
   Round round = 0;
+  std::string lost;  // why it went down last; empty until it was up once
   std::string reason = "not dialled yet";
-  Clock::time_point state_since = Clock::now();
+  Clock::time_point state_since = Clock::now();  // up, or not up: dialling does not count
   LinkState state = LinkState::down;
   std::uint64_t sent_bytes = 0, received_bytes = 0;  // of the sessions before
   std::uint64_t unread_bytes = 0;                    // while no session counts them

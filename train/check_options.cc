@@ -43,9 +43,6 @@ Result<void> check_model(const ModelOptions& model, DataKind data) {
         "model.hidden is empty, expected the widths of an mlp's hidden layers; without any, "
         "model.kind = \"softmax\" is the name");
   }
-  if (model.kind != ModelKind::mlp && !model.hidden.empty()) {
-    return refused("model.hidden is set, but only model.kind = \"mlp\" has hidden layers");
-  }
   if (std::find(model.hidden.begin(), model.hidden.end(), 0U) != model.hidden.end()) {
     return refused("model.hidden holds a 0, expected widths of 1 or more");
   }

@@ -19,7 +19,9 @@ constexpr std::size_t kListedClassesMax = 20;
 std::vector<std::size_t> widths_of(const Problem& problem) {
   std::vector<std::size_t> widths{problem.data.train.features};
   const ModelOptions& model = problem.options.model;
-  widths.insert(widths.end(), model.hidden.begin(), model.hidden.end());
+  if (model.kind == ModelKind::mlp) {
+    widths.insert(widths.end(), model.hidden.begin(), model.hidden.end());
+  }
   widths.push_back(model.kind == ModelKind::logistic ? 1 : problem.data.train.classes);
   return widths;
 }

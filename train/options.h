@@ -33,7 +33,7 @@ enum class ModelKind { mlp, softmax, logistic, quadratic };
 
 struct ModelOptions {
   ModelKind kind = ModelKind::mlp;
-  std::vector<std::size_t> hidden;  // mlp: widths of the hidden layers, ReLU between
+  std::vector<std::size_t> hidden;  // mlp alone: widths of the hidden layers, ReLU between
   double l2 = 0;                    // adds ½·l2·‖x‖² to the loss (weights and biases alike)
 };
 

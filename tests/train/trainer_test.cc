@@ -185,7 +185,7 @@ TEST_CASE("trainer: the banner names model, parameters and rows") {
   CHECK(trainer_of(options)->describe() ==
         "mlp 64-128-64-10 (17,226 parameters) on 477 of 3,823 rows");
   options.data.split = Split::by_label;
-  options.model = {.kind = ModelKind::softmax, .hidden = {}, .l2 = 0};
+  options.model = {.kind = ModelKind::softmax, .hidden = {16}, .l2 = 0};  // hidden has no effect
   CHECK(trainer_of(options)->describe() ==
         "softmax 64-10 (650 parameters) on 477 of 3,823 rows, by class 376 101 0 0 0 0 0 0 0 0");
   CHECK(trainer_of(quadratic())->describe() ==
