@@ -1,8 +1,11 @@
 #include "gossip/arrivals.h"
 
+#include <algorithm>
+
 namespace starling::gossip {
 
 void ArrivalEstimate::observe(Duration wait) {
+  longest_ = std::max(wait, longest_ - longest_ / 256);
   if (!observed_) {
     observed_ = true;
     mean_ = wait;
@@ -14,8 +17,11 @@ void ArrivalEstimate::observe(Duration wait) {
   deviation_ += ((error < Duration{0} ? -error : error) - deviation_) / 4;
 }
 
+void ArrivalEstimate::gave_up(Duration waited) { longest_ = std::max(longest_, waited); }
+
 Duration ArrivalEstimate::deadline() const {
-  return observed_ ? kFloor + 4 * (mean_ + 4 * deviation_) : kFirstDeadline;
+  const Duration usual = observed_ ? kFloor + 4 * (mean_ + 4 * deviation_) : kFirstDeadline;
+  return std::max(usual, kFloor + 2 * longest_);
 }
 
 }  // namespace starling::gossip

@@ -8,7 +8,8 @@
 namespace starling::gossip {
 
 // Mean and mean deviation of the waits, smoothed as TCP smooths its round-trip times (Jacobson
-// 1988: gains 1/8 and 1/4).
+// 1988: gains 1/8 and 1/4), and the longest wait, which fades over some hundreds of them: a
+// neighbor that is slow every fiftieth round, because it evaluates then, is slow and not gone.
 class ArrivalEstimate {
  public:
   // Before anything was observed: long enough for a first round on a slow machine.
@@ -17,13 +18,16 @@ class ArrivalEstimate {
   static constexpr Duration kFloor = std::chrono::seconds{3};
 
   void observe(Duration wait);
-  // kFloor + 4 · (mean + 4 · deviation): a neighbor that is later than that is left out.
+  // The neighbor was left out after this long: the next time it is given more.
+  void gave_up(Duration waited);
+  // kFloor + the larger of 4 · (mean + 4 · deviation) and 2 · longest: a neighbor that is later
+  // than that is left out.
   Duration deadline() const;
   Duration mean() const { return mean_; }
 
  private:
   bool observed_ = false;
-  Duration mean_{0}, deviation_{0};
+  Duration mean_{0}, deviation_{0}, longest_{0};
 };
 
 }  // namespace starling::gossip

@@ -96,6 +96,7 @@ void Rounds::on(const TimerFired& event, Time now, Outbox& out) {
                                "{:.3f} s)",
                                current_.round, current_.index, seconds(waited),
                                seconds(edge.arrivals.mean()))});
+    edge.arrivals.gave_up(waited);
     take_down(edge);
   }
   arm_deadline(now, out);

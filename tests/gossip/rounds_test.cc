@@ -190,6 +190,37 @@ TEST_CASE("rounds: the deadline follows what was observed") {
   CHECK(seconds(find<ArmTimer>(fired)->after) == doctest::Approx(11 - 3.1).epsilon(0.02));
 }
 
+TEST_CASE("rounds: a neighbor that was left out once is given more time when it is back") {
+  Node node = connected();
+  Round round = 0;
+  Epoch epoch = 1;
+  Time now = 0s;
+  const auto quick_rounds = [&](int count) {
+    for (int i = 0; i < count; ++i, ++round) {
+      node.step(round, 0, now);
+      node.receive(kLeft, round, 0, 1, now);
+      node.receive(kRight, round, 0, epoch, now + 100ms);
+      now += 1s;
+    }
+  };
+  quick_rounds(50);
+  // Its evaluation takes 5 s, which is more than it was ever late.
+  const Outbox out = node.step(round, 0, now);
+  node.receive(kLeft, round, 0, 1, now);
+  const Outbox rearmed = node.give(TimerFired{find<ArmTimer>(out)->timer}, now + 3s);
+  now += 4s;
+  REQUIRE(find<LeaveOut>(node.give(TimerFired{find<ArmTimer>(rearmed)->timer}, now)));
+  ++round;
+  node.give(PeerUp{kRight, ++epoch});
+  quick_rounds(49);
+  const Outbox again = node.step(round, 0, now);
+  const Outbox waits = node.give(TimerFired{find<ArmTimer>(again)->timer}, now + 5s);
+  for (const Action& action : waits) {
+    if (const auto* left = std::get_if<LeaveOut>(&action)) CHECK(left->peer != kRight);
+  }
+  CHECK(find<RoundFinished>(node.receive(kRight, round, 0, epoch, now + 5s)));
+}
+
 TEST_CASE("rounds: an outdated timer does nothing") {
   Node node = connected();
   const Outbox first = node.step(0);

@@ -59,10 +59,18 @@ class Lockstep {
   gossip::Algorithm& algorithm(std::size_t node) { return *nodes_[node]; }
   std::uint64_t sent_bytes() const { return sent_bytes_; }
 
+  // Called with everything that happens, in order.
+  std::function<void(std::size_t node, const gossip::Event&)> on_event;
+  std::function<void(std::size_t node, const gossip::Action&)> on_action;
+
   void give(std::size_t node, const gossip::Event& event) {
+    if (on_event) on_event(node, event);
     gossip::Outbox out;
     nodes_[node]->handle(event, Time{0}, out);
-    for (auto& action : out) queue_.push_back({node, std::move(action)});
+    for (auto& action : out) {
+      if (on_action) on_action(node, action);
+      queue_.push_back({node, std::move(action)});
+    }
   }
 
   void pump() {

@@ -1,0 +1,149 @@
+// Golden conversations: all that three nodes are told and answer, compared with a committed text.
+// A change of behaviour shows as a diff of that text; STARLING_UPDATE_GOLDEN=1 rewrites it.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "gossip/topology.h"
+#include "protocol/random.h"
+#include "tests/support/lockstep.h"
+
+using namespace starling;
+using namespace starling::gossip;
+using starling::test::Lockstep;
+
+namespace {
+
+std::string digest(std::span<const std::byte> bytes) {
+  return fmt::format("#{:08x}", static_cast<std::uint32_t>(hash_of(bytes)));
+}
+
+// One line an event or action; bodies and models as the low half of their XXH3.
+class Script {
+ public:
+  explicit Script(Lockstep& flock) : flock_(flock) {
+    flock.on_event = [this](std::size_t node, const Event& event) {
+      std::visit([&](const auto& e) { line(fmt::format("n{} ", node), e); }, event);
+    };
+    flock.on_action = [this](std::size_t node, const Action& action) {
+      std::visit([&](const auto& a) { line(fmt::format("    n{} ", node), a); }, action);
+    };
+  }
+
+  void say(const std::string& text) { text_ << "-- " << text << '\n'; }
+  void show_models() {
+    for (std::size_t i = 0; i < flock_.size(); ++i) {
+      text_ << fmt::format("n{} model {}\n", i, digest(std::as_bytes(flock_.model(i))));
+    }
+  }
+  std::string text() const { return text_.str(); }
+
+ private:
+  void line(const std::string& who, const BeginRound& e) {
+    text_ << who << "BeginRound " << e.round << '\n';
+  }
+  void line(const std::string& who, const PeerUp& e) {
+    text_ << who << fmt::format("PeerUp n{} epoch {}\n", index_of(e.peer), e.epoch);
+  }
+  void line(const std::string& who, const PeerDown& e) {
+    text_ << who << fmt::format("PeerDown n{}\n", index_of(e.peer));
+  }
+  void line(const std::string& who, const LocalStepDone& e) {
+    text_ << who << "LocalStepDone " << digest(std::as_bytes(e.update)) << '\n';
+  }
+  void line(const std::string& who, const Received& e) {
+    text_ << who
+          << fmt::format("Received n{} epoch {} round {} exchange {} {}\n", index_of(e.from),
+                         e.epoch, e.round, e.exchange, digest(e.body.bytes()));
+  }
+  void line(const std::string& who, const TimerFired& e) {
+    text_ << who << "TimerFired " << e.timer << '\n';
+  }
+  void line(const std::string& who, const Send& a) {
+    text_ << who
+          << fmt::format("-> n{} epoch {} round {} exchange {} {} bytes {}\n", index_of(a.to),
+                         a.epoch, a.round, a.exchange, a.body.size(), digest(a.body.bytes()));
+  }
+  void line(const std::string& who, const RunLocalStep& a) {
+    text_ << who << "RunLocalStep " << a.round << '\n';
+  }
+  void line(const std::string& who, const ArmTimer& a) {
+    text_ << who << fmt::format("ArmTimer {} after {:.3f} s\n", a.timer, seconds(a.after));
+  }
+  void line(const std::string& who, const LeaveOut& a) {
+    text_ << who << fmt::format("LeaveOut n{}: {}\n", index_of(a.peer), a.why);
+  }
+  void line(const std::string& who, const Reject& a) {
+    text_ << who << fmt::format("Reject n{}: {}\n", index_of(a.peer), a.why);
+  }
+  void line(const std::string& who, const RoundFinished& a) {
+    text_ << who << "RoundFinished " << a.round << '\n';
+  }
+
+  Lockstep& flock_;
+  std::ostringstream text_;
+};
+
+void compare_with_golden(const std::string& name, const std::string& text) {
+  const std::string path = std::string(STARLING_SOURCE_DIR) + "/tests/golden/" + name;
+  if (std::getenv("STARLING_UPDATE_GOLDEN")) {
+    std::ofstream(path) << text;
+    return;
+  }
+  std::ifstream in(path);
+  REQUIRE_MESSAGE(in.good(), path << " is missing; STARLING_UPDATE_GOLDEN=1 writes it");
+  std::stringstream golden;
+  golden << in.rdbuf();
+  CHECK(text == golden.str());
+}
+
+// Three nodes on a path, a matrix and a vector each; the middle one is lost and comes back.
+std::string conversation(const GossipOptions& options) {
+  TensorLayout layout;
+  layout.add("weight", {4, 3});
+  layout.add("bias", {4});
+  std::vector<std::vector<float>> starts(3, std::vector<float>(layout.size()));
+  for (std::size_t i = 0; i < 3; ++i) Random(9, Stream::test, {i}).fill_normal(starts[i]);
+  const Topology path =
+      *Topology::make({.kind = TopologyKind::path, .nodes = 3, .degree = 0, .edges = {}}, 1);
+  Lockstep flock(options, path, layout, starts);
+  Script script(flock);
+  const auto tenth = [](std::size_t, std::span<const float> model, std::span<float> update) {
+    for (std::size_t k = 0; k < update.size(); ++k) update[k] = 0.125f * model[k];
+  };
+  script.say("a round with all neighbors");
+  flock.run(1, tenth);
+  script.show_models();
+  script.say("n2 is lost to n1 and n1 to n2: both leave the edge out");
+  flock.give(1, PeerDown{node_id(2)});
+  flock.give(2, PeerDown{node_id(1)});
+  flock.run(1, tenth);
+  script.show_models();
+  script.say("the edge comes back in a new epoch");
+  flock.give(1, PeerUp{node_id(2), 2});
+  flock.give(2, PeerUp{node_id(1), 2});
+  flock.run(1, tenth);
+  script.show_models();
+  return script.text();
+}
+
+}  // namespace
+
+TEST_CASE("conversation: d-psgd on a path, an edge lost and back") {
+  compare_with_golden("d-psgd-path.txt", conversation({.algorithm = AlgorithmKind::d_psgd,
+                                                       .rank = 1,
+                                                       .iterations = 1,
+                                                       .overlap = false,
+                                                       .relaxation = 1}));
+}
+
+TEST_CASE("conversation: powergossip with two iterations on a path, an edge lost and back") {
+  compare_with_golden("powergossip-path.txt", conversation({.algorithm = AlgorithmKind::powergossip,
+                                                            .rank = 1,
+                                                            .iterations = 2,
+                                                            .overlap = true,
+                                                            .relaxation = 1}));
+}
