@@ -19,7 +19,7 @@ namespace starling::daemon {
 // or one that does not parse is answered with an error and the connection closed. io thread only.
 class ControlServer {
  public:
-  static constexpr std::size_t kRequestBytesMax = 64 * 1024;
+  static constexpr std::size_t kRequestBytesMax = 65536;
   static constexpr std::size_t kConnectionsMax = 8;
 
   using Answer = std::function<control::Reply(const control::Request&)>;

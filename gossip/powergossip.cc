@@ -200,7 +200,7 @@ class PowerGossip final : public Method {
 }  // namespace
 
 std::unique_ptr<Method> make_powergossip(std::span<const float> start, const TensorLayout& layout,
-                                         std::vector<EdgeEnd> edges,
+                                         const std::vector<EdgeEnd>& edges,
                                          const PowerGossipOptions& options) {
   return std::make_unique<PowerGossip>(start, layout, edges, options);
 }

@@ -30,7 +30,7 @@ struct PowerGossipOptions {
 // with the first iteration of a round: x <- x + Σ_j w_ij (x_j - x_i). State: r(m + n) floats per
 // edge end and matrix, no copy of any model. Bytes: 4r·n or 4r·m per matrix, edge and iteration.
 std::unique_ptr<Method> make_powergossip(std::span<const float> start, const TensorLayout& layout,
-                                         std::vector<EdgeEnd> edges,
+                                         const std::vector<EdgeEnd>& edges,
                                          const PowerGossipOptions& options);
 
 }  // namespace starling::gossip

@@ -13,7 +13,7 @@ Exchange exchange_of(const Received& message) { return {message.round, message.e
 
 }  // namespace
 
-Rounds::Rounds(std::unique_ptr<Method> method, std::vector<EdgeEnd> edges, bool overlap)
+Rounds::Rounds(std::unique_ptr<Method> method, const std::vector<EdgeEnd>& edges, bool overlap)
     : method_(std::move(method)), overlap_(overlap) {
   for (const EdgeEnd& end : edges) {
     INVARIANT(edges_.empty() || edges_.back().peer < end.peer);
@@ -123,7 +123,7 @@ std::optional<std::string> Rounds::objection(const Edge& edge, const Received& m
                        message.exchange, edge.inbox.back().round, edge.inbox.back().exchange);
   }
   // A neighbor waits for our message before it goes on, so it can be one round ahead, no more.
-  const std::size_t inbox_max = 2 * method_->exchanges();
+  const std::size_t inbox_max = std::size_t{2} * method_->exchanges();
   if (edge.inbox.size() >= inbox_max) {
     return fmt::format("{} messages ahead of round {}, expected at most {}", edge.inbox.size() + 1,
                        current_.round, inbox_max);

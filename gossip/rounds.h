@@ -27,7 +27,7 @@ class Rounds final : public Algorithm {
  public:
   // `edges` ascend by peer. overlap: exchanges run on the model before its local step, whose
   // messages are under way while the step is computed (combine while adapt).
-  Rounds(std::unique_ptr<Method> method, std::vector<EdgeEnd> edges, bool overlap);
+  Rounds(std::unique_ptr<Method> method, const std::vector<EdgeEnd>& edges, bool overlap);
 
   void handle(const Event& event, Time now, Outbox& out) override;
   std::span<const float> model() const override { return method_->model(); }

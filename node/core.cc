@@ -110,14 +110,16 @@ void Core::on(const TimerFired& event, Time now, Effects& out) {
 
 void Core::on(const StepComputed& event, Time now, Effects& out) {
   compute_ += event.took;
-  const auto broken = compress::first_non_finite(update_);
-  if (!std::isfinite(step_loss_) || broken) {
-    const std::string what = std::isfinite(step_loss_)
-                                 ? fmt::format("the update holds {}", update_[*broken])
-                                 : fmt::format("the loss is {}", step_loss_);
+  std::string broken;
+  if (!std::isfinite(step_loss_)) {
+    broken = fmt::format("the loss is {}", step_loss_);
+  } else if (const auto at = compress::first_non_finite(update_)) {
+    broken = fmt::format("the update holds {}", update_[*at]);
+  }
+  if (!broken.empty()) {
     finish(fmt::format("training diverged in round {}: {}; lower [train] learning_rate or raise "
                        "its warmup",
-                       round_, what),
+                       round_, broken),
            now, out);
     return;
   }
@@ -157,9 +159,10 @@ void Core::follow(gossip::Action action, Time now, Effects& out) {
     }
   }
   std::visit(
-      [&out](auto&& a) {
-        using T = std::decay_t<decltype(a)>;
-        if constexpr (!std::is_same_v<T, gossip::RoundFinished>) out.emplace_back(std::move(a));
+      [&out]<class A>(A&& a) {
+        if constexpr (!std::is_same_v<std::decay_t<A>, gossip::RoundFinished>) {
+          out.emplace_back(std::forward<A>(a));
+        }
       },
       std::move(action));
 }

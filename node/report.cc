@@ -27,8 +27,9 @@ std::optional<double> mean_of(const std::vector<NodeReport>& nodes,
   double sum = 0;
   std::size_t count = 0;
   for (const NodeReport& node : nodes) {
-    if (!(node.*field)) continue;
-    sum += *(node.*field);
+    const std::optional<double>& value = node.*field;
+    if (!value) continue;
+    sum += *value;
     ++count;
   }
   if (count == 0) return std::nullopt;

@@ -29,7 +29,7 @@ std::string describe(const gossip::GossipOptions& options) {
 
 // Long layouts are shortened to their digest, so that a Hello stays below its limit.
 std::string describe(const TensorLayout& layout) {
-  const std::string text = layout.describe();
+  std::string text = layout.describe();
   constexpr std::size_t kLongest = 400;
   if (text.size() <= kLongest) return text;
   return fmt::format("{} tensors, {} floats, sha256 {:.16}", layout.tensors().size(), layout.size(),
