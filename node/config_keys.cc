@@ -6,7 +6,7 @@
 #include "node/config_types.h"
 
 // A key's place in the Draft, both to store (Draft) and to show the default (const Draft).
-#define FIELD(member) [](auto& draft) -> auto& { return draft.member; }
+#define FIELD(member) ([](auto& draft) -> auto& { return draft.member; })
 
 namespace starling::node {
 namespace {
