@@ -16,7 +16,6 @@ namespace {
 
 struct SimulateOptions {
   RunFileOptions run_file;
-  std::optional<double> until_accuracy;
   std::string delay = "0ms", step = "0ms", rate;
 };
 
@@ -37,12 +36,12 @@ Result<sim::SimulationOptions> simulation_options(const SimulateOptions& options
 }
 
 Result<FlockResult> simulate_one(const node::Run& run, const sim::SimulationOptions& options,
-                                 std::optional<double> until_accuracy, std::FILE* out) {
+                                 std::FILE* out) {
   const auto begin = std::chrono::steady_clock::now();
   sim::Simulation simulation(run, options);
   FlockResult result;
   std::optional<Goal> goal;
-  if (until_accuracy) goal.emplace(*until_accuracy);
+  if (run.config.run.until_accuracy) goal.emplace(*run.config.run.until_accuracy);
   simulation.observe([&](NodeId node, Time /*now*/, const node::Progress& p) {
     if (!goal || result.reached || !p.evaluation || p.evaluated_rounds != p.rounds_done) return;
     goal->note(p.evaluated_rounds, run.config.nodes[index_of(node)].name,
@@ -67,13 +66,11 @@ int simulate(const SimulateOptions& options) {
   if (!simulation) return fail(simulation.error());
   auto run = node::load_run(std::move(*config));
   if (!run) return fail(run.error());
-  const auto until =
-      options.until_accuracy ? options.until_accuracy : run->config.run.until_accuracy;
   std::FILE* const out = options.run_file.json ? stderr : stdout;
   const node::Config whole = run->config;
   return run_and_report(whole, options.run_file.json, [&](const node::Config& one) {
     run->config = one;
-    return simulate_one(*run, *simulation, until, out);
+    return simulate_one(*run, *simulation, out);
   });
 }
 
@@ -84,10 +81,7 @@ void add_simulate(CLI::App& app, Verb& chosen) {
   CLI::App& verb = *app.add_subcommand(
       "simulate", "Run every node of a run file in this process, in virtual time");
   options->run_file.add_to(verb);
-  verb.add_option("--until-accuracy", options->until_accuracy,
-                  "end at the first evaluation at which the worst node has this accuracy")
-      ->check(CLI::Range(0.0, 1.0))
-      ->type_name("A");
+  options->run_file.add_until_accuracy_to(verb);
   verb.add_option("--delay", options->delay, "one-way delay of every link")->type_name("TIME");
   verb.add_option("--rate", options->rate, "rate of every node's uplink and downlink")
       ->type_name("RATE");

@@ -16,7 +16,6 @@ namespace {
 
 struct UpOptions {
   RunFileOptions run_file;
-  std::optional<double> until_accuracy;
   std::string launcher;
 };
 
@@ -44,8 +43,6 @@ int up(const UpOptions& options) {
       .state_dir = options.run_file.state_dir(*config),
       .overrides = options.run_file.overrides,
       .launcher = words_of(options.launcher),
-      .until_accuracy =
-          options.until_accuracy ? options.until_accuracy : config->run.until_accuracy,
   };
   std::FILE* const out = options.run_file.json ? stderr : stdout;
   std::fprintf(out, "%zu daemons, state and logs in %s\n", config->nodes.size(),
@@ -63,10 +60,7 @@ void add_up(CLI::App& app, Verb& chosen) {
   CLI::App& verb = *app.add_subcommand(
       "up", "Run every node of a run file as a daemon on this machine and follow them");
   options->run_file.add_to(verb);
-  verb.add_option("--until-accuracy", options->until_accuracy,
-                  "end at the first evaluation at which the worst node has this accuracy")
-      ->check(CLI::Range(0.0, 1.0))
-      ->type_name("A");
+  options->run_file.add_until_accuracy_to(verb);
   verb.add_option("--launcher", options->launcher,
                   "words in front of each daemon's command, {i} for the node's number: "
                   "'ip netns exec node{i}'")

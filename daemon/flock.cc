@@ -69,7 +69,7 @@ std::string describe(const Ended& ended) {
 
 Flock::Flock(const node::Config& config, FlockOptions options, LiveView& view)
     : config_(config), options_(std::move(options)), view_(view) {
-  if (options_.until_accuracy) goal_.emplace(*options_.until_accuracy);
+  if (config.run.until_accuracy) goal_.emplace(*config.run.until_accuracy);
 }
 
 Result<FlockResult> Flock::run() {
@@ -79,6 +79,7 @@ Result<FlockResult> Flock::run() {
   if (auto started = start(); !started) return started.error();
   view_.begin(gossip::name_of(config_.gossip.algorithm), config_.run.rounds);
   int asked = 0;
+  std::optional<Error> failure;
   while (!all_ended()) {
     asked += signals.wait(kLookEveryMs);
     elapsed_ = seconds(std::chrono::steady_clock::now() - begin);
@@ -88,18 +89,15 @@ Result<FlockResult> Flock::run() {
     }
     kill_the_late();
     if (auto failed = failure_of_one()) {
+      failure = std::move(failed);
       stop_all();
-      while (!all_ended()) {
-        signals.wait(kLookEveryMs);
-        elapsed_ = seconds(std::chrono::steady_clock::now() - begin);
-        kill_the_late();
-      }
-      return *failed;
     }
+    if (failure) continue;  // the others are only waited for
     const std::vector<NodeView> nodes = look();
     note_evaluations(nodes, result);
     view_.update(nodes, elapsed_);
   }
+  if (failure) return *failure;
   view_.update(look(), elapsed_);
   view_.end();
   result.report = gather(seconds(std::chrono::steady_clock::now() - begin));

@@ -24,7 +24,6 @@ struct FlockOptions {
   // Words put in front of every daemon's command; "{i}" becomes the node's number. So each can be
   // run in its own network namespace or on its own processor.
   std::vector<std::string> launcher;
-  std::optional<double> until_accuracy;
 };
 
 struct FlockResult {

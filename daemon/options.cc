@@ -38,7 +38,18 @@ void RunFileOptions::add_to(CLI::App& app) {
   app.add_flag("--json", json, "print results as JSON");
 }
 
-Result<node::Config> RunFileOptions::load() const { return node::load_config(file, overrides); }
+void RunFileOptions::add_until_accuracy_to(CLI::App& app) {
+  app.add_option("--until-accuracy", until_accuracy,
+                 "end at the first evaluation at which the worst node has this accuracy")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("A");
+}
+
+Result<node::Config> RunFileOptions::load() const {
+  auto config = node::load_config(file, overrides);
+  if (config && until_accuracy) config->run.until_accuracy = until_accuracy;
+  return config;
+}
 
 std::filesystem::path RunFileOptions::state_dir(const node::Config& config) const {
   return state.empty() ? default_state_dir(config.run.name) : std::filesystem::absolute(state);

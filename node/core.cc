@@ -79,18 +79,14 @@ void Core::on(const Start& /*event*/, Time now, Effects& out) {
 }
 
 void Core::on(const PeerUp& event, Time now, Effects& out) {
-  const auto at = std::ranges::find(options_.partners, event.peer);
-  INVARIANT(at != options_.partners.end());
-  up_[static_cast<std::size_t>(at - options_.partners.begin())] = true;
+  mark(event.peer, true);
   catch_up_to(event.round);
   give(gossip::PeerUp{event.peer, event.epoch}, now, out);
   begin_when_ready(now, out);
 }
 
 void Core::on(const PeerDown& event, Time now, Effects& out) {
-  const auto at = std::ranges::find(options_.partners, event.peer);
-  INVARIANT(at != options_.partners.end());
-  up_[static_cast<std::size_t>(at - options_.partners.begin())] = false;
+  mark(event.peer, false);
   give(event, now, out);
 }
 
@@ -165,6 +161,12 @@ void Core::follow(gossip::Action action, Time now, Effects& out) {
         }
       },
       std::move(action));
+}
+
+void Core::mark(NodeId partner, bool up) {
+  const auto at = std::ranges::find(options_.partners, partner);
+  INVARIANT(at != options_.partners.end());
+  up_[static_cast<std::size_t>(at - options_.partners.begin())] = up;
 }
 
 void Core::begin_when_ready(Time now, Effects& out) {

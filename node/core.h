@@ -122,6 +122,7 @@ class Core {
 
   void give(const gossip::Event& event, Time now, Effects& out);
   void follow(gossip::Action action, Time now, Effects& out);
+  void mark(NodeId partner, bool up);
   void begin_when_ready(Time now, Effects& out);
   void begin_round(Time now, Effects& out);
   void round_finished(Round round, Time now, Effects& out);
