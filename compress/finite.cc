@@ -1,30 +1,63 @@
 #include "compress/finite.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 
 namespace starling::compress {
 namespace {
 
 constexpr std::uint32_t kExponent = 0x7f800000;
 
-bool non_finite(float x) { return (std::bit_cast<std::uint32_t>(x) & kExponent) == kExponent; }
+bool non_finite(const std::byte* at) {
+  std::uint32_t bits;
+  std::memcpy(&bits, at, sizeof bits);
+  return (bits & kExponent) == kExponent;
+}
+
+// The same for floats at any alignment.
+std::optional<std::size_t> first_non_finite(const std::byte* x, std::size_t size) {
+  constexpr std::size_t kBlock = 4096;
+  for (std::size_t begin = 0; begin < size; begin += kBlock) {
+    const std::size_t end = std::min(begin + kBlock, size);
+    std::uint32_t found = 0;  // no early exit inside a block, so that it vectorises
+    for (std::size_t i = begin; i < end; ++i) found |= non_finite(x + i * sizeof(float));
+    if (!found) continue;
+    for (std::size_t i = begin; i < end; ++i) {
+      if (non_finite(x + i * sizeof(float))) return i;
+    }
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
 std::optional<std::size_t> first_non_finite(std::span<const float> x) {
-  constexpr std::size_t kBlock = 4096;
-  for (std::size_t begin = 0; begin < x.size(); begin += kBlock) {
-    const auto block = x.subspan(begin, std::min(kBlock, x.size() - begin));
-    std::uint32_t found = 0;  // no early exit inside a block, so that it vectorises
-    for (const float value : block) found |= non_finite(value);
-    if (!found) continue;
-    for (std::size_t i = 0; i < block.size(); ++i) {
-      if (non_finite(block[i])) return begin + i;
-    }
+  return first_non_finite(std::as_bytes(x).data(), x.size());
+}
+
+Result<void> check_finite(std::span<const float> x) {
+  const auto at = first_non_finite(x);
+  if (!at) return {};
+  return Error{ErrorCode::diverged,
+               fmt::format("found {} at index {}, expected finite values", x[*at], *at)};
+}
+
+Result<void> check_raw_floats(std::span<const std::byte> bytes, std::size_t count) {
+  if (bytes.size() != count * sizeof(float)) {
+    return Error{ErrorCode::peer, fmt::format("body has {} bytes, expected {} ({} floats)",
+                                              bytes.size(), count * sizeof(float), count)};
   }
-  return std::nullopt;
+  if (const auto at = first_non_finite(bytes.data(), count)) {
+    float value;
+    std::memcpy(&value, bytes.data() + *at * sizeof(float), sizeof value);
+    return Error{ErrorCode::peer,
+                 fmt::format("body holds {} at index {}, expected finite values", value, *at)};
+  }
+  return {};
 }
 
 }  // namespace starling::compress

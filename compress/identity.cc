@@ -1,39 +1,34 @@
 #include "compress/identity.h"
 
-#include <fmt/format.h>
-
 #include <cstring>
 
 #include "compress/finite.h"
+#include "compress/header.h"
 
 namespace starling::compress {
 
-Result<void> check_raw_floats(std::span<const std::byte> bytes, std::size_t count) {
-  if (bytes.size() != count * sizeof(float)) {
-    return Error{ErrorCode::peer, fmt::format("body has {} bytes, expected {} ({} floats)",
-                                              bytes.size(), count * sizeof(float), count)};
-  }
-  const std::span<const float> floats{reinterpret_cast<const float*>(bytes.data()), count};
-  if (const auto at = first_non_finite(floats)) {
-    return Error{ErrorCode::peer, fmt::format("body holds {} at index {}, expected finite values",
-                                              floats[*at], *at)};
-  }
-  return {};
+std::size_t Identity::encoded_bytes_max(std::size_t d) const {
+  return kHeaderBytes + d * sizeof(float);
 }
 
-std::size_t Identity::encode(std::span<const float> x, std::uint64_t /*key*/,
-                             std::span<std::byte> out) {
-  INVARIANT(x.size() == size_ && out.size() >= encoded_bytes_max());
-  std::memcpy(out.data(), x.data(), x.size_bytes());
-  return x.size_bytes();
+Result<std::size_t> Identity::encode(std::span<const float> x, std::uint64_t /*key*/,
+                                     std::span<std::byte> out) {
+  if (Result<void> finite = check_finite(x); !finite) return finite.error();
+  const auto rest = write_header({.op = Op::identity, .d = x.size()}, out);
+  if (!x.empty()) std::memcpy(rest.data(), x.data(), x.size_bytes());
+  return kHeaderBytes + x.size_bytes();
 }
 
 Result<void> Identity::decode_add(std::span<const std::byte> bytes, float scale,
                                   std::span<float> y) const {
-  INVARIANT(y.size() == size_);
-  if (auto checked = check_raw_floats(bytes, size_); !checked) return checked;
-  const float* x = reinterpret_cast<const float*>(bytes.data());
-  for (std::size_t i = 0; i < size_; ++i) y[i] += scale * x[i];
+  const Result<Header> header = read_header(bytes, Op::identity, y.size());
+  if (!header) return header.error();
+  if (Result<void> same = expect_fields(*header, {}); !same) return same;
+  const auto values = bytes.subspan(kHeaderBytes);
+  if (Result<void> checked = check_raw_floats(values, y.size()); !checked) return checked;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    y[i] += scale * load<float>(values.data() + i * sizeof(float));
+  }
   return {};
 }
 

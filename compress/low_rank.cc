@@ -4,7 +4,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "compress/identity.h"
+#include "compress/finite.h"
+#include "compress/header.h"
 #include "protocol/random.h"
 
 namespace starling::compress {
@@ -106,8 +107,18 @@ LowRank::LowRank(MatrixShape shape, std::size_t rank, std::uint64_t key)
   Random(key, Stream::low_rank_start).fill_normal(v_);
 }
 
-std::size_t LowRank::encode(std::span<const float> x, std::uint64_t key, std::span<std::byte> out) {
-  INVARIANT(out.size() >= encoded_bytes_max());
+Header LowRank::header() const {
+  return {.op = Op::low_rank, .param = static_cast<std::uint16_t>(rank_), .d = shape_.size()};
+}
+
+std::size_t LowRank::encoded_bytes_max(std::size_t d) const {
+  INVARIANT(d == shape_.size());
+  return kHeaderBytes + rank_ * (shape_.rows + shape_.columns) * sizeof(float);
+}
+
+Result<std::size_t> LowRank::encode(std::span<const float> x, std::uint64_t key,
+                                    std::span<std::byte> out) {
+  if (Result<void> finite = check_finite(x); !finite) return finite.error();
   orthonormalize(v_, shape_.columns, key);
   std::vector<float> factors(rank_ * (shape_.rows + shape_.columns));
   const auto p = std::span(factors).first(rank_ * shape_.rows);
@@ -117,17 +128,23 @@ std::size_t LowRank::encode(std::span<const float> x, std::uint64_t key, std::sp
   multiply_upper(p, shape_.rows, rank_, inverse);
   multiply_upper(q, shape_.columns, rank_, inverse);
   std::copy(q.begin(), q.end(), v_.begin());
-  std::memcpy(out.data(), factors.data(), encoded_bytes_max());
-  return encoded_bytes_max();
+  const auto rest = write_header(header(), out);
+  std::memcpy(rest.data(), factors.data(), factors.size() * sizeof(float));
+  return encoded_bytes_max(x.size());
 }
 
 Result<void> LowRank::decode_add(std::span<const std::byte> bytes, float scale,
                                  std::span<float> y) const {
+  const Result<Header> found = read_header(bytes, Op::low_rank, y.size());
+  if (!found) return found.error();
+  if (Result<void> same = expect_fields(*found, header()); !same) return same;
   const std::size_t count = rank_ * (shape_.rows + shape_.columns);
-  if (auto checked = check_raw_floats(bytes, count); !checked) return checked;
-  const std::span<const float> factors{reinterpret_cast<const float*>(bytes.data()), count};
-  add_outer(y, shape_, scale, factors.first(rank_ * shape_.rows),
-            factors.last(rank_ * shape_.columns));
+  const auto body = bytes.subspan(kHeaderBytes);
+  if (auto checked = check_raw_floats(body, count); !checked) return checked;
+  std::vector<float> factors(count);
+  std::memcpy(factors.data(), body.data(), count * sizeof(float));
+  add_outer(y, shape_, scale, std::span(factors).first(rank_ * shape_.rows),
+            std::span(factors).last(rank_ * shape_.columns));
   return {};
 }
 

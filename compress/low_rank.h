@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "compress/compressor.h"
-#include "compress/projection.h"
+#include "compress/header.h"
+#include "compress/kernels/projection.h"
 
 namespace starling::compress {
 
@@ -27,17 +28,16 @@ class LowRank final : public Compressor {
   LowRank(MatrixShape shape, std::size_t rank, std::uint64_t key);
 
   // A projection never expands; no better worst case holds for an arbitrary start V.
-  Contract contract() const override { return {Guarantee::contractive, 0.0}; }
-  std::size_t size() const override { return shape_.size(); }
-  std::size_t encoded_bytes_max() const override {
-    return rank_ * (shape_.rows + shape_.columns) * sizeof(float);
-  }
-  std::size_t encode(std::span<const float> x, std::uint64_t key,
-                     std::span<std::byte> out) override;
+  Contract contract(std::size_t) const override { return {Guarantee::contractive, 0.0}; }
+  std::size_t encoded_bytes_max(std::size_t d) const override;
+  Result<std::size_t> encode(std::span<const float> x, std::uint64_t key,
+                             std::span<std::byte> out) override;
   Result<void> decode_add(std::span<const std::byte> bytes, float scale,
                           std::span<float> y) const override;
 
  private:
+  Header header() const;
+
   MatrixShape shape_;
   std::size_t rank_;
   std::vector<float> v_;  // rank × columns

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "compress/identity.h"
+#include "compress/finite.h"
 #include "gossip/delta.h"
 #include "protocol/check.h"
 
@@ -12,13 +12,10 @@ namespace {
 class DPsgd final : public Method {
  public:
   DPsgd(std::span<const float> start, std::vector<EdgeEnd> edges, double relaxation)
-      : edges_(std::move(edges)),
-        relaxation_(relaxation),
-        identity_(start.size()),
-        x_(start.begin(), start.end()) {}
+      : edges_(std::move(edges)), relaxation_(relaxation), x_(start.begin(), start.end()) {}
 
   std::uint32_t exchanges() const override { return 1; }
-  std::size_t body_bytes_max() const override { return identity_.encoded_bytes_max(); }
+  std::size_t body_bytes_max() const override { return x_.size() * sizeof(float); }
 
   void adapt(std::span<const float> update) override { subtract(x_, update); }
 
@@ -27,8 +24,8 @@ class DPsgd final : public Method {
   void encode(Exchange /*exchange*/, std::span<const std::size_t> edges,
               std::span<SharedBytes> out) override {
     if (edges.empty()) return;
-    ByteBlock block(identity_.encoded_bytes_max());
-    identity_.encode(x_, 0, block.bytes());
+    ByteBlock block(body_bytes_max());
+    std::ranges::copy(x_, block.floats().begin());
     sent_ = std::move(block);
     std::fill(out.begin(), out.end(), sent_);
   }
@@ -49,7 +46,6 @@ class DPsgd final : public Method {
  private:
   const std::vector<EdgeEnd> edges_;
   const double relaxation_;
-  compress::Identity identity_;
   std::vector<float> x_;
   SharedBytes sent_;  // x as it was at encode
 };

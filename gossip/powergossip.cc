@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "compress/identity.h"
+#include "compress/finite.h"
+#include "compress/kernels/projection.h"
 #include "compress/low_rank.h"
-#include "compress/projection.h"
 #include "gossip/delta.h"
 #include "protocol/random.h"
 

@@ -20,6 +20,7 @@ enum class Stream : std::uint64_t {
   low_rank_start,
   gradient_noise,
   redial_jitter,
+  compression,
   test,
 };
 

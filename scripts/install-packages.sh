@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are named and missing; says nothing when all are there.
 #   install-packages.sh build          what building and running needs
-#   install-packages.sh build test     … and what the tests need on top
+#   install-packages.sh build test     … and what the tests need on top; likewise bench and fuzz
 set -euo pipefail
 build=(g++ cmake ninja-build ccache pkg-config libasio-dev protobuf-compiler libprotobuf-dev
   libeigen3-dev libspdlog-dev libfmt-dev libtomlplusplus-dev libhwy-dev libcli11-dev zlib1g-dev
   nlohmann-json3-dev libssl-dev libxxhash-dev)
 test=(doctest-dev python3-minimal libpython3-stdlib)
-bench=(iperf3 libopenblas0-pthread python3-torch python3-numpy iproute2)
+bench=(libbenchmark-dev iperf3 libopenblas0-pthread python3-torch python3-numpy iproute2)
+fuzz=(clang-16 libclang-rt-16-dev)
 
 wanted=()
 for group in "$@"; do
@@ -15,7 +16,8 @@ for group in "$@"; do
     build) wanted+=("${build[@]}") ;;
     test) wanted+=("${test[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
-    *) echo "install-packages.sh: found the group '$group', expected build, test or bench" >&2; exit 2 ;;
+    fuzz) wanted+=("${fuzz[@]}") ;;
+    *) echo "install-packages.sh: found the group '$group', expected build, test, bench or fuzz" >&2; exit 2 ;;
   esac
 done
 

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "compress/projection.h"
+#include "compress/kernels/projection.h"
 #include "protocol/random.h"
 
 namespace {

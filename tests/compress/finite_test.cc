@@ -6,8 +6,6 @@
 #include <limits>
 #include <vector>
 
-#include "compress/identity.h"
-
 using namespace starling;
 using namespace starling::compress;
 
@@ -28,17 +26,18 @@ TEST_CASE("finite: every non-finite value is found at every index") {
   }
 }
 
-TEST_CASE("identity: decodes to what was encoded, and rejects everything else untouched") {
-  Identity identity(3);
-  const std::vector<float> x = {1, -2, 0.5f};
-  std::vector<std::byte> bytes(identity.encoded_bytes_max());
-  CHECK(identity.encode(x, 0, bytes) == 12);
-  std::vector<float> y = {1, 1, 1};
-  REQUIRE(identity.decode_add(bytes, 2, y).ok());
-  CHECK(y == std::vector<float>{3, -3, 2});
-  CHECK_FALSE(identity.decode_add(std::span(bytes).first(8), 2, y).ok());
-  bytes[3] = bytes[2] = std::byte{0xff};
-  CHECK(identity.decode_add(bytes, 2, y).error().message ==
-        "body holds -nan at index 0, expected finite values");
-  CHECK(y == std::vector<float>{3, -3, 2});
+TEST_CASE("finite: an encoder's refusal names value and index") {
+  std::vector<float> x(5, 1.0f);
+  CHECK(check_finite(x).ok());
+  x[3] = std::numeric_limits<float>::infinity();
+  CHECK(check_finite(x).error().message == "found inf at index 3, expected finite values");
+}
+
+TEST_CASE("raw floats: the length and every value are checked, at any alignment") {
+  std::vector<std::byte> bytes(13);
+  CHECK(check_raw_floats(std::span(bytes).subspan(1), 3).ok());
+  CHECK(check_raw_floats(bytes, 3).error().message == "body has 13 bytes, expected 12 (3 floats)");
+  bytes[8] = bytes[7] = std::byte{0xff};
+  CHECK(check_raw_floats(std::span(bytes).subspan(1), 3).error().message ==
+        "body holds -nan at index 1, expected finite values");
 }

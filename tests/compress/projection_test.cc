@@ -1,41 +1,18 @@
-#include "compress/projection.h"
+#include "compress/kernels/projection.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <vector>
 
-#include <hwy/targets.h>
-
-#include "protocol/random.h"
+#include "guarded.h"
+#include "targets.h"
 
 using namespace starling;
 using namespace starling::compress;
+using namespace starling::test;
 
 namespace {
-
-// `size` random floats that start `shift` floats behind an aligned address, between guards.
-class Guarded {
- public:
-  Guarded(std::size_t size, std::size_t shift, std::uint64_t key)
-      : storage_(size + shift + 2 * kGuard, kSentinel), begin_(kGuard + shift), size_(size) {
-    Random(11, Stream::test, {key}).fill_normal(span());
-  }
-  std::span<float> span() { return std::span(storage_).subspan(begin_, size_); }
-  bool untouched() const {
-    for (std::size_t i = 0; i < storage_.size(); ++i) {
-      if ((i < begin_ || i >= begin_ + size_) && storage_[i] != kSentinel) return false;
-    }
-    return true;
-  }
-  bool operator==(const Guarded& other) const { return storage_ == other.storage_; }
-
- private:
-  static constexpr std::size_t kGuard = 16;
-  static constexpr float kSentinel = 12345.0f;
-  std::vector<float> storage_;
-  std::size_t begin_, size_;
-};
 
 struct Case {
   MatrixShape shape;
@@ -60,8 +37,10 @@ void check_all_kernels(const Case& c) {
   CAPTURE(c.rank);
   CAPTURE(c.shift);
   const std::size_t left = c.rank * c.shape.rows, right = c.rank * c.shape.columns;
-  Guarded x(c.shape.size(), c.shift, 1), v(right, c.shift, 2), pin(left, c.shift, 3);
-  Guarded p(left, c.shift, 4), p_ref = p, q(right, c.shift, 5), q_ref = q;
+  GuardedFloats x = guarded_normals(c.shape.size(), c.shift, 1);
+  GuardedFloats v = guarded_normals(right, c.shift, 2), pin = guarded_normals(left, c.shift, 3);
+  GuardedFloats p = guarded_normals(left, c.shift, 4), p_ref = p;
+  GuardedFloats q = guarded_normals(right, c.shift, 5), q_ref = q;
 
   project(x.span(), c.shape, v.span(), p.span());
   ref::project(x.span(), c.shape, v.span(), p_ref.span());
@@ -73,29 +52,25 @@ void check_all_kernels(const Case& c) {
   ref::project_both(x.span(), c.shape, v.span(), p_ref.span(), q_ref.span());
   CHECK(p == p_ref);
   CHECK(q == q_ref);
-  Guarded y = x, y_ref = x;
+  GuardedFloats y = x, y_ref = x;
   add_outer(y.span(), c.shape, 0.3f, p.span(), q.span());
   ref::add_outer(y_ref.span(), c.shape, 0.3f, p.span(), q.span());
   CHECK(y == y_ref);
-  for (const Guarded* g : {&x, &v, &pin, &p, &q, &y}) CHECK(g->untouched());
+  for (const GuardedFloats* g : {&x, &v, &pin, &p, &q, &y}) CHECK(g->untouched());
 }
 
 }  // namespace
 
 TEST_CASE("projection: every instruction set computes the bits of the plain loops") {
-  std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
-  REQUIRE_FALSE(targets.empty());
-  for (const std::int64_t target : targets) {
-    CAPTURE(hwy::TargetName(target));
-    hwy::SetSupportedTargetsForTest(target);
+  for_each_target([] {
     for (const Case& c : cases()) check_all_kernels(c);
-  }
-  hwy::SetSupportedTargetsForTest(0);
+  });
 }
 
 TEST_CASE("projection: the plain loops are the products, up to rounding") {
   constexpr MatrixShape kShape{6, 50};
-  Guarded x(300, 0, 1), v(50, 0, 2), p(6, 0, 3), q(50, 0, 4);
+  GuardedFloats x = guarded_normals(300, 0, 1), v = guarded_normals(50, 0, 2);
+  GuardedFloats p(6, 0), q(50, 0);
   ref::project_both(x.span(), kShape, v.span(), p.span(), q.span());
   for (std::size_t i = 0; i < 6; ++i) {
     double sum = 0;

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
 
-#include "compress/projection.h"
+#include "compress/kernels/projection.h"
 
 namespace starling::compress::ref {
 namespace {

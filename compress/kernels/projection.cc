@@ -1,14 +1,14 @@
 // Compiled once for every instruction set that Highway knows here; the best one is chosen at run
 // time. Each function computes what its twin in projection_ref.cc defines, bit for bit.
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "compress/projection.cc"
+#define HWY_TARGET_INCLUDE "compress/kernels/projection.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
 #include <algorithm>
 #include <array>
 
-#include "compress/projection.h"
+#include "compress/kernels/projection.h"
 #include "protocol/check.h"
 
 HWY_BEFORE_NAMESPACE();

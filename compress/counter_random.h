@@ -1,0 +1,38 @@
+// Random bits for every coordinate of a vector, as a function of (key, index): the same whatever
+// the vector width. kernels/counter_random-inl.h is the same for SIMD lanes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "protocol/random.h"
+
+namespace starling::compress {
+
+// Two multiplies, full avalanche (the "lowbias32" form of Wellons' hash prospector).
+constexpr std::uint32_t mix32(std::uint32_t z) {
+  z = (z ^ (z >> 16)) * 0x7feb352dU;
+  z = (z ^ (z >> 15)) * 0x846ca68bU;
+  return z ^ (z >> 16);
+}
+
+// 32 random bits.
+constexpr std::uint32_t random_bits(std::uint64_t key, std::uint32_t index) {
+  return mix32(static_cast<std::uint32_t>(key >> 32) ^
+               mix32(static_cast<std::uint32_t>(key) + index));
+}
+
+// 16 random bits for coordinate i. One draw of 32 serves two coordinates that lie 16 apart, so
+// that a vector of lanes serves two vectors.
+constexpr std::uint32_t random_half(std::uint64_t key, std::size_t i) {
+  const std::size_t group = i / 16;
+  const std::uint32_t bits = random_bits(key, static_cast<std::uint32_t>(group / 2 * 16 + i % 16));
+  return group % 2 == 0 ? bits & 0xffff : bits >> 16;
+}
+
+// The key of a part (a tensor, the second of two operators) of something that has a key.
+inline std::uint64_t subkey(std::uint64_t key, std::uint64_t part) {
+  return Random(key, Stream::compression, {part}).bits(0);
+}
+
+}  // namespace starling::compress
