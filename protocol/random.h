@@ -20,8 +20,8 @@ enum class Stream : std::uint64_t {
   low_rank_start,
   gradient_noise,
   redial_jitter,
-  compression,
   test,
+  compression,
 };
 
 // Counter-based generator: splitmix64's finaliser over (key, index).
