@@ -1,6 +1,11 @@
 #include "compress/header.h"
 
 namespace starling::compress {
+namespace {
+
+constexpr std::size_t kTensorAt = 4;
+
+}  // namespace
 
 std::string_view name_of(Op op) {
   switch (op) {
@@ -31,7 +36,7 @@ std::span<std::byte> write_header(const Header& header, std::span<std::byte> out
   store(static_cast<std::uint8_t>(header.op), to);
   store(header.flags, to + 1);
   store(header.param, to + 2);
-  store(header.tensor, to + 4);
+  store(header.tensor, to + kTensorAt);
   store(header.d, to + 8);
   store(header.count, to + 16);
   store(header.bucket, to + 20);
@@ -48,7 +53,7 @@ Result<Header> read_header(std::span<const std::byte> message, Op op, std::size_
   Header header{.op = static_cast<Op>(load<std::uint8_t>(from)),
                 .flags = load<std::uint8_t>(from + 1),
                 .param = load<std::uint16_t>(from + 2),
-                .tensor = load<std::uint32_t>(from + 4),
+                .tensor = load<std::uint32_t>(from + kTensorAt),
                 .d = load<std::uint64_t>(from + 8),
                 .count = load<std::uint32_t>(from + 16),
                 .bucket = load<std::uint32_t>(from + 20),
@@ -60,6 +65,16 @@ Result<Header> read_header(std::span<const std::byte> message, Op op, std::size_
   }
   if (header.d != d) return refused("header field d", header.d, d);
   return header;
+}
+
+std::uint32_t tensor_of(std::span<const std::byte> message) {
+  INVARIANT(message.size() >= kHeaderBytes);
+  return load<std::uint32_t>(message.data() + kTensorAt);
+}
+
+void set_tensor(std::uint32_t number, std::span<std::byte> message) {
+  INVARIANT(message.size() >= kHeaderBytes);
+  store(number, message.data() + kTensorAt);
 }
 
 Result<void> expect_fields(const Header& found, const Header& expected) {

@@ -70,6 +70,10 @@ Result<void> expect(std::string_view field, const T& found, const U& expected) {
   return refused(field, found, expected);
 }
 
+// The field tensor of a message of at least kHeaderBytes, which its operator writes as 0.
+std::uint32_t tensor_of(std::span<const std::byte> message);
+void set_tensor(std::uint32_t number, std::span<std::byte> message);
+
 // Fails unless flags, param, count, bucket and seed are those of `expected`. For operators whose
 // decoder knows them all.
 Result<void> expect_fields(const Header& found, const Header& expected);

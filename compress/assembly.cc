@@ -1,0 +1,131 @@
+#include "compress/assembly.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "compress/counter_random.h"
+#include "compress/identity.h"
+#include "compress/low_rank.h"
+#include "compress/sign.h"
+#include "compress/tensors.h"
+#include "compress/whole_model.h"
+
+namespace starling::compress {
+namespace {
+
+using Kind = OperatorKind;
+
+constexpr std::size_t kModelFloatsMax = std::size_t{1} << 29;
+
+Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
+
+bool per_tensor(const OperatorOptions& options) {
+  if (options.kind == Kind::low_rank) return true;
+  const auto keys = keys_of(options.kind);
+  const bool can = std::find(keys.begin(), keys.end(), "scope") != keys.end();
+  return can && options.scope == Scope::tensor;
+}
+
+std::unique_ptr<Tensors> make_tensors(const OperatorOptions& options, const TensorLayout& layout,
+                                      std::uint64_t seed) {
+  return std::make_unique<Tensors>(layout, [&](const Tensor& t, std::size_t number) {
+    const bool fits = options.kind != Kind::low_rank || t.is_matrix();
+    return fits ? make_operator(options, t, subkey(seed, number)) : nullptr;
+  });
+}
+
+std::unique_ptr<Compressor> make_any(const OperatorOptions& options, const TensorLayout& layout,
+                                     std::uint64_t seed) {
+  if (per_tensor(options)) return make_tensors(options, layout, seed);
+  const Tensor flat{"model", {layout.size()}, 0};
+  return std::make_unique<WholeModel>(layout, make_operator(options, flat, seed));
+}
+
+// What makes the messages of an operator shorter.
+const char* advice(Kind kind) {
+  switch (kind) {
+    case Kind::top_k:
+    case Kind::random_k:
+    case Kind::sidco: return "take a smaller ratio";
+    case Kind::threshold: return "take a smaller cap";
+    case Kind::block_top_k: return "take a larger block";
+    case Kind::quantize: return "take fewer bits";
+    case Kind::low_rank: return "take a smaller rank";
+    case Kind::count_sketch: return "take a smaller width";
+    default: return "take another operator";
+  }
+}
+
+// The bytes of a message follow the data; the largest is that of data which nobody sends.
+bool only_bounded_by_raw(Kind kind) {
+  return kind == Kind::identity || kind == Kind::variable_rate;
+}
+
+}  // namespace
+
+std::unique_ptr<Compressor> make_operator(const OperatorOptions& options, const Tensor& tensor,
+                                          std::uint64_t seed) {
+  switch (options.kind) {
+    case Kind::identity: return std::make_unique<Identity>();
+    case Kind::sign: {
+      const bool l2 = options.norm.value_or(default_norm(options.kind)) == ScaleNorm::l2;
+      return std::make_unique<Sign>(l2 ? Norm::l2 : Norm::l1,
+                                    options.bucket.value_or(default_bucket(options.kind)));
+    }
+    case Kind::low_rank:
+      return std::make_unique<LowRank>(MatrixShape{tensor.rows(), tensor.columns()}, options.rank,
+                                       seed);
+    default: return nullptr;
+  }
+}
+
+Result<std::unique_ptr<Compressor>> make_compressor(const OperatorOptions& options,
+                                                    const TensorLayout& layout,
+                                                    std::uint64_t seed) {
+  if (auto checked = check_options(options); !checked) return checked.error();
+  if (!make_operator(options, Tensor{"model", {2, 2}, 0}, seed)) {
+    return config_error(fmt::format("operator {} is not made yet", describe(options)));
+  }
+  if (layout.size() > kModelFloatsMax) {
+    return config_error(fmt::format("found a model of {} floats, expected at most {}",
+                                    layout.size(), kModelFloatsMax));
+  }
+  std::unique_ptr<Compressor> made = make_any(options, layout, seed);
+  const std::size_t most = made->encoded_bytes_max(layout.size());
+  const std::size_t raw = layout.size() * sizeof(float);
+  if (most < raw || only_bounded_by_raw(options.kind)) return made;
+  return config_error(fmt::format(
+      "operator {} needs up to {} bytes for a model of {} bytes; {} or operator = \"identity\"",
+      describe(options), most, raw, advice(options.kind)));
+}
+
+std::vector<std::string> raw_tensors(const OperatorOptions& options, const TensorLayout& layout) {
+  if (!per_tensor(options)) return {};
+  return make_tensors(options, layout, 0)->raw_tensors();
+}
+
+std::string describe(const Contract& contract) {
+  switch (contract.guarantee) {
+    case Guarantee::contractive: return fmt::format("contractive, delta {:.4g}", contract.constant);
+    case Guarantee::unbiased: return fmt::format("unbiased, omega {:.4g}", contract.constant);
+    case Guarantee::bounded: break;
+  }
+  return fmt::format("bounded, beta^2 {:.4g}, sigma^2 {:.4g}", contract.constant,
+                     contract.absolute);
+}
+
+std::string summary(const OperatorOptions& options, const TensorLayout& layout) {
+  const std::size_t raw_bytes = layout.size() * sizeof(float);
+  const std::unique_ptr<Compressor> made = make_any(options, layout, 0);
+  const std::size_t most = made->encoded_bytes_max(layout.size());
+  std::string text =
+      fmt::format("operator {}: {}; at most {} bytes a message, the raw model has {}",
+                  describe(options), describe(made->contract(layout.size())), most, raw_bytes);
+  const auto raw = raw_tensors(options, layout);
+  if (!raw.empty()) text += fmt::format("; raw: {}", fmt::join(raw, ", "));
+  return text;
+}
+
+}  // namespace starling::compress
