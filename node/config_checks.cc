@@ -82,6 +82,7 @@ bool goes_with(OperatorKind operator_kind, AlgorithmKind algorithm) {
     case AlgorithmKind::none: return true;
     case AlgorithmKind::d_psgd: return operator_kind == OperatorKind::identity;
     case AlgorithmKind::powergossip: return operator_kind == OperatorKind::low_rank;
+    default: break;
   }
   return false;
 }
