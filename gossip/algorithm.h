@@ -32,6 +32,7 @@ struct PeerDown {
 // The answer to RunLocalStep: what the trainer would subtract from the model.
 struct LocalStepDone {
   std::span<const float> update;  // valid during the call
+  double learning_rate = 1;       // that is in it
 };
 struct Received {
   NodeId from;
@@ -75,10 +76,15 @@ struct Reject {
   NodeId peer;
   std::string why;
 };
+// The model holds NaN or infinity: nothing more can come of it.
+struct Diverged {
+  std::string why;
+};
 struct RoundFinished {
   Round round;
 };
-using Action = std::variant<Send, RunLocalStep, ArmTimer, LeaveOut, Reject, RoundFinished>;
+using Action =
+    std::variant<Send, RunLocalStep, ArmTimer, LeaveOut, Reject, Diverged, RoundFinished>;
 using Outbox = std::vector<Action>;
 
 // Engine thread only. Deterministic: the same construction and the same sequence of (event, now)

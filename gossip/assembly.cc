@@ -1,25 +1,68 @@
 #include "gossip/assembly.h"
 
+#include "gossip/algorithms.h"
+#include "gossip/beer.h"
+#include "gossip/choco.h"
+#include "gossip/cold.h"
 #include "gossip/d_psgd.h"
+#include "gossip/deepsqueeze.h"
+#include "gossip/def.h"
+#include "gossip/gradient_tracking.h"
+#include "gossip/lessbit.h"
+#include "gossip/nids.h"
 #include "gossip/powergossip.h"
 #include "gossip/rounds.h"
 
 namespace starling::gossip {
 namespace {
 
-std::unique_ptr<Method> make_method(const GossipOptions& options, const AlgorithmInputs& inputs,
-                                    const std::vector<EdgeEnd>& edges) {
+using Edges = std::vector<EdgeEnd>;
+
+std::unique_ptr<Method> make_uncompressed(const GossipOptions& options,
+                                          const AlgorithmInputs& inputs, const Edges& edges) {
   switch (options.algorithm) {
-    case AlgorithmKind::none:  // D-PSGD of a node without neighbors
-    case AlgorithmKind::d_psgd: return make_d_psgd(inputs.start, edges, options.relaxation);
     case AlgorithmKind::powergossip:
+    case AlgorithmKind::powergossip_exact:
       return make_powergossip(inputs.start, inputs.layout, edges,
                               {.rank = options.rank,
                                .iterations = static_cast<std::uint32_t>(options.iterations),
                                .relaxation = options.relaxation,
-                               .seed = inputs.seed});
+                               .seed = inputs.seed,
+                               .exact_gamma = options.gamma});
+    case AlgorithmKind::nids: return make_nids(inputs.start, edges, {.factor = 0.5});
+    case AlgorithmKind::d2: return make_nids(inputs.start, edges, {.factor = 1});
+    case AlgorithmKind::gradient_tracking: return make_gradient_tracking(inputs.start, edges);
+    default:  // none: D-PSGD of a node without neighbors
+      return make_d_psgd(inputs.start, edges, options.relaxation);
   }
-  return nullptr;
+}
+
+std::unique_ptr<Method> make_compressed(const GossipOptions& options, CompressedInputs in) {
+  const double gamma = options.gamma.value(), zeta = options.zeta.value_or(1),
+               alpha = options.alpha.value_or(1);
+  switch (options.algorithm) {
+    case AlgorithmKind::choco: return make_choco(std::move(in), {gamma});
+    case AlgorithmKind::cold:
+    case AlgorithmKind::lead: return make_cold(std::move(in), {gamma, alpha});
+    case AlgorithmKind::def_atc: return make_def(std::move(in), {gamma, zeta, true});
+    case AlgorithmKind::actc: return make_def(std::move(in), {gamma, zeta, false});
+    case AlgorithmKind::deepsqueeze: return make_deepsqueeze(std::move(in), {gamma});
+    case AlgorithmKind::beer: return make_beer(std::move(in), {gamma});
+    case AlgorithmKind::lessbit: return make_lessbit(std::move(in), {gamma, alpha});
+    default: return nullptr;
+  }
+}
+
+std::unique_ptr<Method> make_method(const GossipOptions& given, AlgorithmInputs inputs,
+                                    const Edges& edges) {
+  if (!inputs.compressor) return make_uncompressed(with_defaults(given, nullptr), inputs, edges);
+  const compress::Contract contract = inputs.compressor->contract(inputs.start.size());
+  return make_compressed(with_defaults(given, &contract),
+                         {.start = inputs.start,
+                          .edges = edges,
+                          .compressor = std::move(inputs.compressor),
+                          .self = inputs.self,
+                          .seed = inputs.seed});
 }
 
 }  // namespace
@@ -29,13 +72,15 @@ std::vector<NodeId> partners(const GossipOptions& options, const Topology& topol
   return topology.neighbors(self);
 }
 
-std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options,
-                                          const AlgorithmInputs& inputs) {
-  std::vector<EdgeEnd> edges;
+std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, AlgorithmInputs inputs) {
+  Edges edges;
   for (const NodeId peer : partners(options, inputs.topology, inputs.self)) {
     edges.push_back({inputs.self, peer, inputs.topology.weight(inputs.self, peer)});
   }
-  return std::make_unique<Rounds>(make_method(options, inputs, edges), edges, options.overlap);
+  const Order order = traits_of(options.algorithm).order;
+  const bool overlap =
+      order == Order::either ? options.overlap : order == Order::combine_while_adapt;
+  return std::make_unique<Rounds>(make_method(options, std::move(inputs), edges), edges, overlap);
 }
 
 }  // namespace starling::gossip

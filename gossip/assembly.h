@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "compress/compressor.h"
 #include "gossip/algorithm.h"
 #include "gossip/options.h"
 #include "gossip/topology.h"
@@ -22,9 +23,9 @@ struct AlgorithmInputs {
   std::span<const float> start;  // copied
   NodeId self;
   std::uint64_t seed;
+  std::unique_ptr<compress::Compressor> compressor = nullptr;  // of the methods that take one
 };
 
-std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options,
-                                          const AlgorithmInputs& inputs);
+std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, AlgorithmInputs inputs);
 
 }  // namespace starling::gossip

@@ -17,17 +17,16 @@ class DPsgd final : public Method {
   std::uint32_t exchanges() const override { return 1; }
   std::size_t body_bytes_max() const override { return x_.size() * sizeof(float); }
 
-  void adapt(std::span<const float> update) override { subtract(x_, update); }
+  void adapt(const LocalStep& step) override { subtract(x_, step.update); }
 
   void open_edge(std::size_t /*edge*/, Epoch /*epoch*/) override {}
 
-  void encode(Exchange /*exchange*/, std::span<const std::size_t> edges,
-              std::span<SharedBytes> out) override {
-    if (edges.empty()) return;
-    ByteBlock block(body_bytes_max());
-    std::ranges::copy(x_, block.floats().begin());
-    sent_ = std::move(block);
+  Result<void> encode(Exchange /*exchange*/, std::span<const std::size_t> edges,
+                      std::span<SharedBytes> out) override {
+    if (edges.empty()) return {};
+    sent_ = raw_message(x_);
     std::fill(out.begin(), out.end(), sent_);
+    return {};
   }
 
   Result<void> check(Exchange /*exchange*/, const SharedBytes& body) const override {

@@ -24,6 +24,13 @@ struct Exchange {
   auto operator<=>(const Exchange&) const = default;
 };
 
+// What the trainer made of a round: its update, which it would subtract from the model, and the
+// learning rate in it. Methods that keep sums of updates scale them as the rate changes.
+struct LocalStep {
+  std::span<const float> update;
+  double learning_rate;
+};
+
 // The neighbor's message of an exchange in which this node's message went the other way.
 struct Arrival {
   std::size_t edge;  // index into the edge ends that the method was made with
@@ -45,15 +52,20 @@ class Method {
   virtual std::uint32_t exchanges() const = 0;
   virtual std::size_t body_bytes_max() const = 0;
 
-  // Subtracts the local step's update from the model.
-  virtual void adapt(std::span<const float> update) = 0;
+  // Takes the local step into the model, or keeps it for encode and mix.
+  virtual void adapt(const LocalStep& step) = 0;
 
   // Forgets what is known of this edge: it starts anew, in the same way at both ends.
   virtual void open_edge(std::size_t edge, Epoch epoch) = 0;
 
-  // out[i] becomes the message for edges[i]; a message that is the same for all is made once.
-  virtual void encode(Exchange exchange, std::span<const std::size_t> edges,
-                      std::span<SharedBytes> out) = 0;
+  // The edge is down: what belongs to it alone goes with it, as it does at the other end. It comes
+  // back, if ever, by open_edge.
+  virtual void close_edge(std::size_t /*edge*/) {}
+
+  // out[i] becomes the message for edges[i]; a message that is the same for all is made once. Fails
+  // (ErrorCode::diverged) where the model no longer holds finite numbers.
+  virtual Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
+                              std::span<SharedBytes> out) = 0;
 
   // Whether `body` can be a neighbor's message of this exchange (length, finite values). Fails
   // with ErrorCode::peer; only bodies that pass come to mix.

@@ -27,7 +27,25 @@ struct TopologyOptions {
   std::vector<std::pair<std::size_t, std::size_t>> edges;  // edges only
 };
 
-enum class AlgorithmKind { none, d_psgd, powergossip };
+enum class AlgorithmKind {
+  none,
+  d_psgd,
+  powergossip,
+  powergossip_exact,
+  choco,
+  cold,
+  lead,
+  def_atc,
+  actc,
+  nids,
+  d2,
+  gradient_tracking,
+  deepsqueeze,
+  beer,
+  lessbit,
+};
+
+const char* name_of(AlgorithmKind kind);  // as in the run file; algorithms.cc
 
 struct GossipOptions {
   AlgorithmKind algorithm = AlgorithmKind::powergossip;
@@ -40,6 +58,9 @@ struct GossipOptions {
   bool overlap = true;
   // s in x <- x + s(W - I)x. Unset: 1. The loader turns "optimal" into 2/(2 - λ2 - λn).
   double relaxation = 1;
+  // Of the compressed methods, each named as in its header; unset: derived from the compressor and
+  // the graph (defaults.h).
+  std::optional<double> gamma = std::nullopt, zeta = std::nullopt, alpha = std::nullopt;
 };
 
 }  // namespace starling::gossip

@@ -6,6 +6,7 @@
 #include "compress/kernels/projection.h"
 #include "compress/low_rank.h"
 #include "gossip/delta.h"
+#include "gossip/replicas.h"
 #include "protocol/random.h"
 
 namespace starling::gossip {
@@ -47,7 +48,7 @@ class PowerGossip final : public Method {
  public:
   PowerGossip(std::span<const float> start, const TensorLayout& layout,
               const std::vector<EdgeEnd>& edges, const PowerGossipOptions& options)
-      : options_(options), x_(start.begin(), start.end()) {
+      : options_(options), duals_(start.size(), edges.size()), x_(start.begin(), start.end()) {
     INVARIANT(layout.size() == start.size() && options.rank >= 1 && options.iterations >= 1);
     for (const Tensor& t : layout.tensors()) {
       if (t.is_matrix()) {
@@ -68,9 +69,16 @@ class PowerGossip final : public Method {
     return (most + dense_floats()) * sizeof(float);
   }
 
-  void adapt(std::span<const float> update) override { subtract(x_, update); }
+  void adapt(const LocalStep& step) override {
+    subtract(x_, step.update);
+    if (!exact()) return;
+    duals_.follow(step.learning_rate);
+    duals_.subtract_sum(x_);
+    y_ = x_;
+  }
 
   void open_edge(std::size_t edge, Epoch epoch) override {
+    if (exact()) duals_.open(edge);
     EdgeState& state = edges_[edge];
     state.epoch = epoch;
     state.factors.resize(matrices_.size());
@@ -84,11 +92,14 @@ class PowerGossip final : public Method {
     }
   }
 
-  void encode(Exchange exchange, std::span<const std::size_t> edges,
-              std::span<SharedBytes> out) override {
+  void close_edge(std::size_t edge) override { duals_.close(edge); }
+
+  Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
+                      std::span<SharedBytes> out) override {
     for (std::size_t i = 0; i < edges.size(); ++i) {
       out[i] = edges_[edges[i]].sent = encode_one(exchange, edges_[edges[i]]);
     }
+    return {};
   }
 
   Result<void> check(Exchange exchange, const SharedBytes& body) const override {
@@ -97,8 +108,11 @@ class PowerGossip final : public Method {
 
   void mix(Exchange exchange, std::span<const Arrival> arrivals) override {
     for (const Arrival& arrival : arrivals) {
-      mix_one(exchange, edges_[arrival.edge], arrival.body.floats());
+      mix_one(exchange, arrival.edge, arrival.body.floats());
     }
+    if (!exact() || exchange.index + 1 < options_.iterations) return;
+    const float half = half_gamma();
+    for (std::size_t i = 0; i < x_.size(); ++i) x_[i] = y_[i] + half * (x_[i] - y_[i]);
   }
 
   std::span<const float> model() const override { return x_; }
@@ -130,6 +144,9 @@ class PowerGossip final : public Method {
   std::size_t body_floats(Exchange exchange) const {
     return factor_floats(side_of(options_, exchange)) + (exchange.index == 0 ? dense_floats() : 0);
   }
+
+  bool exact() const { return options_.exact_gamma.has_value(); }
+  float half_gamma() const { return static_cast<float>(*options_.exact_gamma / 2); }
 
   std::span<float> tensor(std::size_t offset, std::size_t size) {
     return std::span(x_).subspan(offset, size);
@@ -164,7 +181,9 @@ class PowerGossip final : public Method {
     return block;
   }
 
-  void mix_one(Exchange exchange, EdgeState& state, std::span<const float> theirs) {
+  void mix_one(Exchange exchange, std::size_t edge, std::span<const float> theirs) {
+    EdgeState& state = edges_[edge];
+    const std::span<float> dual = exact() ? duals_.dual(edge) : std::span<float>();
     std::span<const float> ours = state.sent.floats();
     const bool low = state.end.self < state.end.peer;
     const auto scale = static_cast<float>(state.end.weight * options_.relaxation);
@@ -177,6 +196,10 @@ class PowerGossip final : public Method {
       }
       compress::add_outer(tensor(matrix.offset, matrix.shape.size()), matrix.shape,
                           low ? scale : -scale, p, q);
+      if (exact()) {
+        compress::add_outer(dual.subspan(matrix.offset, matrix.shape.size()), matrix.shape,
+                            half_gamma() * (low ? -scale : scale), p, q);
+      }
       ours = ours.subspan(replaced.size());
       theirs = theirs.subspan(replaced.size());
     }
@@ -185,6 +208,10 @@ class PowerGossip final : public Method {
     for (const Dense& dense : dense_) {
       add_difference(tensor(dense.offset, dense.size), weight, theirs.first(dense.size),
                      ours.first(dense.size));
+      if (exact()) {
+        add_difference(dual.subspan(dense.offset, dense.size), half_gamma() * weight,
+                       ours.first(dense.size), theirs.first(dense.size));
+      }
       ours = ours.subspan(dense.size);
       theirs = theirs.subspan(dense.size);
     }
@@ -194,7 +221,8 @@ class PowerGossip final : public Method {
   std::vector<Matrix> matrices_;
   std::vector<Dense> dense_;
   std::vector<EdgeState> edges_;
-  std::vector<float> x_;
+  EdgeDuals duals_;           // exact form
+  std::vector<float> x_, y_;  // y: before the iterations of the round; exact form
 };
 
 }  // namespace

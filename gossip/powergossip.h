@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,6 +17,8 @@ struct PowerGossipOptions {
   std::uint32_t iterations = 1;  // power iterations, each one exchange, a round
   double relaxation = 1;         // s, for the matrices
   std::uint64_t seed = 0;        // of the run: both ends draw the same start vectors
+  // Unset: PowerGossip. Otherwise γ in (0, 1] of the exact form below.
+  std::optional<double> exact_gamma = std::nullopt;
 };
 
 // Vogels, Karimireddy, Jaggi 2020, Algorithm 1. Each edge keeps, for every matrix X (m × n) of the
@@ -29,6 +32,12 @@ struct PowerGossipOptions {
 // All edges project the same X; then all are applied (Jacobi). Vectors (biases, scales) go dense
 // with the first iteration of a round: x <- x + Σ_j w_ij (x_j - x_i). State: r(m + n) floats per
 // edge end and matrix, no copy of any model. Bytes: 4r·n or 4r·m per matrix, edge and iteration.
+//
+// The exact form is PowerGossip as the mixing inside NIDS (nids.h): the iterations of a round run
+// on y = x - u - D, S_e is what they add to y over the edge e in all, and then z_e -= (γ/2) S_e and
+// x <- y + (γ/2) Σ_e S_e. The bias of heterogeneous data is gone, still without a replica; the
+// state grows by a dual of d floats an edge end. No paper has exactly this; the gossip
+// specification, §3 (extension), measures it.
 std::unique_ptr<Method> make_powergossip(std::span<const float> start, const TensorLayout& layout,
                                          const std::vector<EdgeEnd>& edges,
                                          const PowerGossipOptions& options);

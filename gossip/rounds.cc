@@ -22,6 +22,7 @@ Rounds::Rounds(std::unique_ptr<Method> method, const std::vector<EdgeEnd>& edges
 }
 
 void Rounds::handle(const Event& event, Time now, Outbox& out) {
+  if (phase_ == Phase::diverged) return;
   std::visit([&](const auto& e) { on(e, now, out); }, event);
 }
 
@@ -36,6 +37,7 @@ void Rounds::on(const BeginRound& event, Time /*now*/, Outbox& out) {
   }
   phase_ = Phase::stepping;
   if (overlap_) send_exchange(out);
+  if (phase_ == Phase::diverged) return;
   out.push_back(RunLocalStep{event.round});
 }
 
@@ -52,7 +54,7 @@ void Rounds::on(const PeerUp& event, Time now, Outbox& out) {
 }
 
 void Rounds::on(const PeerDown& event, Time now, Outbox& out) {
-  take_down(edges_[index_of_peer(event.peer)]);
+  take_down(index_of_peer(event.peer));
   advance(now, out);
 }
 
@@ -60,9 +62,11 @@ void Rounds::on(const LocalStepDone& event, Time now, Outbox& out) {
   INVARIANT(phase_ == Phase::stepping);
   if (overlap_) {
     update_.assign(event.update.begin(), event.update.end());
+    learning_rate_ = event.learning_rate;
   } else {
-    method_->adapt(event.update);
+    method_->adapt({event.update, event.learning_rate});
     send_exchange(out);
+    if (phase_ == Phase::diverged) return;
   }
   phase_ = Phase::exchanging;
   start_waiting(now, out);
@@ -70,11 +74,12 @@ void Rounds::on(const LocalStepDone& event, Time now, Outbox& out) {
 }
 
 void Rounds::on(const Received& event, Time now, Outbox& out) {
-  Edge& edge = edges_[index_of_peer(event.from)];
+  const std::size_t index = index_of_peer(event.from);
+  Edge& edge = edges_[index];
   if (edge.epoch != event.epoch) return;  // of an edge that has been closed since
   if (auto why = objection(edge, event)) {
     out.push_back(Reject{edge.peer, std::move(*why)});
-    take_down(edge);
+    take_down(index);
     advance(now, out);
     return;
   }
@@ -89,7 +94,8 @@ void Rounds::on(const Received& event, Time now, Outbox& out) {
 void Rounds::on(const TimerFired& event, Time now, Outbox& out) {
   if (event.timer != timer_ || phase_ != Phase::exchanging) return;
   const Duration waited = now - waiting_since_;
-  for (Edge& edge : edges_) {
+  for (std::size_t i = 0; i < edges_.size(); ++i) {
+    Edge& edge = edges_[i];
     if (!is_missing(edge) || waited < edge.arrivals.deadline()) continue;
     out.push_back(LeaveOut{
         edge.peer, fmt::format("nothing came for round {} exchange {} within {:.1f} s (usual wait "
@@ -97,7 +103,7 @@ void Rounds::on(const TimerFired& event, Time now, Outbox& out) {
                                current_.round, current_.index, seconds(waited),
                                seconds(edge.arrivals.mean()))});
     edge.arrivals.gave_up(waited);
-    take_down(edge);
+    take_down(i);
   }
   arm_deadline(now, out);
   advance(now, out);
@@ -138,11 +144,14 @@ std::optional<std::string> Rounds::objection(const Edge& edge, const Received& m
 
 // The neighbor is gone. Its message of the current exchange still counts if it is here and ours is
 // on its way: a neighbor that finished its last round and left has counted ours.
-void Rounds::take_down(Edge& edge) {
+void Rounds::take_down(std::size_t index) {
+  Edge& edge = edges_[index];
+  if (!edge.epoch) return;
   edge.epoch.reset();
   const bool sent = phase_ == Phase::exchanging || (phase_ == Phase::stepping && overlap_);
   edge.active = edge.active && sent && has_current(edge);
   edge.inbox.resize(edge.active ? 1 : 0);
+  if (!edge.active) method_->close_edge(index);  // otherwise when it has been mixed
 }
 
 bool Rounds::has_current(const Edge& edge) const {
@@ -161,7 +170,11 @@ void Rounds::send_exchange(Outbox& out) {
     if (edges_[i].active) active.push_back(i);
   }
   std::vector<SharedBytes> bodies(active.size());
-  method_->encode(current_, active, bodies);
+  if (Result<void> encoded = method_->encode(current_, active, bodies); !encoded) {
+    phase_ = Phase::diverged;
+    out.push_back(Diverged{encoded.error().message});
+    return;
+  }
   for (std::size_t i = 0; i < active.size(); ++i) {
     const Edge& edge = edges_[active[i]];
     INVARIANT(edge.epoch.has_value());
@@ -205,7 +218,7 @@ void Rounds::advance(Time now, Outbox& out) {
       finish_round(out);
     } else {
       send_exchange(out);
-      start_waiting(now, out);
+      if (phase_ != Phase::diverged) start_waiting(now, out);
     }
   }
 }
@@ -217,13 +230,17 @@ void Rounds::mix_exchange() {
     if (!edge.active) continue;
     arrivals.push_back({i, std::move(edge.inbox.front().body)});
     edge.inbox.pop_front();
-    if (!edge.epoch) edge.active = false;
   }
   method_->mix(current_, arrivals);
+  for (std::size_t i = 0; i < edges_.size(); ++i) {
+    if (!edges_[i].active || edges_[i].epoch) continue;
+    edges_[i].active = false;
+    method_->close_edge(i);
+  }
 }
 
 void Rounds::finish_round(Outbox& out) {
-  if (overlap_) method_->adapt(update_);
+  if (overlap_) method_->adapt({update_, learning_rate_});
   phase_ = Phase::idle;
   current_.index = 0;
   ++timer_;  // whatever is armed is outdated

@@ -39,6 +39,7 @@ class Rounds final : public Algorithm {
     idle,        // between RoundFinished and BeginRound
     stepping,    // waits for LocalStepDone
     exchanging,  // waits for the neighbors' messages of exchange_
+    diverged,    // the end: nothing that comes matters any more
   };
 
   struct Edge {
@@ -58,7 +59,7 @@ class Rounds final : public Algorithm {
 
   std::size_t index_of_peer(NodeId peer) const;
   std::optional<std::string> objection(const Edge& edge, const Received& message) const;
-  void take_down(Edge& edge);
+  void take_down(std::size_t index);
   bool has_current(const Edge& edge) const;
   bool is_missing(const Edge& edge) const { return edge.active && !has_current(edge); }
   void drop_outdated(Edge& edge);
@@ -76,6 +77,7 @@ class Rounds final : public Algorithm {
   Phase phase_ = Phase::idle;
   Exchange current_;
   std::vector<float> update_;  // overlap: kept until the exchanges are done
+  double learning_rate_ = 0;   // likewise
   Time waiting_since_{0};
   std::uint64_t timer_ = 0;  // the newest; older ones are ignored
 };

@@ -127,13 +127,4 @@ const char* name_of(TopologyKind kind) {
   return "?";
 }
 
-const char* name_of(AlgorithmKind kind) {
-  switch (kind) {
-    case AlgorithmKind::none: return "none";
-    case AlgorithmKind::d_psgd: return "d-psgd";
-    case AlgorithmKind::powergossip: return "powergossip";
-  }
-  return "?";
-}
-
 }  // namespace starling::gossip

@@ -58,6 +58,5 @@ class Topology {
 };
 
 const char* name_of(TopologyKind kind);
-const char* name_of(AlgorithmKind kind);
 
 }  // namespace starling::gossip

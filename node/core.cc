@@ -112,14 +112,15 @@ void Core::on(const StepComputed& event, Time now, Effects& out) {
   } else if (const auto at = compress::first_non_finite(update_)) {
     broken = fmt::format("the update holds {}", update_[*at]);
   }
-  if (!broken.empty()) {
-    finish(fmt::format("training diverged in round {}: {}; lower [train] learning_rate or raise "
-                       "its warmup",
-                       round_, broken),
-           now, out);
-    return;
-  }
-  give(gossip::LocalStepDone{update_}, now, out);
+  if (!broken.empty()) return diverged(broken, now, out);
+  give(gossip::LocalStepDone{update_, trainer_->learning_rate(round_)}, now, out);
+}
+
+void Core::diverged(const std::string& how, Time now, Effects& out) {
+  finish(fmt::format("training diverged in round {}: {}; lower [train] learning_rate or raise "
+                     "its warmup",
+                     round_, how),
+         now, out);
 }
 
 void Core::on(const Evaluated& event, Time now, Effects& out) {
@@ -140,12 +141,19 @@ void Core::on(const StopRequested& event, Time now, Effects& out) {
 void Core::give(const gossip::Event& event, Time now, Effects& out) {
   gossip::Outbox actions;
   algorithm_->handle(event, now, actions);
-  for (gossip::Action& action : actions) follow(std::move(action), now, out);
+  for (gossip::Action& action : actions) {
+    if (phase_ == Phase::finished) return;
+    follow(std::move(action), now, out);
+  }
 }
 
 void Core::follow(gossip::Action action, Time now, Effects& out) {
   if (const auto* finished = std::get_if<gossip::RoundFinished>(&action)) {
     round_finished(finished->round, now, out);
+    return;
+  }
+  if (const auto* broken = std::get_if<gossip::Diverged>(&action)) {
+    diverged("the model: " + broken->why, now, out);
     return;
   }
   if (const auto* send = std::get_if<Send>(&action)) {
@@ -156,7 +164,7 @@ void Core::follow(gossip::Action action, Time now, Effects& out) {
   }
   std::visit(
       [&out]<class A>(A&& a) {
-        if constexpr (!std::is_same_v<std::decay_t<A>, gossip::RoundFinished>) {
+        if constexpr (std::is_constructible_v<Effect, A>) {
           out.emplace_back(std::forward<A>(a));
         }
       },

@@ -127,6 +127,7 @@ class Core {
   void begin_round(Time now, Effects& out);
   void round_finished(Round round, Time now, Effects& out);
   void next(Time now, Effects& out);
+  void diverged(const std::string& how, Time now, Effects& out);
   void finish(std::optional<std::string> failure, Time now, Effects& out);
   void catch_up_to(Round round);
 

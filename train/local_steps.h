@@ -26,12 +26,14 @@ class LocalSteps {
     gradient_.resize(layout.size());
   }
 
+  double learning_rate_of(Round round) const { return learning_rate(options_, round, rounds_); }
+
   // y = x; H times: u = optimizer(gradient at y), y -= u, update += u. Returns the mean loss.
   // `gradient(h, y, out)`, h = 0 … H-1, writes the whole gradient to `out` and returns the loss.
   template <class Gradient>
   double run(Round round, std::span<const float> x, std::span<float> update,
              const Gradient& gradient) {
-    const double rate = learning_rate(options_, round, rounds_);
+    const double rate = learning_rate_of(round);
     if (options_.local_steps == 1) {
       const double loss = gradient(std::size_t{0}, x, update);
       optimizer_.apply(rate, x, update);

@@ -23,6 +23,7 @@ class NetworkTrainer final : public Trainer {
   void initialize(std::span<float> x) const override;
   // Step h of round r uses batch r·H + h.
   double step(Round round, std::span<const float> x, std::span<float> update) override;
+  double learning_rate(Round round) const override { return steps_.learning_rate_of(round); }
   Evaluation evaluate(std::span<const float> x) override;
   std::string describe() const override;
 

@@ -22,6 +22,7 @@ class QuadraticTrainer final : public Trainer {
   const TensorLayout& layout() const override { return layout_; }
   void initialize(std::span<float> x) const override;
   double step(Round round, std::span<const float> x, std::span<float> update) override;
+  double learning_rate(Round round) const override { return steps_.learning_rate_of(round); }
   Evaluation evaluate(std::span<const float> x) override;
   std::string describe() const override;
 

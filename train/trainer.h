@@ -38,6 +38,9 @@ class Trainer {
   // `round` selects batch, noise and learning rate; it may jump forward.
   virtual double step(Round round, std::span<const float> x, std::span<float> update) = 0;
 
+  // The learning rate that step(round, …) uses.
+  virtual double learning_rate(Round round) const = 0;
+
   // On the test rows, which all nodes share.
   virtual Evaluation evaluate(std::span<const float> x) = 0;
 

@@ -76,6 +76,9 @@ class Script {
   void line(const std::string& who, const LeaveOut& a) {
     text_ << who << fmt::format("LeaveOut n{}: {}\n", index_of(a.peer), a.why);
   }
+  void line(const std::string& who, const Diverged& a) {
+    text_ << who << fmt::format("Diverged: {}\n", a.why);
+  }
   void line(const std::string& who, const Reject& a) {
     text_ << who << fmt::format("Reject n{}: {}\n", index_of(a.peer), a.why);
   }

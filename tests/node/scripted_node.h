@@ -37,6 +37,7 @@ class ScriptedTrainer final : public train::Trainer {
     update[0] = script_->nan_update_in == round ? NAN : 1.0F;
     return script_->nan_loss_in == round ? NAN : 0.5;
   }
+  double learning_rate(Round) const override { return 1; }
   train::Evaluation evaluate(std::span<const float> x) override {
     ++script_->evaluations;
     return {.loss = x[0], .accuracy = std::nullopt, .relative_error = std::nullopt};

@@ -25,11 +25,13 @@ class Lockstep {
   // `starts[i]` is node i's start model.
   Lockstep(const gossip::GossipOptions& options, const gossip::Topology& topology,
            const TensorLayout& layout, const std::vector<std::vector<float>>& starts,
-           std::uint64_t seed = 7)
+           std::uint64_t seed = 7,
+           const std::function<std::unique_ptr<compress::Compressor>()>& compressor = {})
       : done_(topology.nodes()) {
     for (std::size_t i = 0; i < topology.nodes(); ++i) {
-      nodes_.push_back(
-          gossip::make_algorithm(options, {topology, layout, starts[i], node_id(i), seed}));
+      nodes_.push_back(gossip::make_algorithm(
+          options,
+          {topology, layout, starts[i], node_id(i), seed, compressor ? compressor() : nullptr}));
     }
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       for (const NodeId peer : gossip::partners(options, topology, node_id(i))) {

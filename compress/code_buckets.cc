@@ -1,0 +1,129 @@
+#include "compress/code_buckets.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "compress/buckets.h"
+#include "compress/finite.h"
+#include "compress/header.h"
+
+namespace starling::compress {
+namespace {
+
+// Whether some field of `bits` bits is -s - 1, the code with its highest bit alone.
+bool any_unused(const std::byte* codes, std::size_t bytes, unsigned bits) {
+  const std::uint64_t ones = ~std::uint64_t{0} / ((std::uint64_t{1} << bits) - 1);
+  const std::uint64_t highest = ones << (bits - 1);
+  const auto zero_fields = [=](std::uint64_t word) { return (word - ones) & ~word & highest; };
+  std::uint64_t found = 0, word;
+  std::size_t i = 0;
+  for (; i + sizeof word <= bytes; i += sizeof word) {
+    found |= zero_fields(load<std::uint64_t>(codes + i) ^ highest);
+  }
+  word = 0;
+  if (i < bytes) std::memcpy(&word, codes + i, bytes - i);
+  return (found | zero_fields(word ^ highest)) != 0;
+}
+
+}  // namespace
+
+float scale_of(double norm) {
+  return without_underflow(static_cast<float>(std::min(norm, static_cast<double>(kScaleMax))));
+}
+
+Result<void> check_code_scales(const std::byte* scales, std::size_t count) {
+  if (auto checked = check_scales(scales, count); !checked) return checked;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto scale = load<float>(scales + i * sizeof(float));
+    if (scale <= kScaleMax) continue;
+    return refused(fmt::format("scale of bucket {}", i), scale,
+                   fmt::format("at most {}", kScaleMax));
+  }
+  return {};
+}
+
+Result<void> check_codes(const std::byte* codes, unsigned bits, std::size_t count) {
+  const int s = levels_of(bits);
+  const std::size_t bytes = code_bytes(bits, count), fields = bytes * 8 / bits;
+  if (any_unused(codes, bytes, bits)) {
+    for (std::size_t i = 0; i < fields; ++i) {
+      if (code_at(codes, bits, i) >= -s) continue;
+      return refused(fmt::format("code at index {}", i), -s - 1, fmt::format("{} to {}", -s, s));
+    }
+  }
+  for (std::size_t i = count; i < fields; ++i) {
+    const int code = code_at(codes, bits, i);
+    if (code != 0) return refused(fmt::format("code at index {}, past the end", i), code, 0);
+  }
+  return {};
+}
+
+CodeBuckets::CodeBuckets(const CodeFormat& format, BucketNorm norm, std::size_t bucket)
+    : format_(format), norm_(norm), bucket_(bucket) {
+  INVARIANT(bucket > 0 && bucket % kCodeBlock == 0 && bucket <= UINT32_MAX);
+}
+
+std::size_t CodeBuckets::bytes(std::size_t d) const {
+  return Buckets(d, bucket_).count() * sizeof(float) + code_bytes(format_.bits, d);
+}
+
+CodeDraw CodeBuckets::draw(float scale, std::uint64_t key, std::size_t first) const {
+  const int levels = format_.grid == Grid::uniform ? levels_of(format_.bits) : 1;
+  return {scale > 0 ? static_cast<float>(levels) / scale : 0.0f, key, first};
+}
+
+float CodeBuckets::unit(float scale) const {
+  if (format_.grid == Grid::powers) return scale;
+  return scale * (1.0f / static_cast<float>(levels_of(format_.bits)));
+}
+
+Result<void> CodeBuckets::encode(std::span<const float> x, std::uint64_t key,
+                                 std::byte* body) const {
+  const Buckets buckets(x.size(), bucket_);
+  std::byte* codes = body + buckets.count() * sizeof(float);
+  for (const Bucket& b : buckets) {
+    const auto part = x.subspan(b.begin, b.size);
+    const double norm = bucket_norm(part, norm_);
+    if (!std::isfinite(norm)) return check_finite(x);
+    const float scale = scale_of(norm);
+    store(scale, body + b.index * sizeof(float));
+    write_codes(part, format_, draw(scale, key, b.begin),
+                codes + code_bytes(format_.bits, b.begin));
+  }
+  return {};
+}
+
+Result<void> CodeBuckets::encode_ef(std::span<float> e, std::span<const float> g, std::uint64_t key,
+                                    std::byte* body) const {
+  INVARIANT(e.size() == g.size());
+  const Buckets buckets(e.size(), bucket_);
+  std::byte* codes = body + buckets.count() * sizeof(float);
+  for (const Bucket& b : buckets) {
+    const auto p = e.subspan(b.begin, b.size);
+    const double norm = add_and_norm(p, g.subspan(b.begin, b.size), norm_);
+    if (!std::isfinite(norm)) return check_finite(e);
+    const float scale = scale_of(norm);
+    store(scale, body + b.index * sizeof(float));
+    write_codes_and_subtract(p, format_, draw(scale, key, b.begin), unit(scale),
+                             codes + code_bytes(format_.bits, b.begin));
+  }
+  return {};
+}
+
+Result<void> CodeBuckets::decode_add(std::span<const std::byte> body, float scale,
+                                     std::span<float> y) const {
+  if (auto same = expect("body bytes", body.size(), bytes(y.size())); !same) return same;
+  const Buckets buckets(y.size(), bucket_);
+  const std::byte* codes = body.data() + buckets.count() * sizeof(float);
+  if (auto checked = check_code_scales(body.data(), buckets.count()); !checked) return checked;
+  if (auto checked = check_codes(codes, format_.bits, y.size()); !checked) return checked;
+  for (const Bucket& b : buckets) {
+    const auto sent = load<float>(body.data() + b.index * sizeof(float));
+    add_codes(codes + code_bytes(format_.bits, b.begin), format_, scale * unit(sent),
+              y.subspan(b.begin, b.size));
+  }
+  return {};
+}
+
+}  // namespace starling::compress

@@ -1,0 +1,73 @@
+// Floats that share a scale, as codes of 2, 4 or 8 bits, and back. compress::ref holds the plain
+// loops that define every bit of the results; the functions here return the same bits on every
+// instruction set. Any alignment; nothing overlaps. Every thread.
+//
+// A code is a signed number q of one of the levels -s … s, in two's complement; -s - 1 is none.
+//   Grid::uniform  level q is q · unit
+//   Grid::powers   level ±k is ±2^(k - s) · unit, 0 is 0
+//
+// 8-bit codes lie in the order of the elements. Of 2 and 4 bits there are 16 little-endian words
+// for every 128 elements: word l holds element 16j + l in its j-th lowest field. The fields behind
+// the last element are 0.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace starling::compress {
+
+enum class Grid { uniform, powers };
+enum class Rounding { stochastic, nearest };
+
+constexpr std::size_t kCodeBlock = 128;
+
+struct CodeFormat {
+  unsigned bits = 4;  // 2, 4, 8
+  Grid grid = Grid::uniform;
+  Rounding rounding = Rounding::stochastic;
+  bool operator==(const CodeFormat&) const = default;
+};
+
+// s: 1, 7 or 127.
+constexpr int levels_of(unsigned bits) { return (1 << (bits - 1)) - 1; }
+
+// The code of element i.
+int code_at(const std::byte* codes, unsigned bits, std::size_t i);
+
+// Bytes of `count` codes.
+constexpr std::size_t code_bytes(unsigned bits, std::size_t count) {
+  if (bits == 8) return count;
+  return (count + kCodeBlock - 1) / kCodeBlock * (kCodeBlock / 8 * bits);
+}
+
+// How to round |x_i| · inverse, which is about s at most for Grid::uniform and 1 for Grid::powers;
+// what is above is cut to it. Element i of the span draws u = (random_half(key, first + i) +
+// ½)/2^16; with Rounding::nearest u is ½.
+struct CodeDraw {
+  float inverse;
+  std::uint64_t key;
+  std::size_t first;  // a multiple of 32
+};
+
+// Writes the codes of x, of v_i = |x_i| · inverse and the sign of x_i.
+//   Grid::uniform  |q| = ⌊v + (1 + u)⌋ - 1
+//   Grid::powers   the upper one of the levels beside v where the fraction of the way from the
+//                  lower one to v, plus u, is at least 1 (natural dithering, Horváth et al. 2019)
+void write_codes(std::span<const float> x, const CodeFormat& format, const CodeDraw& draw,
+                 std::byte* codes);
+// The same, and e_i -= level · unit.
+void write_codes_and_subtract(std::span<float> e, const CodeFormat& format, const CodeDraw& draw,
+                              float unit, std::byte* codes);
+// y_i += level · unit.
+void add_codes(const std::byte* codes, const CodeFormat& format, float unit, std::span<float> y);
+
+namespace ref {
+void write_codes(std::span<const float> x, const CodeFormat& format, const CodeDraw& draw,
+                 std::byte* codes);
+void write_codes_and_subtract(std::span<float> e, const CodeFormat& format, const CodeDraw& draw,
+                              float unit, std::byte* codes);
+void add_codes(const std::byte* codes, const CodeFormat& format, float unit, std::span<float> y);
+}  // namespace ref
+
+}  // namespace starling::compress

@@ -1,0 +1,87 @@
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "compress/counter_random.h"
+#include "compress/kernels/codes.h"
+
+namespace starling::compress {
+namespace {
+
+// Where the field of element i is.
+struct Field {
+  std::size_t byte;
+  unsigned shift;
+};
+
+Field field_of(unsigned bits, std::size_t i) {
+  if (bits == 8) return {i, 0};
+  const std::size_t block = i / kCodeBlock, word = i % 16;
+  const auto low = static_cast<unsigned>(i % kCodeBlock / 16) * bits;
+  return {block * (kCodeBlock / 8 * bits) + word * bits + low / 8, low % 8};
+}
+
+float lowest_power(int s) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(128 - s) << 23);
+}
+
+int code_of(float x, const CodeFormat& format, const CodeDraw& draw, std::size_t i) {
+  const int s = levels_of(format.bits);
+  const std::uint32_t fraction = format.rounding == Rounding::nearest
+                                     ? 0x400000
+                                     : random_half(draw.key, draw.first + i) << 7 | 0x40;
+  const float v = std::fabs(x) * draw.inverse;
+  int q;
+  if (format.grid == Grid::uniform) {
+    const auto above_one = std::bit_cast<float>(0x3f800000 | fraction);
+    q = static_cast<int>(std::min(v + above_one, static_cast<float>(s + 1))) - 1;
+  } else {
+    const bool small = v < lowest_power(s);
+    const float shifted = small ? v + lowest_power(s) : v;
+    const std::uint32_t rounded = std::bit_cast<std::uint32_t>(shifted) + fraction;
+    q = std::min(s, static_cast<int>(rounded >> 23) - 127 + s - (small ? 1 : 0));
+  }
+  return std::signbit(x) ? -q : q;
+}
+
+float level(int q, const CodeFormat& format) {
+  if (format.grid == Grid::uniform || q == 0) return static_cast<float>(q);
+  const auto exponent = static_cast<std::uint32_t>(std::abs(q) + 127 - levels_of(format.bits));
+  return std::copysign(std::bit_cast<float>(exponent << 23), static_cast<float>(q));
+}
+
+}  // namespace
+
+int code_at(const std::byte* codes, unsigned bits, std::size_t i) {
+  const Field field = field_of(bits, i);
+  const unsigned value = std::to_integer<unsigned>(codes[field.byte]) >> field.shift;
+  return static_cast<int>(value << (32 - bits)) >> (32 - bits);
+}
+
+namespace ref {
+
+void write_codes(std::span<const float> x, const CodeFormat& format, const CodeDraw& draw,
+                 std::byte* codes) {
+  std::fill(codes, codes + code_bytes(format.bits, x.size()), std::byte{0});
+  const unsigned mask = (1U << format.bits) - 1;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const auto code = static_cast<unsigned>(code_of(x[i], format, draw, i)) & mask;
+    const Field field = field_of(format.bits, i);
+    codes[field.byte] |= static_cast<std::byte>(code << field.shift);
+  }
+}
+
+void write_codes_and_subtract(std::span<float> e, const CodeFormat& format, const CodeDraw& draw,
+                              float unit, std::byte* codes) {
+  ref::write_codes(e, format, draw, codes);
+  ref::add_codes(codes, format, -unit, e);
+}
+
+void add_codes(const std::byte* codes, const CodeFormat& format, float unit, std::span<float> y) {
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    y[i] += level(code_at(codes, format.bits, i), format) * unit;
+  }
+}
+
+}  // namespace ref
+}  // namespace starling::compress

@@ -1,0 +1,58 @@
+// The table of algorithms: what the run file calls each, and what goes with it.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "compress/compressor.h"
+#include "gossip/options.h"
+#include "gossip/topology.h"
+
+namespace starling::gossip {
+
+// When the exchanges of a round run.
+enum class Order {
+  either,               // as [gossip] overlap says
+  adapt_then_combine,   // after the local step
+  combine_while_adapt,  // on the model before it
+};
+
+// What codes the messages.
+enum class Coding {
+  raw,          // float32 as it is
+  own,          // factors of the algorithm's own making
+  contractive,  // an operator of [compress] that contracts
+  unbiased,     // … that is unbiased
+  any,          // … with any contract, also an absolute error
+};
+
+// Keys of [gossip] that an algorithm takes, or-ed.
+enum Parameters : unsigned {
+  kNoParameters = 0,
+  kGamma = 1,
+  kZeta = 2,
+  kAlpha = 4,
+  kPowerIteration = 8,  // rank, iterations
+  kRelaxation = 16,
+};
+
+struct AlgorithmTraits {
+  AlgorithmKind kind;
+  const char* name;
+  Order order;
+  Coding coding;
+  unsigned parameters;
+
+  bool takes(Parameters parameter) const { return (parameters & parameter) != 0; }
+};
+
+std::span<const AlgorithmTraits> all_algorithms();
+const AlgorithmTraits& traits_of(AlgorithmKind kind);
+
+// `options` with gamma, zeta and alpha set where the algorithm takes them: what was given, or else
+// a value that is stable by the specification's tables for an operator of this contract (null:
+// none).
+GossipOptions with_defaults(GossipOptions options, const compress::Contract* contract);
+
+}  // namespace starling::gossip

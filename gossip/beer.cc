@@ -1,0 +1,96 @@
+#include "gossip/beer.h"
+
+#include <array>
+
+#include "gossip/delta.h"
+#include "gossip/replicas.h"
+#include "gossip/tracked_update.h"
+
+namespace starling::gossip {
+namespace {
+
+// x or v, and what the neighbors know of it.
+struct Tracked {
+  Tracked(std::size_t size, std::size_t edges) : value(size, 0.0f), replicas(size, edges) {}
+  std::vector<float> value;
+  Replicas replicas;
+};
+
+class Beer final : public Method {
+ public:
+  Beer(CompressedInputs inputs, const BeerOptions& options)
+      : gamma_(options.gamma),
+        edges_(inputs.edges),
+        open_(edges_.size(), false),
+        tracked_(inputs.start.size()),
+        coder_(inputs.coder()),
+        x_(inputs.start.size(), edges_.size()),
+        v_(inputs.start.size(), edges_.size()) {
+    x_.value.assign(inputs.start.begin(), inputs.start.end());
+  }
+
+  std::uint32_t exchanges() const override { return 2; }
+  std::size_t body_bytes_max() const override { return coder_.bytes_max(); }
+
+  void adapt(const LocalStep& step) override {
+    combine(v_);
+    tracked_.track(step, v_.value);
+    combine(x_);
+    subtract(x_.value, v_.value);
+  }
+
+  void open_edge(std::size_t edge, Epoch /*epoch*/) override {
+    open_[edge] = true;
+    for (Tracked* t : {&x_, &v_}) t->replicas.open(edge);
+  }
+  void close_edge(std::size_t edge) override {
+    open_[edge] = false;
+    for (Tracked* t : {&x_, &v_}) t->replicas.close(edge);
+  }
+
+  Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
+                      std::span<SharedBytes> out) override {
+    Tracked& t = tracked(exchange);
+    return t.replicas.encode(edges, out, [&](Replicas::Group& group) {
+      return coder_.encode(exchange, difference(t.value, group.reference, innovation_));
+    });
+  }
+
+  Result<void> check(Exchange /*exchange*/, const SharedBytes& body) const override {
+    return coder_.check(body);
+  }
+
+  void mix(Exchange exchange, std::span<const Arrival> arrivals) override {
+    tracked(exchange).replicas.commit(arrivals, coder_.compressor(), 1);
+  }
+
+  std::span<const float> model() const override { return x_.value; }
+
+ private:
+  Tracked& tracked(Exchange exchange) { return exchange.index == 0 ? x_ : v_; }
+
+  // value += γ Σ_j w_ij (reference_j - reference_i)
+  void combine(Tracked& t) {
+    for (std::size_t edge = 0; edge < edges_.size(); ++edge) {
+      if (!open_[edge]) continue;
+      add_difference(t.value, static_cast<float>(gamma_ * edges_[edge].weight),
+                     t.replicas.theirs(edge), t.replicas.ours(edge));
+    }
+  }
+
+  const double gamma_;
+  const std::vector<EdgeEnd> edges_;
+  std::vector<bool> open_;
+  TrackedUpdate tracked_;
+  MessageCoder coder_;
+  Tracked x_, v_;
+  std::vector<float> innovation_;
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_beer(CompressedInputs inputs, const BeerOptions& options) {
+  return std::make_unique<Beer>(std::move(inputs), options);
+}
+
+}  // namespace starling::gossip

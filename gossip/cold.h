@@ -1,0 +1,45 @@
+// COLD: exact decentralized optimisation from compressed innovations. With a dynamic scale it is
+// Dyna-COLD, with a damped reference LEAD.
+#pragma once
+
+#include <memory>
+
+#include "gossip/compressed.h"
+
+namespace starling::gossip {
+
+struct ColdOptions {
+  double gamma = 1;  // γ in (0, 1]
+  // α in (0, 1]: how much of a message the references take. 1 is COLD; an unbiased C of variance ω
+  // needs α <= 1 / (1 + ω) (LEAD).
+  double alpha = 1;
+};
+
+// Zhang, You, Xie 2021 (COLD); Liu et al. 2021 (LEAD, Algorithm 1). NIDS (Li, Shi, Yan 2019) whose
+// y is sent through an innovation filter. D = Σ_e z_e over the edges of a node, in units of the
+// update:
+//
+//   y = x - u - D
+//   q = C(y - h); send; ŷ = h + q, and ŷ_j = h_j + q_j of every neighbor
+//   z_e <- z_e + (γ/2) w_ij (ŷ_i - ŷ_j)                    the exact negative of z_e at the other
+//   end x <- y - (γ/2) Σ_j w_ij (ŷ_i - ŷ_j)                    = x - u - D with the new D h <- h +
+//   α q, h_j <- h_j + α q_j
+//
+// At a fixed point q = 0, so ŷ = y is the same everywhere, and u_i = -D_i with Σ_i D_i = 0: the
+// optimum, whatever C loses. Duals stand per edge, so a dead node takes its own with it and the
+// others converge to their optimum; a float sum kept per node drifts without bound. State: one
+// reference, and a replica and a dual a neighbor. Bytes: one message a neighbor and round.
+std::unique_ptr<Method> make_cold(CompressedInputs inputs, const ColdOptions& options);
+
+struct DynaColdOptions {
+  double gamma = 0.3;
+  double rho = 0.97;  // ρ in (0, 1): the scale's decay a round
+};
+
+// The same with q = ±s/2 for every coordinate, one bit each (Dyna-COLD). The scale s begins at
+// ‖y - h‖∞, falls by ρ a round, and travels in the message; where the innovation has outgrown it
+// twice over it begins anew, and it never falls below some ulp of ‖y‖∞, under which only rounding
+// is left to send. inputs.compressor is made here and must be empty.
+std::unique_ptr<Method> make_dyna_cold(CompressedInputs inputs, const DynaColdOptions& options);
+
+}  // namespace starling::gossip

@@ -1,0 +1,67 @@
+#include "gossip/deepsqueeze.h"
+
+#include <algorithm>
+
+#include "gossip/delta.h"
+#include "protocol/check.h"
+
+namespace starling::gossip {
+namespace {
+
+class DeepSqueeze final : public Method {
+ public:
+  DeepSqueeze(CompressedInputs inputs, const DeepSqueezeOptions& options)
+      : gamma_(options.gamma),
+        edges_(inputs.edges),
+        coder_(inputs.coder()),
+        x_(inputs.start.begin(), inputs.start.end()),
+        error_(x_.size(), 0.0f) {}
+
+  std::uint32_t exchanges() const override { return 1; }
+  std::size_t body_bytes_max() const override { return coder_.bytes_max(); }
+
+  void adapt(const LocalStep& step) override { subtract(x_, step.update); }
+  void open_edge(std::size_t /*edge*/, Epoch /*epoch*/) override {}
+
+  Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
+                      std::span<SharedBytes> out) override {
+    if (edges.empty()) return {};
+    Result<SharedBytes> message = coder_.encode_ef(exchange, error_, x_);
+    if (!message) return message.error();
+    ours_.assign(x_.size(), 0.0f);
+    INVARIANT(coder_.compressor().decode_add(message->bytes(), 1, ours_).ok());
+    std::ranges::fill(out, *message);
+    return {};
+  }
+
+  Result<void> check(Exchange /*exchange*/, const SharedBytes& body) const override {
+    return coder_.check(body);
+  }
+
+  void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
+    for (const Arrival& arrival : arrivals) {
+      theirs_.assign(x_.size(), 0.0f);
+      INVARIANT(coder_.compressor().decode_add(arrival.body.bytes(), 1, theirs_).ok());
+      const double step = gamma_ * edges_[arrival.edge].weight;
+      add_difference(x_, static_cast<float>(step), theirs_, ours_);
+    }
+  }
+
+  std::span<const float> model() const override { return x_; }
+
+ private:
+  const double gamma_;
+  const std::vector<EdgeEnd> edges_;
+  MessageCoder coder_;
+  std::vector<float> x_, error_;
+  std::vector<float> ours_, theirs_;  // decoded messages of the exchange
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_deepsqueeze(CompressedInputs inputs,
+                                         const DeepSqueezeOptions& options) {
+  return std::make_unique<DeepSqueeze>(std::move(inputs), options);
+}
+
+}  // namespace starling::gossip

@@ -1,0 +1,45 @@
+#include "gossip/message_coder.h"
+
+#include <algorithm>
+
+#include "protocol/random.h"
+
+namespace starling::gossip {
+
+MessageCoder::MessageCoder(std::unique_ptr<compress::Compressor> compressor, std::size_t size,
+                           std::uint64_t seed, NodeId self)
+    : compressor_(std::move(compressor)),
+      seed_(seed),
+      self_(self),
+      scratch_bytes_(compressor_->encoded_bytes_max(size)),
+      zeros_(size, 0.0f) {}
+
+std::uint64_t MessageCoder::key_of(Exchange exchange) const {
+  return Random(seed_, Stream::compression, {index_of(self_), exchange.round, exchange.index})
+      .bits(0);
+}
+
+SharedBytes MessageCoder::taken(std::size_t used) const {
+  ByteBlock block(used);
+  std::copy_n(scratch_bytes_.begin(), used, block.bytes().begin());
+  return block;
+}
+
+Result<SharedBytes> MessageCoder::encode(Exchange exchange, std::span<const float> x) {
+  const Result<std::size_t> used = compressor_->encode(x, key_of(exchange), scratch_bytes_);
+  if (!used) return used.error();
+  return taken(*used);
+}
+
+Result<SharedBytes> MessageCoder::encode_ef(Exchange exchange, std::span<float> e,
+                                            std::span<const float> g) {
+  const Result<std::size_t> used = compressor_->encode_ef(e, g, key_of(exchange), scratch_bytes_);
+  if (!used) return used.error();
+  return taken(*used);
+}
+
+Result<void> MessageCoder::check(const SharedBytes& body) const {
+  return compressor_->decode_add(body.bytes(), 0, zeros_);
+}
+
+}  // namespace starling::gossip

@@ -1,0 +1,45 @@
+// One node's compressor with the randomness and the buffers that it needs to make messages.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "compress/compressor.h"
+#include "gossip/method.h"
+#include "protocol/bytes.h"
+#include "protocol/ids.h"
+
+namespace starling::gossip {
+
+// Engine thread only.
+class MessageCoder {
+ public:
+  // For vectors of `size` floats; `seed` is the run's.
+  MessageCoder(std::unique_ptr<compress::Compressor> compressor, std::size_t size,
+               std::uint64_t seed, NodeId self);
+
+  std::size_t bytes_max() const { return scratch_bytes_.size(); }
+  // C(x), with randomness of its own for every node and exchange. Fails as Compressor::encode.
+  Result<SharedBytes> encode(Exchange exchange, std::span<const float> x);
+  // C(e + g), and e becomes what that leaves.
+  Result<SharedBytes> encode_ef(Exchange exchange, std::span<float> e, std::span<const float> g);
+  // Whether the body is a message that decodes.
+  Result<void> check(const SharedBytes& body) const;
+
+  compress::Compressor& compressor() { return *compressor_; }
+  const compress::Compressor& compressor() const { return *compressor_; }
+
+ private:
+  std::uint64_t key_of(Exchange exchange) const;
+  SharedBytes taken(std::size_t used) const;
+
+  const std::unique_ptr<compress::Compressor> compressor_;
+  const std::uint64_t seed_;
+  const NodeId self_;
+  std::vector<std::byte> scratch_bytes_;
+  mutable std::vector<float> zeros_;  // stays 0: what check() decodes onto with scale 0
+};
+
+}  // namespace starling::gossip

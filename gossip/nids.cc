@@ -1,0 +1,69 @@
+#include "gossip/nids.h"
+
+#include <algorithm>
+
+#include "compress/finite.h"
+#include "gossip/delta.h"
+#include "gossip/replicas.h"
+
+namespace starling::gossip {
+namespace {
+
+class Nids final : public Method {
+ public:
+  Nids(std::span<const float> start, std::vector<EdgeEnd> edges, const NidsOptions& options)
+      : factor_(options.factor),
+        edges_(std::move(edges)),
+        duals_(start.size(), edges_.size()),
+        x_(start.begin(), start.end()) {}
+
+  std::uint32_t exchanges() const override { return 1; }
+  std::size_t body_bytes_max() const override { return x_.size() * sizeof(float); }
+
+  void adapt(const LocalStep& step) override {
+    duals_.follow(step.learning_rate);
+    subtract(x_, step.update);
+    duals_.subtract_sum(x_);
+  }
+  void open_edge(std::size_t edge, Epoch /*epoch*/) override { duals_.open(edge); }
+  void close_edge(std::size_t edge) override { duals_.close(edge); }
+
+  Result<void> encode(Exchange /*exchange*/, std::span<const std::size_t> edges,
+                      std::span<SharedBytes> out) override {
+    if (edges.empty()) return {};
+    sent_ = raw_message(x_);
+    std::ranges::fill(out, sent_);
+    return {};
+  }
+
+  Result<void> check(Exchange /*exchange*/, const SharedBytes& body) const override {
+    return compress::check_raw_floats(body.bytes(), x_.size());
+  }
+
+  void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
+    for (const Arrival& arrival : arrivals) {
+      const auto step = static_cast<float>(factor_ * edges_[arrival.edge].weight);
+      const auto ours = sent_.floats(), theirs = arrival.body.floats();
+      duals_.add(arrival.edge, step, ours, theirs);
+      add_difference(x_, step, theirs, ours);
+    }
+  }
+
+  std::span<const float> model() const override { return x_; }
+
+ private:
+  const double factor_;
+  const std::vector<EdgeEnd> edges_;
+  EdgeDuals duals_;
+  std::vector<float> x_;  // y between adapt and mix
+  SharedBytes sent_;      // y
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_nids(std::span<const float> start, std::vector<EdgeEnd> edges,
+                                  const NidsOptions& options) {
+  return std::make_unique<Nids>(start, std::move(edges), options);
+}
+
+}  // namespace starling::gossip

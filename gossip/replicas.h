@@ -1,0 +1,100 @@
+// What each end of an edge knows of the other: the state of methods that send compressed
+// differences, equal to the bit at both ends.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "compress/compressor.h"
+#include "gossip/method.h"
+
+namespace starling::gossip {
+
+// Every edge has a reference of this node, which the neighbor holds too, and a replica of the
+// neighbor's reference of this edge. Both start at 0 when the edge opens and advance by the decoded
+// messages of an exchange that both ends hold, or not at all, so a link that breaks, a neighbor
+// that is late and a node that joins can make an edge slower but never wrong.
+//
+// Edges that opened together and never missed an exchange have the same reference: they share one
+// vector and one message (a group). In a flock without faults that is one of d floats and one
+// encoding a round, whatever the degree; every edge of its own history costs one more of each.
+class Replicas {
+ public:
+  // One message of this node and what it advances.
+  struct Group {
+    std::vector<float> reference;  // d floats
+    // Error feedback, of d floats from the first use on: what is left after the message below, once
+    // a mix has taken that.
+    std::vector<float> residual;
+    // Of the exchange under way; after a commit empty where it did not count.
+    SharedBytes message;
+    std::vector<float> next_residual;
+
+    std::vector<std::size_t> members = {};  // edges, and self
+    bool fresh = true;                      // nothing was committed yet: all is 0
+  };
+
+  // With `with_self` one reference advances with every message, whoever receives it: the node's own
+  // picture of what it has told (self()).
+  Replicas(std::size_t size, std::size_t edges, bool with_self = false);
+
+  void open(std::size_t edge);
+  void close(std::size_t edge);
+
+  // Lets `make` write a message for every group that has one of the `edges` (or self), and hands
+  // out[i] the one of edges[i]. Stops at the first failure of `make`.
+  using Make = std::function<Result<SharedBytes>(Group&)>;
+  Result<void> encode(std::span<const std::size_t> edges, std::span<SharedBytes> out,
+                      const Make& make);
+
+  // After the exchange: the groups of the edges on which both messages arrived advance by
+  // step · C of their own message, and each of those replicas by step · C of the neighbor's.
+  void commit(std::span<const Arrival> arrivals, const compress::Compressor& c, float step);
+  // After a commit of the same arrivals: moves what it moved by another step · C.
+  void move_committed(std::span<const Arrival> arrivals, const compress::Compressor& c, float step);
+
+  const Group& group(std::size_t edge) const { return groups_[group_of_[edge]]; }
+  std::span<const float> ours(std::size_t edge) const { return group(edge).reference; }
+  std::span<const float> theirs(std::size_t edge) const { return theirs_[edge]; }
+  const Group& self() const { return groups_[group_of_.back()]; }
+
+ private:
+  std::size_t fresh_group();
+  void leave(std::size_t member);
+  void settle(std::size_t group, const std::vector<bool>& committed, const compress::Compressor& c,
+              float step);
+
+  const std::size_t size_, self_;
+  std::vector<Group> groups_;          // those without members are free
+  std::vector<std::size_t> group_of_;  // by edge, then self; kNone: closed
+  std::vector<std::vector<float>> theirs_;
+};
+
+// An edge's dual variable of d floats at each end, each the exact negative of the other: what one
+// end adds the other subtracts, so their sum over all nodes is 0 to the last bit, and a dead edge
+// takes its own with it.
+class EdgeDuals {
+ public:
+  EdgeDuals(std::size_t size, std::size_t edges) : duals_(edges), size_(size) {}
+
+  void open(std::size_t edge) { duals_[edge].assign(size_, 0.0f); }
+  void close(std::size_t edge) { duals_[edge].clear(); }
+  // dual += factor · (ours - theirs).
+  void add(std::size_t edge, float factor, std::span<const float> ours,
+           std::span<const float> theirs);
+  // Duals are in units of the update, rate · gradient: they grow and shrink with the rate.
+  void follow(double learning_rate);
+  // x -= the sum of all duals.
+  void subtract_sum(std::span<float> x) const;
+  std::span<float> dual(std::size_t edge) { return duals_[edge]; }
+
+ private:
+  std::vector<std::vector<float>> duals_;  // empty: closed
+  std::size_t size_;
+  double learning_rate_ = 0;
+};
+
+}  // namespace starling::gossip
