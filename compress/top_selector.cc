@@ -35,22 +35,22 @@ void take_sample(std::span<const float> x, std::span<const float> g, std::vector
 }
 
 // Drops the last `surplus` of the n entries that equal the threshold. Returns how many are left.
-std::size_t drop_ties(Kept kept, std::size_t n, std::size_t surplus, std::uint32_t threshold) {
+std::size_t drop_ties(Slots slots, std::size_t n, std::size_t surplus, std::uint32_t threshold) {
   std::size_t begin = n;
-  while (surplus > 0) surplus -= magnitude(kept.values[--begin]) == threshold;
+  while (surplus > 0) surplus -= magnitude(slots.values[--begin]) == threshold;
   std::size_t to = begin;
   for (std::size_t j = begin; j < n; ++j) {
-    kept.indices[to] = kept.indices[j];
-    kept.values[to] = kept.values[j];
-    to += magnitude(kept.values[j]) != threshold;
+    slots.indices[to] = slots.indices[j];
+    slots.values[to] = slots.values[j];
+    to += magnitude(slots.values[j]) != threshold;
   }
   return to;
 }
 
 }  // namespace
 
-Kept TopSelector::buffers(std::size_t capacity) {
-  const std::size_t needed = capacity + Kept::kSlack;
+Slots TopSelector::buffers(std::size_t capacity) {
+  const std::size_t needed = capacity + Slots::kSlack;
   if (allocated_ < needed) {
     indices_ = std::make_unique_for_overwrite<std::uint32_t[]>(needed);
     values_ = std::make_unique_for_overwrite<float[]>(needed + kOffset);
@@ -88,7 +88,7 @@ std::optional<Result<TopSelection>> TopSelector::finish(Vector x, std::size_t k,
   if (kept.count < k && attempt.threshold > 1) return std::nullopt;
   k = std::min(k, kept.count);
   if (k == 0) return TopSelection{};
-  const Kept buffer = buffers(attempt.capacity);
+  const Slots buffer = buffers(attempt.capacity);
   last_ = exact_threshold(kept.count, k, {attempt.threshold, kept.largest});
   const std::size_t n = keep_at_least(buffer, kept.count, last_);
   return first(n > k ? drop_ties(buffer, n, n - k, last_) : n);
@@ -101,7 +101,7 @@ std::uint32_t TopSelector::exact_threshold(std::size_t count, std::size_t k, Mag
   const float excess = static_cast<float>(count - k + 8) / static_cast<float>(count);
   const std::uint32_t bound =
       std::min(kInfinity, magnitude(std::bit_cast<float>(range.low) * (1 + excess)));
-  if (low_.size() < count + Kept::kSlack) low_.resize(count + Kept::kSlack);
+  if (low_.size() < count + Slots::kSlack) low_.resize(count + Slots::kSlack);
   const std::size_t below = values_below(values, bound, low_);
   if (count - below >= k) return kth_magnitude(values, k, range, rest_);
   return kth_magnitude(std::span(low_).first(below), k - (count - below), {range.low, bound - 1},
@@ -116,7 +116,7 @@ Result<TopSelection> TopSelector::by_counting(Vector x, std::size_t k) {
   const std::uint32_t t = last_ = kth_magnitude(x, k, {}, rest_);
   const auto above = std::ranges::count_if(x, [t](float v) { return magnitude(v) > t; });
   std::size_t ties = k - static_cast<std::size_t>(above);
-  const Kept to = buffers(k);
+  const Slots to = buffers(k);
   for (std::size_t i = 0, n = 0; n < k; ++i) {
     const std::uint32_t m = magnitude(x[i]);
     const bool keep = m > t || (m == t && ties > 0);

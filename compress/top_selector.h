@@ -55,7 +55,7 @@ class TopSelector {
   std::uint32_t exact_threshold(std::size_t count, std::size_t k, MagnitudeRange range);
   Result<TopSelection> by_counting(Vector x, std::size_t k);
   TopSelection first(std::size_t count) const;
-  Kept buffers(std::size_t capacity);
+  Slots buffers(std::size_t capacity);
 
   std::unique_ptr<std::uint32_t[]> indices_;
   std::unique_ptr<float[]> values_;

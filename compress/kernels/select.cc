@@ -22,7 +22,7 @@
 namespace starling::compress {
 namespace {
 
-constexpr std::size_t kGroup = Kept::kSlack;  // a group is written before it is counted
+constexpr std::size_t kGroup = Slots::kSlack;  // a group is written before it is counted
 constexpr std::size_t kBlock = 4096;
 constexpr std::uint32_t kNone = 0x80000000;  // a threshold above every magnitude
 static_assert(kBlock % kGroup == 0);
@@ -94,7 +94,7 @@ HWY_INLINE void put_positions(std::uint64_t bits, std::uint32_t first, std::uint
 
 // Appends the entries of the s.size elements from `begin`. Where that is too many, only adds.
 template <bool kAdd, unsigned kAlways>
-Collected PutBlock(const Sweep& s, std::size_t begin, Kept to, Collected kept) {
+Collected PutBlock(const Sweep& s, std::size_t begin, Slots to, Collected kept) {
   const V below = hn::Set(D(), static_cast<std::int32_t>(s.threshold - 1));
   const std::size_t capacity = to.capacity();
   std::size_t count = kept.count;
@@ -116,7 +116,7 @@ Collected PutBlock(const Sweep& s, std::size_t begin, Kept to, Collected kept) {
 // The same for blocks of which much is kept.
 #if HWY_TARGET <= HWY_AVX3
 template <bool kAdd>
-Collected PutDense(const Sweep& s, std::size_t begin, Kept to, Collected kept) {
+Collected PutDense(const Sweep& s, std::size_t begin, Slots to, Collected kept) {
   const V below = hn::Set(D(), static_cast<std::int32_t>(s.threshold - 1));
   V largest = hn::Zero(D()), index = hn::Iota(D(), static_cast<std::int32_t>(begin));
   const std::size_t capacity = to.capacity();
@@ -140,14 +140,15 @@ Collected PutDense(const Sweep& s, std::size_t begin, Kept to, Collected kept) {
 }
 #else  // Highway's Compress copies its table to the stack here
 template <bool kAdd>
-Collected PutDense(const Sweep& s, std::size_t begin, Kept to, Collected kept) {
+Collected PutDense(const Sweep& s, std::size_t begin, Slots to, Collected kept) {
   return PutBlock<kAdd, 12>(s, begin, to, kept);
 }
 #endif
 
 // `density`: entries of the block before.
 template <bool kAdd>
-Collected PutNext(const Sweep& s, std::size_t begin, Kept to, Collected kept, std::size_t density) {
+Collected PutNext(const Sweep& s, std::size_t begin, Slots to, Collected kept,
+                  std::size_t density) {
   constexpr std::size_t kGroups = kBlock / kGroup;
   if (density < kGroups) return PutBlock<kAdd, 2>(s, begin, to, kept);
   if (density < 3 * kGroups) return PutBlock<kAdd, 5>(s, begin, to, kept);
@@ -155,7 +156,7 @@ Collected PutNext(const Sweep& s, std::size_t begin, Kept to, Collected kept, st
 }
 
 template <bool kAdd>
-Collected Collect(Sweep s, Kept to) {
+Collected Collect(Sweep s, Slots to) {
   Collected kept{0, 0};
   const std::size_t size = s.size, whole = size - size % kGroup, capacity = to.capacity();
   std::size_t density = 0;
@@ -177,7 +178,7 @@ Collected Collect(Sweep s, Kept to) {
 }
 
 // Each vector is read before anything is written behind its begin.
-std::size_t KeepAtLeast(Kept entries, std::size_t count, std::uint32_t threshold) {
+std::size_t KeepAtLeast(Slots entries, std::size_t count, std::uint32_t threshold) {
   std::uint32_t* indices = entries.indices.data();
   float* values = entries.values.data();
   std::size_t n = 0, j = 0;
@@ -221,8 +222,8 @@ std::size_t ValuesBelow(const float* HWY_RESTRICT values, std::size_t count, std
   return n;
 }
 
-Collected CollectAtLeast(const Sweep& s, Kept to) { return Collect<false>(s, to); }
-Collected AddAndCollect(const Sweep& s, Kept to) { return Collect<true>(s, to); }
+Collected CollectAtLeast(const Sweep& s, Slots to) { return Collect<false>(s, to); }
+Collected AddAndCollect(const Sweep& s, Slots to) { return Collect<true>(s, to); }
 
 }  // namespace starling::compress::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -235,28 +236,28 @@ HWY_EXPORT(AddAndCollect);
 HWY_EXPORT(KeepAtLeast);
 HWY_EXPORT(ValuesBelow);
 
-Collected collect_at_least(std::span<const float> x, std::uint32_t threshold, Kept to) {
-  INVARIANT(to.indices.size() == to.values.size() && to.indices.size() >= Kept::kSlack);
+Collected collect_at_least(std::span<const float> x, std::uint32_t threshold, Slots to) {
+  INVARIANT(to.indices.size() == to.values.size() && to.indices.size() >= Slots::kSlack);
   // Nothing writes to x without a g.
   return HWY_DYNAMIC_DISPATCH(CollectAtLeast)(
       {const_cast<float*>(x.data()), nullptr, x.size(), std::min(threshold, kNone)}, to);
 }
 
 Collected add_and_collect(std::span<float> e, std::span<const float> g, std::uint32_t threshold,
-                          Kept to) {
+                          Slots to) {
   INVARIANT(e.size() == g.size());
-  INVARIANT(to.indices.size() == to.values.size() && to.indices.size() >= Kept::kSlack);
+  INVARIANT(to.indices.size() == to.values.size() && to.indices.size() >= Slots::kSlack);
   return HWY_DYNAMIC_DISPATCH(AddAndCollect)(
       {e.data(), g.data(), e.size(), std::min(threshold, kNone)}, to);
 }
 
-std::size_t keep_at_least(Kept entries, std::size_t count, std::uint32_t threshold) {
+std::size_t keep_at_least(Slots entries, std::size_t count, std::uint32_t threshold) {
   INVARIANT(count <= entries.capacity());
   return HWY_DYNAMIC_DISPATCH(KeepAtLeast)(entries, count, std::min(threshold, kNone));
 }
 
 std::size_t values_below(std::span<const float> values, std::uint32_t bound, std::span<float> to) {
-  INVARIANT(to.size() >= values.size() + Kept::kSlack);
+  INVARIANT(to.size() >= values.size() + Slots::kSlack);
   return HWY_DYNAMIC_DISPATCH(ValuesBelow)(values.data(), values.size(), std::min(bound, kNone - 1),
                                            to.data());
 }

@@ -19,7 +19,7 @@ constexpr std::uint32_t kInfinity = 0x7f800000;  // its magnitude; NaN lies abov
 
 // Where a sweep leaves what it keeps. Both spans hold capacity() entries and kSlack more, which are
 // scribbled on.
-struct Kept {
+struct Slots {
   static constexpr std::size_t kSlack = 64;
 
   std::span<std::uint32_t> indices;
@@ -35,25 +35,25 @@ struct Collected {
 
 // The entries with magnitude(x_i) >= threshold, by ascending index. Stops early where there are too
 // many. x.size() < 2^32.
-Collected collect_at_least(std::span<const float> x, std::uint32_t threshold, Kept to);
+Collected collect_at_least(std::span<const float> x, std::uint32_t threshold, Slots to);
 
 // e += g, to the end whatever happens, and the entries of the new e.
 Collected add_and_collect(std::span<float> e, std::span<const float> g, std::uint32_t threshold,
-                          Kept to);
+                          Slots to);
 
 // Of the first `count` entries, moves those of at least the threshold to the front. Returns how
 // many they are.
-std::size_t keep_at_least(Kept entries, std::size_t count, std::uint32_t threshold);
+std::size_t keep_at_least(Slots entries, std::size_t count, std::uint32_t threshold);
 
 // Writes those of a magnitude below `bound` < 2^31 to `to`, which has room for all and kSlack more.
 std::size_t values_below(std::span<const float> values, std::uint32_t bound, std::span<float> to);
 
 namespace ref {
 
-Collected collect_at_least(std::span<const float> x, std::uint32_t threshold, Kept to);
+Collected collect_at_least(std::span<const float> x, std::uint32_t threshold, Slots to);
 Collected add_and_collect(std::span<float> e, std::span<const float> g, std::uint32_t threshold,
-                          Kept to);
-std::size_t keep_at_least(Kept entries, std::size_t count, std::uint32_t threshold);
+                          Slots to);
+std::size_t keep_at_least(Slots entries, std::size_t count, std::uint32_t threshold);
 std::size_t values_below(std::span<const float> values, std::uint32_t bound, std::span<float> to);
 
 // The indices of the k largest magnitudes, without zeros, ascending; of equal ones the lowest.

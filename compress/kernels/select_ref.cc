@@ -5,7 +5,7 @@
 
 namespace starling::compress::ref {
 
-Collected collect_at_least(std::span<const float> x, std::uint32_t threshold, Kept to) {
+Collected collect_at_least(std::span<const float> x, std::uint32_t threshold, Slots to) {
   Collected kept{0, 0};
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (magnitude(x[i]) < threshold) continue;
@@ -18,12 +18,12 @@ Collected collect_at_least(std::span<const float> x, std::uint32_t threshold, Ke
 }
 
 Collected add_and_collect(std::span<float> e, std::span<const float> g, std::uint32_t threshold,
-                          Kept to) {
+                          Slots to) {
   for (std::size_t i = 0; i < e.size(); ++i) e[i] += g[i];
   return ref::collect_at_least(e, threshold, to);
 }
 
-std::size_t keep_at_least(Kept entries, std::size_t count, std::uint32_t threshold) {
+std::size_t keep_at_least(Slots entries, std::size_t count, std::uint32_t threshold) {
   std::size_t n = 0;
   for (std::size_t j = 0; j < count; ++j) {
     if (magnitude(entries.values[j]) < threshold) continue;

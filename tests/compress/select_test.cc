@@ -22,8 +22,8 @@ namespace {
 // Entries with their slack, between sentinels.
 struct Entries {
   Entries(std::size_t capacity, std::size_t shift)
-      : indices(capacity + Kept::kSlack, shift), values(capacity + Kept::kSlack, shift) {}
-  Kept kept() { return {indices.span(), values.span()}; }
+      : indices(capacity + Slots::kSlack, shift), values(capacity + Slots::kSlack, shift) {}
+  Slots slots() { return {indices.span(), values.span()}; }
   bool starts_like(Entries& other, std::size_t count) {
     return std::ranges::equal(indices.span().first(count), other.indices.span().first(count)) &&
            std::ranges::equal(values.span().first(count), other.values.span().first(count));
@@ -42,8 +42,8 @@ std::uint32_t threshold_of(std::span<const float> x, double density) {
 void check_collect(std::span<const float> x, std::uint32_t threshold, std::size_t capacity,
                    std::size_t shift) {
   Entries found(capacity, shift), wanted(capacity, shift);
-  const Collected want = ref::collect_at_least(x, threshold, wanted.kept());
-  CHECK(collect_at_least(x, threshold, found.kept()) == want);
+  const Collected want = ref::collect_at_least(x, threshold, wanted.slots());
+  CHECK(collect_at_least(x, threshold, found.slots()) == want);
   CHECK(found.indices.untouched());
   CHECK(found.values.untouched());
   if (want.count <= capacity) CHECK(found.starts_like(wanted, want.count));
@@ -51,8 +51,8 @@ void check_collect(std::span<const float> x, std::uint32_t threshold, std::size_
   GuardedFloats e(x.size(), shift), e_ref = e;
   std::ranges::copy(x, e.span().begin());
   std::ranges::copy(x, e_ref.span().begin());
-  const Collected sum = ref::add_and_collect(e_ref.span(), g.span(), threshold, wanted.kept());
-  CHECK(add_and_collect(e.span(), g.span(), threshold, found.kept()) == sum);
+  const Collected sum = ref::add_and_collect(e_ref.span(), g.span(), threshold, wanted.slots());
+  CHECK(add_and_collect(e.span(), g.span(), threshold, found.slots()) == sum);
   CHECK(e == e_ref);
   CHECK(found.indices.untouched());
   if (sum.count <= capacity) CHECK(found.starts_like(wanted, sum.count));
@@ -65,8 +65,8 @@ void check_refine(std::span<const float> x, std::uint32_t threshold, std::size_t
     found.values.span()[i] = x[i];
   }
   Entries wanted = found;
-  const std::size_t n = ref::keep_at_least(wanted.kept(), x.size(), threshold);
-  CHECK(keep_at_least(found.kept(), x.size(), threshold) == n);
+  const std::size_t n = ref::keep_at_least(wanted.slots(), x.size(), threshold);
+  CHECK(keep_at_least(found.slots(), x.size(), threshold) == n);
   CHECK(found.starts_like(wanted, n));
   CHECK(found.indices.untouched());
   const std::size_t below = ref::values_below(x, threshold, wanted.values.span());
@@ -138,9 +138,9 @@ TEST_CASE("select kernels: NaN and infinity are the largest, in every place of a
         const std::uint32_t threshold = threshold_of(x, density);
         x[at] = -std::numeric_limits<float>::infinity();
         Entries found(x.size(), 0);
-        CHECK(collect_at_least(x, threshold, found.kept()).largest == kInfinity);
+        CHECK(collect_at_least(x, threshold, found.slots()).largest == kInfinity);
         x[at] = std::nanf("");
-        CHECK(collect_at_least(x, threshold, found.kept()).largest > kInfinity);
+        CHECK(collect_at_least(x, threshold, found.slots()).largest > kInfinity);
       }
     }
   });
