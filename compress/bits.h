@@ -88,6 +88,22 @@ class BitReader {
     }
   }
 
+  // Zeros, a one and `low` bits (at most 31), as of a Rice code: zeros · 2^low + those bits, and
+  // more than `most` where the number is. Most numbers fit into one window.
+  std::uint64_t get_rice(unsigned low, std::uint64_t most) {
+    const std::uint64_t word = window();
+    const auto run = static_cast<unsigned>(std::countr_zero(word | std::uint64_t{1} << kWindow));
+    const std::uint64_t mask = (std::uint64_t{1} << low) - 1;
+    if (run + 1 + low <= kWindow) [[likely]] {
+      at_ += run + 1 + low;
+      return std::uint64_t{run} << low | (word >> (run + 1) & mask);
+    }
+    const std::uint64_t zeros = get_unary(most >> low);
+    return zeros << low | get(low);
+  }
+
+  void skip(std::uint64_t count) { at_ += count; }
+
   bool overrun() const { return at_ > bits_; }
   // Whole bytes that were begun.
   std::size_t bytes_used() const { return std::min((at_ + 7) / 8, in_.size()); }
@@ -95,6 +111,12 @@ class BitReader {
   bool padded_with_zeros() const {
     if (at_ % 8 == 0 || overrun()) return !overrun();
     return std::to_integer<unsigned>(in_[at_ / 8]) >> (at_ % 8) == 0;
+  }
+  // Whether everything that is left is zero.
+  bool rest_is_zero() const {
+    return padded_with_zeros() &&
+           std::all_of(in_.begin() + static_cast<std::ptrdiff_t>(bytes_used()), in_.end(),
+                       [](std::byte byte) { return byte == std::byte{0}; });
   }
 
  private:

@@ -46,6 +46,22 @@ Result<void> check_finite(std::span<const float> x) {
                fmt::format("found {} at index {}, expected finite values", x[*at], *at)};
 }
 
+Result<void> add_finite(std::span<float> e, std::span<const float> g) {
+  INVARIANT(e.size() == g.size());
+  constexpr std::size_t kBlock = 4096;
+  bool finite = true;
+  for (std::size_t begin = 0; begin < e.size(); begin += kBlock) {
+    const std::size_t end = std::min(begin + kBlock, e.size());
+    std::uint32_t found = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      e[i] += g[i];
+      found |= (std::bit_cast<std::uint32_t>(e[i]) & kExponent) == kExponent;
+    }
+    finite = finite && found == 0;
+  }
+  return finite ? Result<void>() : check_finite(e);
+}
+
 Result<void> check_raw_floats(std::span<const std::byte> bytes, std::size_t count) {
   if (bytes.size() != count * sizeof(float)) {
     return Error{ErrorCode::peer, fmt::format("body has {} bytes, expected {} ({} floats)",

@@ -63,3 +63,38 @@ TEST_CASE("bits: padding that is not zero is seen") {
   reader.get(1);
   CHECK(reader.padded_with_zeros());
 }
+
+TEST_CASE("bits: Rice numbers inside and beyond a window, and one that is larger than allowed") {
+  const std::uint64_t numbers[] = {0, 1, 63, 64, 1000, 40'000, 0xffffffff, 5};
+  for (const unsigned low : {0U, 6U, 13U, 31U}) {
+    std::vector<std::byte> out(16384);
+    BitWriter writer(out);
+    for (const std::uint64_t n : numbers) {
+      if (n >> low > 50'000) continue;
+      writer.put_unary(n >> low);
+      writer.put(n & ((std::uint64_t{1} << low) - 1), low);
+    }
+    BitReader reader{std::span(out).first(writer.finish())};
+    for (const std::uint64_t n : numbers) {
+      if (n >> low <= 50'000) REQUIRE(reader.get_rice(low, 0xffffffff) == n);
+    }
+    CHECK_FALSE(reader.overrun());
+    CHECK(reader.padded_with_zeros());
+  }
+  std::vector<std::byte> out(64);
+  BitWriter writer(out);
+  writer.put_unary(300);
+  BitReader reader{std::span(out).first(writer.finish())};
+  CHECK(reader.get_rice(0, 100) > 100);
+}
+
+TEST_CASE("bits: a one in any of the bytes that are left is seen") {
+  for (const std::size_t at : {0, 1, 4}) {
+    std::vector<std::byte> five(5);
+    BitReader reader{five};
+    reader.skip(3);
+    CHECK(reader.rest_is_zero());
+    five[at] = std::byte{0x08};
+    CHECK_FALSE(reader.rest_is_zero());
+  }
+}
