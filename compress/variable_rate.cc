@@ -151,8 +151,7 @@ Result<std::size_t> VariableRate::encode(std::span<const float> x, std::uint64_t
 Result<std::size_t> VariableRate::encode_ef(std::span<float> e, std::span<const float> g,
                                             std::uint64_t key, std::span<std::byte> out) {
   INVARIANT(e.size() == g.size());
-  for (std::size_t i = 0; i < e.size(); ++i) e[i] += g[i];
-  if (Result<void> finite = check_finite(e); !finite) return finite.error();
+  if (Result<void> finite = add_finite(e, g); !finite) return finite.error();
   const bool follows = has_target_for(e);
   const std::size_t bytes = write(e, e, key, out);
   if (follows) follow_target(e.size(), bytes);
