@@ -49,6 +49,20 @@ std::size_t drop_ties(Slots slots, std::size_t n, std::size_t surplus, std::uint
 
 }  // namespace
 
+std::uint32_t ThresholdGuess::bits() const {
+  const float trend = before_ > 0 ? std::clamp(last_ / before_, 0.5f, 2.0f) : 1.0f;
+  return std::max(1u, magnitude((1 - gap_) * trend * last_));
+}
+
+void ThresholdGuess::reached(std::size_t count, std::size_t k) {
+  if (count > k + k / 4) gap_ = std::max(0.005f, 0.875f * gap_);
+}
+
+void ThresholdGuess::exact(std::uint32_t threshold) {
+  before_ = last_;
+  last_ = std::bit_cast<float>(threshold);
+}
+
 Slots TopSelector::buffers(std::size_t capacity) {
   const std::size_t needed = capacity + Slots::kSlack;
   if (allocated_ < needed) {
@@ -64,8 +78,15 @@ TopSelection TopSelector::first(std::size_t count) const {
 }
 
 TopSelector::Attempt TopSelector::guessed(std::size_t d, std::size_t k) const {
-  const std::uint32_t lower = magnitude(0.97f * std::bit_cast<float>(last_));
-  return {std::max(1u, lower), std::min(d, 2 * k + kSpare)};
+  return {guess_.bits(), std::min(d, 3 * k + kSpare)};
+}
+
+std::optional<Result<TopSelection>> TopSelector::finish_guessed(Vector x, std::size_t k,
+                                                                const Attempt& attempt,
+                                                                const Collected& kept) {
+  if (kept.count < k) guess_.too_high();
+  guess_.reached(kept.count, k);
+  return finish(x, k, attempt, kept);
 }
 
 TopSelector::Attempt TopSelector::sampled(Vector x, Vector g, std::size_t k) {
@@ -90,6 +111,7 @@ std::optional<Result<TopSelection>> TopSelector::finish(Vector x, std::size_t k,
   if (k == 0) return TopSelection{};
   const Slots buffer = buffers(attempt.capacity);
   last_ = exact_threshold(kept.count, k, {attempt.threshold, kept.largest});
+  guess_.exact(last_);
   const std::size_t n = keep_at_least(buffer, kept.count, last_);
   return first(n > k ? drop_ties(buffer, n, n - k, last_) : n);
 }
@@ -114,6 +136,7 @@ Result<TopSelection> TopSelector::by_counting(Vector x, std::size_t k) {
   k = std::min(k, x.size() - static_cast<std::size_t>(zeros));
   if (k == 0) return TopSelection{};
   const std::uint32_t t = last_ = kth_magnitude(x, k, {}, rest_);
+  guess_.exact(t);
   const auto above = std::ranges::count_if(x, [t](float v) { return magnitude(v) > t; });
   std::size_t ties = k - static_cast<std::size_t>(above);
   const Slots to = buffers(k);
@@ -138,10 +161,10 @@ Result<TopSelection> TopSelector::select_sampled(Vector x, std::size_t k) {
 Result<TopSelection> TopSelector::select(Vector x, std::size_t k) {
   k = std::min(k, x.size());
   if (k == 0 || x.size() < kSmall) return by_counting(x, k);
-  if (last_ != 0) {
+  if (guess_.any()) {
     const Attempt attempt = guessed(x.size(), k);
     const Collected kept = collect_at_least(x, attempt.threshold, buffers(attempt.capacity));
-    if (auto done = finish(x, k, attempt, kept)) return *done;
+    if (auto done = finish_guessed(x, k, attempt, kept)) return *done;
   }
   return select_sampled(x, k);
 }
@@ -153,11 +176,16 @@ Result<TopSelection> TopSelector::add_and_select(std::span<float> e, Vector g, s
     for (std::size_t i = 0; i < e.size(); ++i) e[i] += g[i];
     return by_counting(e, k);
   }
-  const bool warm = last_ != 0;
-  const Attempt attempt = warm ? guessed(e.size(), k) : sampled(e, g, k);
+  if (guess_.any()) {
+    const Attempt attempt = guessed(e.size(), k);
+    const Collected kept = add_and_collect(e, g, attempt.threshold, buffers(attempt.capacity));
+    if (auto done = finish_guessed(e, k, attempt, kept)) return *done;
+    return select_sampled(e, k);
+  }
+  const Attempt attempt = sampled(e, g, k);
   const Collected kept = add_and_collect(e, g, attempt.threshold, buffers(attempt.capacity));
   if (auto done = finish(e, k, attempt, kept)) return *done;
-  return warm ? select_sampled(e, k) : by_counting(e, k);
+  return by_counting(e, k);
 }
 
 Result<TopSelection> TopSelector::select_at_least(Vector x, std::uint32_t threshold,
