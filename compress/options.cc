@@ -206,10 +206,9 @@ std::optional<OptionProblem> problem_of_part(const OperatorOptions& outer, std::
   }
   Names names;
   for (const Kind kind : kinds) names.push_back(name_of(kind));
-  return OptionProblem{
-      fmt::format("{}{}", path, key),
-      part.empty() ? "nothing" : fmt::format("operator \"{}\"", name_of(part.front().kind)),
-      fmt::format("a table with one of the operators {}", fmt::join(names, ", "))};
+  return OptionProblem{fmt::format("{}{}.operator", path, key),
+                       part.empty() ? "none" : fmt::format("\"{}\"", name_of(part.front().kind)),
+                       fmt::format("one of {}", fmt::join(names, ", "))};
 }
 
 std::optional<OptionProblem> problem_in(const OperatorOptions& o, const std::string& path) {

@@ -21,8 +21,8 @@ constexpr float kStepMin = Levels::kEtaMin;
 // From integers to floats: what both ends must agree on.
 class Scale {
  public:
-  Scale(Rounding rounding, float step, float omega) : step_(step) {
-    if (rounding == Rounding::companded) levels_.emplace(step, omega);
+  Scale(RateRounding rounding, float step, float omega) : step_(step) {
+    if (rounding == RateRounding::companded) levels_.emplace(step, omega);
   }
   const std::optional<Levels>& levels() const { return levels_; }
   double step() const { return step_; }
@@ -68,7 +68,7 @@ std::int32_t level_code(float x, const Levels& levels, double u) {
 std::uint32_t bits_of(float x) { return std::bit_cast<std::uint32_t>(x); }
 
 Header header_of(const VariableRateOptions& options, float step, std::size_t d) {
-  const bool companded = options.rounding == Rounding::companded;
+  const bool companded = options.rounding == RateRounding::companded;
   const std::uint64_t omega = companded ? bits_of(options.omega) : 0;
   return {.op = Op::variable_rate,
           .flags = static_cast<std::uint8_t>(options.rounding),
@@ -94,19 +94,19 @@ void VariableRate::set_step(float step) {
 
 Contract VariableRate::contract(std::size_t d) const {
   const double square = double{step_} * double{step_} * static_cast<double>(d);
-  if (options_.rounding != Rounding::companded) return {Guarantee::bounded, 0, square / 4};
+  if (options_.rounding != RateRounding::companded) return {Guarantee::bounded, 0, square / 4};
   return {Guarantee::bounded, 2 * double{options_.omega} * double{options_.omega}, 2 * square};
 }
 
 std::size_t VariableRate::encoded_bytes_max(std::size_t d) const {
-  const bool raw = options_.rounding != Rounding::companded;
+  const bool raw = options_.rounding != RateRounding::companded;
   return kHeaderBytes + (chunk_bits_max(d, code_max_, raw) + 7) / 8;
 }
 
 std::size_t VariableRate::write(std::span<const float> x, std::span<float> residual,
                                 std::uint64_t key, std::span<std::byte> out) {
   const Scale scale(options_.rounding, step_, options_.omega);
-  const bool nearest = options_.rounding == Rounding::nearest;
+  const bool nearest = options_.rounding == RateRounding::nearest;
   BitWriter bits(write_header(header_of(options_, step_, x.size()), out));
   ChunkWriter writer;
   std::vector<std::int32_t> codes(std::min(x.size(), kCodeChunk));
@@ -151,8 +151,7 @@ Result<std::size_t> VariableRate::encode(std::span<const float> x, std::uint64_t
 Result<std::size_t> VariableRate::encode_ef(std::span<float> e, std::span<const float> g,
                                             std::uint64_t key, std::span<std::byte> out) {
   INVARIANT(e.size() == g.size());
-  for (std::size_t i = 0; i < e.size(); ++i) e[i] += g[i];
-  if (Result<void> finite = check_finite(e); !finite) return finite.error();
+  if (Result<void> finite = add_finite(e, g); !finite) return finite.error();
   const bool follows = has_target_for(e);
   const std::size_t bytes = write(e, e, key, out);
   if (follows) follow_target(e.size(), bytes);

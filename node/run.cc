@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "compress/assembly.h"
 #include "gossip/assembly.h"
 #include "node/digest.h"
 
@@ -36,6 +37,24 @@ std::string describe(const TensorLayout& layout) {
                      sha256_of(text));
 }
 
+TensorLayout layout_of(const Run& run) {
+  return train::make_trainer(run.problem, node_id(0))->layout();
+}
+
+// powergossip has its factors in place of messages of an operator.
+bool sends_factors(const Config& config) {
+  return config.gossip.algorithm == gossip::AlgorithmKind::powergossip;
+}
+
+Result<void> check_operator(const Run& run) {
+  if (sends_factors(run.config)) return {};
+  const auto made =
+      compress::make_compressor(operator_of(run.config), layout_of(run), run.config.run.seed);
+  if (made) return {};
+  return Error{made.error().code,
+               fmt::format("{}: [compress] {}", run.config.file.string(), made.error().message)};
+}
+
 }  // namespace
 
 Result<Run> load_run(Config config) {
@@ -48,7 +67,9 @@ Result<Run> load_run(Config config) {
                                       .rounds = config.run.rounds},
                                      config.nodes.size());
   if (!problem) return problem.error();
-  return Run{std::move(config), std::move(*topology), std::move(*problem)};
+  Run run{std::move(config), std::move(*topology), std::move(*problem)};
+  if (Result<void> checked = check_operator(run); !checked) return checked.error();
+  return run;
 }
 
 std::unique_ptr<Core> make_core(const Run& run, NodeId self) {
@@ -66,14 +87,27 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self) {
   return std::make_unique<Core>(std::move(options), std::move(trainer), std::move(algorithm));
 }
 
+std::string operator_summary(const Run& run) {
+  const compress::OperatorOptions options = operator_of(run.config);
+  const TensorLayout layout = layout_of(run);
+  if (!sends_factors(run.config)) return compress::summary(options, layout);
+  std::vector<std::string> raw;
+  for (const Tensor& t : layout.tensors()) {
+    if (!t.is_matrix() && t.size() > 0) raw.push_back(t.name);
+  }
+  return fmt::format("operator {}: one factor of each matrix a message{}{}",
+                     compress::describe(options),
+                     raw.empty() ? "" : "; raw: ", fmt::join(raw, ", "));
+}
+
 Fingerprint fingerprint_of(const Run& run) {
   const Config& c = run.config;
-  const auto trainer = train::make_trainer(run.problem, node_id(0));
   return {{"run", c.run.name},
           {"seed", fmt::format("{}", c.run.seed)},
           {"topology", describe(run.topology)},
-          {"model", describe(trainer->layout())},
-          {"algorithm", describe(c.gossip)}};
+          {"model", describe(layout_of(run))},
+          {"algorithm", describe(c.gossip)},
+          {"compressor", compress::describe(operator_of(c))}};
 }
 
 }  // namespace starling::node

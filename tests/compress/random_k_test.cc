@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 
 #include "compress/sign.h"
 #include "properties.h"
@@ -119,6 +120,16 @@ TEST_CASE("random-k: every coordinate is drawn as often as its stratum says") {
   CHECK(std::fabs(chi2 - kFreedom) < 5 * std::sqrt(2 * kFreedom));
 }
 
+TEST_CASE("random-k: a stratum of billions is drawn from as evenly as one of a few") {
+  // 32 random bits over 3 · 2^30 places would take every third of them twice as often.
+  constexpr int kDraws = 20'000;
+  int counts[3] = {};
+  for (std::uint64_t key = 0; key < kDraws; ++key) ++counts[drawn(3UL << 30, 1, key)[0] % 3];
+  for (const int count : counts) {
+    CHECK(std::fabs(count - kDraws / 3.0) < 5 * std::sqrt(kDraws * 2 / 9.0));
+  }
+}
+
 TEST_CASE("random-k: draws of two strata, and of two keys, do not follow each other") {
   double neighbors = 0, keys = 0;
   constexpr int kDraws = 20'000;
@@ -150,6 +161,14 @@ TEST_CASE("random-k: the mean of 10000 unbiased messages is x") {
       const double se = std::sqrt((squares[i] / kDraws - mean * mean) / kDraws);
       CHECK(std::fabs(mean - x[i]) < 5 * se);
     }
+  }
+}
+
+TEST_CASE("random-k: each stratum is scaled by its own length, so ones add up to d") {
+  for (const double ratio : {0.03, 0.07, 0.4}) {
+    RandomK c(ratio, Form::unbiased);
+    const std::vector<float> y = decoded(c, encoded(c, std::vector<float>(100, 1.0f), 3), 100);
+    CHECK(std::accumulate(y.begin(), y.end(), 0.0) == 100);
   }
 }
 
