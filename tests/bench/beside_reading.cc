@@ -55,8 +55,7 @@ void measure(benchmark::State& state, const MakeRow& make) {
     hwy::SetSupportedTargetsForTest(row.instruction_sets);
     works.push_back(seconds_a_call(calls, row.work));
     hwy::SetSupportedTargetsForTest(0);
-    ratios.push_back(reads.back() / works.back() * static_cast<double>(row.floats) /
-                     static_cast<double>(row.read.size()));
+    ratios.push_back(reads.back() / works.back());
     state.SetIterationTime(works.back());
   }
   row.work = {};  // and with it the memory
@@ -85,22 +84,26 @@ bool met(const Measured& m, const Target& target) {
   return false;
 }
 
+void print_row(const Measured& m) {
+  const Row& row = m.row;
+  const bool indices = row.indices > 0;
+  const auto number = [](bool shown, double value) {
+    return shown ? fmt::format("{:.2f}", value) : std::string("-");
+  };
+  const auto count = static_cast<double>(std::max<std::size_t>(1, row.indices));
+  fmt::print("{:<44} {:>9} {:>8} {:>8.2f} {:>7} {:>7}  {:<11} {}\n", row.kernel, row.floats,
+             number(!indices, gigabytes(row) / m.seconds), gigabytes(row) / m.read_seconds,
+             number(!indices, m.ratio), number(indices, m.seconds * 1e9 / count),
+             target_text(row.target),
+             !row.target           ? "-"
+             : met(m, *row.target) ? "yes"
+                                   : "no");
+}
+
 void print_table() {
   fmt::print("\n{:<44} {:>9} {:>8} {:>8} {:>7} {:>7}  {:<11} {}\n", "kernel", "floats", "GB/s",
              "read", "ratio", "ns/idx", "target", "met");
-  for (const Measured& m : results()) {
-    const std::string nanoseconds =
-        m.row.indices == 0
-            ? "-"
-            : fmt::format("{:.2f}", m.seconds * 1e9 / static_cast<double>(m.row.indices));
-    fmt::print("{:<44} {:>9} {:>8.2f} {:>8.2f} {:>7.2f} {:>7}  {:<11} {}\n", m.row.kernel,
-               m.row.floats, gigabytes(m.row) / m.seconds,
-               static_cast<double>(m.row.read.size_bytes()) / 1e9 / m.read_seconds, m.ratio,
-               nanoseconds, target_text(m.row.target),
-               !m.row.target           ? "-"
-               : met(m, *m.row.target) ? "yes"
-                                       : "no");
-  }
+  for (const Measured& m : results()) print_row(m);
   fmt::print(
       "GB/s of float32; ratio to reading the same memory on one core, medians of {} pairs.\n",
       kPairs);

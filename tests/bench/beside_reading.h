@@ -43,7 +43,7 @@ struct Row {
   std::string kernel;
   std::size_t floats;  // of the vector; what a GB is counted of
   std::optional<Target> target;
-  std::span<const float> read;  // what is read in turn with the work
+  std::span<const float> read;  // as many floats, read in turn with the work
   std::function<void()> work;
   std::int64_t instruction_sets = 0;  // Highway's bits, for the work alone; 0: all of them
   std::size_t indices = 0;            // what nanoseconds are counted of
