@@ -81,8 +81,8 @@ void add_quantizers(Keys& keys) {
   using compress::RoundingKind;
   using compress::ScaleNorm;
   keys.push_back(whole({"compress", "bucket"}, FIELD(op.bucket), {0, 1 << 24},
-                       "sign (4096), quantize, ternary, natural-dithering (512): floats that share "
-                       "a scale."));
+                       "sign (4096), ternary (640), quantize and natural-dithering (512): floats "
+                       "that share a scale."));
   keys.push_back(whole({"compress", "bits"}, FIELD(op.bits), {2, 9},
                        "quantize: 2, 4 or 8 a coordinate (4); natural: 8 or 9 (9)."));
   keys.push_back(choice<ScaleNorm>(
@@ -94,31 +94,32 @@ void add_quantizers(Keys& keys) {
       {{"stochastic", RoundingKind::stochastic}, {"nearest", RoundingKind::nearest}},
       "quantize: right on average, or with the smallest error."));
   keys.push_back(real({"compress", "clip"}, FIELD(op.clip), {from(0), upto(1000)},
-                      "ternary: clips at so many standard deviations; 0: not."));
+                      "ternary: cuts coordinates at so many root mean squares; 0: not."));
   keys.push_back(choice<RateCode>(
       {"compress", "code"}, FIELD(op.code),
       {{"uniform", RateCode::uniform}, {"nearest", RateCode::nearest}, {"anq", RateCode::anq}},
       "variable-rate: even levels, right on average or nearest; or levels that "
       "grow with the magnitude."));
-  keys.push_back(real({"compress", "step"}, FIELD(op.step), {from(1e-30), upto(1e30)},
-                      "variable-rate: the distance of two levels; with anq of the smallest."));
-  keys.push_back(real({"compress", "omega"}, FIELD(op.omega), {from(1e-3), upto(16)},
+  keys.push_back(
+      real({"compress", "step"}, FIELD(op.step), {from(1e-30), upto(1e30)},
+           "variable-rate, one-bit: the distance of two levels; with anq of the smallest."));
+  keys.push_back(real({"compress", "omega"}, FIELD(op.omega), {from(0.015625), upto(4)},
                       "variable-rate with anq: the error relative to a large magnitude."));
   keys.push_back(real({"compress", "target_bits"}, FIELD(op.target_bits), {from(0), upto(32)},
                       "variable-rate: bits a coordinate that the step adapts to; 0: it stays."));
 }
 
 void add_others(Keys& keys) {
-  using compress::FactorFormat;
+  using compress::FactorKind;
   keys.push_back(whole({"compress", "rank"}, FIELD(op.rank), {1, 4096},
                        "low-rank: of the factors of each matrix; powergossip has its own."));
-  keys.push_back(choice<FactorFormat>(
-      {"compress", "factors"}, FIELD(op.factors),
-      {{"float32", FactorFormat::float32}, {"bfloat16", FactorFormat::bfloat16}},
-      "low-rank: how the factors go."));
+  keys.push_back(
+      choice<FactorKind>({"compress", "factors"}, FIELD(op.factors),
+                         {{"float32", FactorKind::float32}, {"bfloat16", FactorKind::bfloat16}},
+                         "low-rank: how the factors go."));
   keys.push_back(whole({"compress", "rows"}, FIELD(op.rows), {1, 7},
                        "count-sketch: tables whose median is the estimate; 1, 3, 5 or 7."));
-  keys.push_back(whole({"compress", "width"}, FIELD(op.width), {2, 1 << 28},
+  keys.push_back(whole({"compress", "width"}, FIELD(op.width), {16, 1 << 28},
                        "count-sketch: counters of a table; a power of two."));
   keys.push_back(whole({"compress", "keep"}, FIELD(op.keep), {0, kWholeMax},
                        "count-sketch: how many of the largest estimates are used; 0: all."));
