@@ -69,7 +69,7 @@ class SparseCoder {
   std::size_t index_bytes(std::size_t k, std::size_t d) const;
 
   ValueCoder values_;
-  const std::optional<IndexCode> code_;
+  std::optional<IndexCode> code_;
 };
 
 // y[indices[j]] += scale · values[j]. The indices are below y.size().

@@ -173,14 +173,25 @@ Result<TopSelection> TopSelector::add_and_select(std::span<float> e, Vector g, s
   return by_counting(e, k);
 }
 
-Result<TopSelection> TopSelector::select_at_least(Vector x, std::uint32_t threshold,
-                                                  std::size_t most) {
-  most = std::min(most, x.size());
-  const Attempt attempt{std::max(1u, threshold), most};
-  const Collected kept = collect_at_least(x, attempt.threshold, buffers(attempt.capacity));
+Result<TopSelection> TopSelector::finish_at_least(Vector x, std::size_t most,
+                                                  const Collected& kept) {
   if (kept.count > most) return select(x, most);
   if (kept.largest >= kInfinity) return check_finite(x).error();
   return first(kept.count);
+}
+
+Result<TopSelection> TopSelector::select_at_least(Vector x, std::uint32_t threshold,
+                                                  std::size_t most) {
+  most = std::min(most, x.size());
+  return finish_at_least(x, most, collect_at_least(x, std::max(1u, threshold), buffers(most)));
+}
+
+Result<TopSelection> TopSelector::add_and_select_at_least(std::span<float> e, Vector g,
+                                                          std::uint32_t threshold,
+                                                          std::size_t most) {
+  INVARIANT(e.size() == g.size());
+  most = std::min(most, e.size());
+  return finish_at_least(e, most, add_and_collect(e, g, std::max(1u, threshold), buffers(most)));
 }
 
 }  // namespace starling::compress

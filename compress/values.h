@@ -26,7 +26,8 @@ class ValueCoder {
  public:
   // `nested` for ValueFormat::nested and for nothing else; its encoded_bytes_max never falls with
   // d.
-  explicit ValueCoder(ValueFormat format, std::unique_ptr<Compressor> nested = nullptr);
+  explicit ValueCoder(ValueFormat format = ValueFormat::float32,
+                      std::unique_ptr<Compressor> nested = nullptr);
 
   ValueFormat format() const { return format_; }
 
@@ -56,8 +57,8 @@ class ValueCoder {
   Result<std::vector<float>> decode(std::span<const std::byte> bytes, std::size_t count) const;
 
  private:
-  const ValueFormat format_;
-  const std::unique_ptr<Compressor> nested_;
+  ValueFormat format_;
+  std::unique_ptr<Compressor> nested_;
 };
 
 }  // namespace starling::compress

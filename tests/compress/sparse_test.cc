@@ -7,7 +7,6 @@
 #include <cstring>
 #include <vector>
 
-#include "compress/buckets.h"
 #include "compress/half_floats.h"
 #include "compress/header.h"
 #include "compress/sign.h"
