@@ -4,35 +4,19 @@
 #include <bit>
 #include <cmath>
 
-#include "compress/counter_random.h"
 #include "compress/finite.h"
 #include "compress/kth_magnitude.h"
+#include "compress/sample_runs.h"
 #include "protocol/check.h"
 
 namespace starling::compress {
 namespace {
 
 constexpr std::size_t kSmall = 8192;  // below this no sample pays
-constexpr std::size_t kRun = 16;      // floats of a cache line
 constexpr std::size_t kSpare = 1024;  // entries beyond those expected
 // Of the values behind the start of their buffer: at equal offsets in a page, stores to indices
 // hold up loads of values.
 constexpr std::size_t kOffset = 1040 / sizeof(float);
-
-// Runs of 16 elements, one at a random place of each of √d equal parts. The places are the same for
-// every vector of d floats.
-void take_sample(std::span<const float> x, std::span<const float> g, std::vector<float>& sample) {
-  const std::size_t d = x.size();
-  const auto runs = static_cast<std::size_t>(std::sqrt(static_cast<double>(d)));
-  sample.resize(runs * kRun);
-  for (std::size_t j = 0; j < runs; ++j) {
-    const std::size_t begin = j * d / runs, places = (j + 1) * d / runs - begin - kRun + 1;
-    const std::uint64_t hash = mix32(static_cast<std::uint32_t>(j) + 1);
-    const std::size_t at = begin + static_cast<std::size_t>(hash * places >> 32);
-    float* to = sample.data() + j * kRun;
-    for (std::size_t i = 0; i < kRun; ++i) to[i] = g.empty() ? x[at + i] : x[at + i] + g[at + i];
-  }
-}
 
 // Drops the last `surplus` of the n entries that equal the threshold. Returns how many are left.
 std::size_t drop_ties(Slots slots, std::size_t n, std::size_t surplus, std::uint32_t threshold) {
@@ -49,6 +33,20 @@ std::size_t drop_ties(Slots slots, std::size_t n, std::size_t surplus, std::uint
 
 }  // namespace
 
+std::uint32_t ThresholdGuess::bits() const {
+  const float trend = before_ > 0 ? std::clamp(last_ / before_, 0.5f, 2.0f) : 1.0f;
+  return std::max(1u, magnitude((1 - gap_) * trend * last_));
+}
+
+void ThresholdGuess::reached(std::size_t count, std::size_t k) {
+  if (count > k + k / 4) gap_ = std::max(0.005f, 0.875f * gap_);
+}
+
+void ThresholdGuess::exact(std::uint32_t threshold) {
+  before_ = last_;
+  last_ = std::bit_cast<float>(threshold);
+}
+
 Slots TopSelector::buffers(std::size_t capacity) {
   const std::size_t needed = capacity + Slots::kSlack;
   if (allocated_ < needed) {
@@ -64,12 +62,20 @@ TopSelection TopSelector::first(std::size_t count) const {
 }
 
 TopSelector::Attempt TopSelector::guessed(std::size_t d, std::size_t k) const {
-  const std::uint32_t lower = magnitude(0.97f * std::bit_cast<float>(last_));
-  return {std::max(1u, lower), std::min(d, 2 * k + kSpare)};
+  return {guess_.bits(), std::min(d, 3 * k + kSpare)};
+}
+
+std::optional<Result<TopSelection>> TopSelector::finish_guessed(Vector x, std::size_t k,
+                                                                const Attempt& attempt,
+                                                                const Collected& kept) {
+  if (kept.count < k) guess_.too_high();
+  guess_.reached(kept.count, k);
+  return finish(x, k, attempt, kept);
 }
 
 TopSelector::Attempt TopSelector::sampled(Vector x, Vector g, std::size_t k) {
-  take_sample(x, g, sample_);
+  const auto runs = static_cast<std::size_t>(std::sqrt(static_cast<double>(x.size())));
+  sample_runs(x, g, runs, sample_);
   const auto d = static_cast<double>(x.size()), m = static_cast<double>(sample_.size());
   const double expected = m * static_cast<double>(k) / d;
   // Four standard deviations: elements of a run are alike in a real tensor.
@@ -90,6 +96,7 @@ std::optional<Result<TopSelection>> TopSelector::finish(Vector x, std::size_t k,
   if (k == 0) return TopSelection{};
   const Slots buffer = buffers(attempt.capacity);
   last_ = exact_threshold(kept.count, k, {attempt.threshold, kept.largest});
+  guess_.exact(last_);
   const std::size_t n = keep_at_least(buffer, kept.count, last_);
   return first(n > k ? drop_ties(buffer, n, n - k, last_) : n);
 }
@@ -114,6 +121,7 @@ Result<TopSelection> TopSelector::by_counting(Vector x, std::size_t k) {
   k = std::min(k, x.size() - static_cast<std::size_t>(zeros));
   if (k == 0) return TopSelection{};
   const std::uint32_t t = last_ = kth_magnitude(x, k, {}, rest_);
+  guess_.exact(t);
   const auto above = std::ranges::count_if(x, [t](float v) { return magnitude(v) > t; });
   std::size_t ties = k - static_cast<std::size_t>(above);
   const Slots to = buffers(k);
@@ -138,10 +146,10 @@ Result<TopSelection> TopSelector::select_sampled(Vector x, std::size_t k) {
 Result<TopSelection> TopSelector::select(Vector x, std::size_t k) {
   k = std::min(k, x.size());
   if (k == 0 || x.size() < kSmall) return by_counting(x, k);
-  if (last_ != 0) {
+  if (guess_.any()) {
     const Attempt attempt = guessed(x.size(), k);
     const Collected kept = collect_at_least(x, attempt.threshold, buffers(attempt.capacity));
-    if (auto done = finish(x, k, attempt, kept)) return *done;
+    if (auto done = finish_guessed(x, k, attempt, kept)) return *done;
   }
   return select_sampled(x, k);
 }
@@ -153,11 +161,16 @@ Result<TopSelection> TopSelector::add_and_select(std::span<float> e, Vector g, s
     for (std::size_t i = 0; i < e.size(); ++i) e[i] += g[i];
     return by_counting(e, k);
   }
-  const bool warm = last_ != 0;
-  const Attempt attempt = warm ? guessed(e.size(), k) : sampled(e, g, k);
+  if (guess_.any()) {
+    const Attempt attempt = guessed(e.size(), k);
+    const Collected kept = add_and_collect(e, g, attempt.threshold, buffers(attempt.capacity));
+    if (auto done = finish_guessed(e, k, attempt, kept)) return *done;
+    return select_sampled(e, k);
+  }
+  const Attempt attempt = sampled(e, g, k);
   const Collected kept = add_and_collect(e, g, attempt.threshold, buffers(attempt.capacity));
   if (auto done = finish(e, k, attempt, kept)) return *done;
-  return warm ? select_sampled(e, k) : by_counting(e, k);
+  return by_counting(e, k);
 }
 
 Result<TopSelection> TopSelector::finish_at_least(Vector x, std::size_t most,

@@ -1,6 +1,7 @@
 // The k largest coordinates of a vector, exactly, in about one sweep over it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -20,7 +21,21 @@ struct TopSelection {
   std::span<const float> values;
 };
 
-// Keeps its buffers, and the last threshold as a guess for the next call: both decide how fast a
+// What the next threshold is likely to be a little above: the last one, moved as it moved before,
+// less a gap that widens when that was too high and narrows when much more than k reached it.
+class ThresholdGuess {
+ public:
+  bool any() const { return last_ > 0; }
+  std::uint32_t bits() const;  // at least 1
+  void too_high() { gap_ = std::min(0.25f, 4 * gap_); }
+  void reached(std::size_t count, std::size_t k);
+  void exact(std::uint32_t threshold);  // what it turned out to be
+
+ private:
+  float last_ = 0, before_ = 0, gap_ = 0.03f;
+};
+
+// Keeps its buffers, and a guess of the next call's threshold: both decide how fast a
 // call is and never what it returns. Without a guess that holds, a sample gives a threshold that a
 // little more than k elements reach; one sweep collects those, and the k-th largest of them is
 // found by counting. Where the sample missed, counting over all of x does not.
@@ -52,6 +67,8 @@ class TopSelector {
   using Vector = std::span<const float>;
 
   Attempt guessed(std::size_t d, std::size_t k) const;
+  std::optional<Result<TopSelection>> finish_guessed(Vector x, std::size_t k,
+                                                     const Attempt& attempt, const Collected& kept);
   Attempt sampled(Vector x, Vector g, std::size_t k);
   Result<TopSelection> select_sampled(Vector x, std::size_t k);
   std::optional<Result<TopSelection>> finish(Vector x, std::size_t k, const Attempt& attempt,
@@ -67,6 +84,7 @@ class TopSelector {
   std::size_t allocated_ = 0;
   std::vector<float> sample_, low_;
   std::vector<std::uint32_t> rest_;
+  ThresholdGuess guess_;
   std::uint32_t last_ = 0;
 };
 
