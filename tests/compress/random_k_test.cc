@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "compress/sign.h"
+#include "promise.h"
 #include "properties.h"
 
 using namespace starling;
@@ -210,6 +211,12 @@ TEST_CASE("random-k: contracts of other values") {
   const Contract rounded = contract(Form::unbiased, ValueFormat::bfloat16);
   CHECK(rounded.guarantee == bounded);
   CHECK(rounded.constant == doctest::Approx(std::pow(3 + 0x1p-8 * std::sqrt(10), 2)));
+  // (1 + ω₁)(1 + ω₂) - 1 with natural compression's 1/8.
+  const auto natural = [] {
+    return ValueCoder(ValueFormat::nested, std::make_unique<Promise>(Contract{unbiased, 0.125}));
+  };
+  CHECK(RandomK(0.1, Form::unbiased, natural()).contract(1000) == Contract{unbiased, 10.25});
+  CHECK(RandomK(0.1, Form::contractive, natural()).contract(1000) == Contract{contractive, 0.0875});
   CHECK(RandomK(0.1).contract(0) == Contract{contractive, 1});
   CHECK(RandomK(0.1, Form::unbiased).contract(0) == Contract{unbiased, 0});
   CHECK(RandomK(1, Form::unbiased).contract(1000) == Contract{unbiased, 0});
