@@ -4,35 +4,19 @@
 #include <bit>
 #include <cmath>
 
-#include "compress/counter_random.h"
 #include "compress/finite.h"
 #include "compress/kth_magnitude.h"
+#include "compress/sample_runs.h"
 #include "protocol/check.h"
 
 namespace starling::compress {
 namespace {
 
 constexpr std::size_t kSmall = 8192;  // below this no sample pays
-constexpr std::size_t kRun = 16;      // floats of a cache line
 constexpr std::size_t kSpare = 1024;  // entries beyond those expected
 // Of the values behind the start of their buffer: at equal offsets in a page, stores to indices
 // hold up loads of values.
 constexpr std::size_t kOffset = 1040 / sizeof(float);
-
-// Runs of 16 elements, one at a random place of each of √d equal parts. The places are the same for
-// every vector of d floats.
-void take_sample(std::span<const float> x, std::span<const float> g, std::vector<float>& sample) {
-  const std::size_t d = x.size();
-  const auto runs = static_cast<std::size_t>(std::sqrt(static_cast<double>(d)));
-  sample.resize(runs * kRun);
-  for (std::size_t j = 0; j < runs; ++j) {
-    const std::size_t begin = j * d / runs, places = (j + 1) * d / runs - begin - kRun + 1;
-    const std::uint64_t hash = mix32(static_cast<std::uint32_t>(j) + 1);
-    const std::size_t at = begin + static_cast<std::size_t>(hash * places >> 32);
-    float* to = sample.data() + j * kRun;
-    for (std::size_t i = 0; i < kRun; ++i) to[i] = g.empty() ? x[at + i] : x[at + i] + g[at + i];
-  }
-}
 
 // Drops the last `surplus` of the n entries that equal the threshold. Returns how many are left.
 std::size_t drop_ties(Slots slots, std::size_t n, std::size_t surplus, std::uint32_t threshold) {
@@ -90,7 +74,8 @@ std::optional<Result<TopSelection>> TopSelector::finish_guessed(Vector x, std::s
 }
 
 TopSelector::Attempt TopSelector::sampled(Vector x, Vector g, std::size_t k) {
-  take_sample(x, g, sample_);
+  const auto runs = static_cast<std::size_t>(std::sqrt(static_cast<double>(x.size())));
+  sample_runs(x, g, runs, sample_);
   const auto d = static_cast<double>(x.size()), m = static_cast<double>(sample_.size());
   const double expected = m * static_cast<double>(k) / d;
   // Four standard deviations: elements of a run are alike in a real tensor.
@@ -188,14 +173,25 @@ Result<TopSelection> TopSelector::add_and_select(std::span<float> e, Vector g, s
   return by_counting(e, k);
 }
 
-Result<TopSelection> TopSelector::select_at_least(Vector x, std::uint32_t threshold,
-                                                  std::size_t most) {
-  most = std::min(most, x.size());
-  const Attempt attempt{std::max(1u, threshold), most};
-  const Collected kept = collect_at_least(x, attempt.threshold, buffers(attempt.capacity));
+Result<TopSelection> TopSelector::finish_at_least(Vector x, std::size_t most,
+                                                  const Collected& kept) {
   if (kept.count > most) return select(x, most);
   if (kept.largest >= kInfinity) return check_finite(x).error();
   return first(kept.count);
+}
+
+Result<TopSelection> TopSelector::select_at_least(Vector x, std::uint32_t threshold,
+                                                  std::size_t most) {
+  most = std::min(most, x.size());
+  return finish_at_least(x, most, collect_at_least(x, std::max(1u, threshold), buffers(most)));
+}
+
+Result<TopSelection> TopSelector::add_and_select_at_least(std::span<float> e, Vector g,
+                                                          std::uint32_t threshold,
+                                                          std::size_t most) {
+  INVARIANT(e.size() == g.size());
+  most = std::min(most, e.size());
+  return finish_at_least(e, most, add_and_collect(e, g, std::max(1u, threshold), buffers(most)));
 }
 
 }  // namespace starling::compress

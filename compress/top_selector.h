@@ -52,6 +52,10 @@ class TopSelector {
   Result<TopSelection> select_at_least(std::span<const float> x, std::uint32_t threshold,
                                        std::size_t most);
 
+  // e += g, and the same of the new e.
+  Result<TopSelection> add_and_select_at_least(std::span<float> e, std::span<const float> g,
+                                               std::uint32_t threshold, std::size_t most);
+
   // The smallest magnitude that select kept last, 0 before the first call.
   std::uint32_t last_threshold() const { return last_; }
 
@@ -70,6 +74,7 @@ class TopSelector {
   std::optional<Result<TopSelection>> finish(Vector x, std::size_t k, const Attempt& attempt,
                                              const Collected& kept);
   std::uint32_t exact_threshold(std::size_t count, std::size_t k, MagnitudeRange range);
+  Result<TopSelection> finish_at_least(Vector x, std::size_t most, const Collected& kept);
   Result<TopSelection> by_counting(Vector x, std::size_t k);
   TopSelection first(std::size_t count) const;
   Slots buffers(std::size_t capacity);
