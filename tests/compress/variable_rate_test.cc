@@ -2,11 +2,16 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
 #include "compress/counter_random.h"
+#include "compress/kernels/quantize_uniform.h"
+#include "guarded.h"
 #include "properties.h"
+#include "targets.h"
 
 using namespace starling;
 using namespace starling::compress;
@@ -46,6 +51,25 @@ double largest_error(std::span<const float> x, std::span<const float> y) {
 }
 
 }  // namespace
+
+TEST_CASE("uniform quantisation: every instruction set computes the bits of the plain loop") {
+  for_each_target([] {
+    for (const std::size_t size : {0, 1, 15, 16, 17, 31, 32, 33, 64, 100, 4096}) {
+      for (const std::size_t shift : {0, 1, 3}) {
+        GuardedFloats x = guarded_normals(size, shift, 1);
+        // Beyond the codes, at their end, and a tie.
+        if (size > 8) std::ranges::copy(std::array{3e38f, -2e6f, 524288.0f, 0.75f}, &x.span()[2]);
+        for (const bool stochastic : {false, true}) {
+          const UniformStep step{0.5, stochastic, 77};
+          std::vector<std::int32_t> codes(size), expected(size);
+          quantize_uniform(x.span(), 4096, step, codes.data());
+          ref::quantize_uniform(x.span(), 4096, step, expected.data());
+          CHECK(codes == expected);
+        }
+      }
+    }
+  });
+}
 
 TEST_CASE("variable rate: the properties of every operator") {
   // Around blocks of 256 and chunks of 4096.
