@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "compress/assembly.h"
 #include "compress/compressor.h"
 
 namespace starling::compress {
@@ -199,13 +200,29 @@ std::vector<Kind> part_kinds(std::string_view key) {
 
 std::optional<OptionProblem> problem_in(const OperatorOptions& o, const std::string& path);
 
+// The operators of induced must be of the classes that its theorem is about, at every size.
+std::optional<OptionProblem> wrong_class(const OperatorOptions& part, std::string_view key,
+                                         const std::string& path) {
+  const Guarantee right = key == "biased" ? Guarantee::contractive : Guarantee::unbiased;
+  const std::unique_ptr<Compressor> made = make_operator(part, Tensor{}, 0);
+  for (const std::size_t d : {std::size_t{1}, std::size_t{100}, std::size_t{10'000'000}}) {
+    const Contract contract = made->contract(d);
+    if (contract.guarantee == right && (key != "biased" || contract.constant > 0)) continue;
+    return OptionProblem{fmt::format("{}{}", path, key),
+                         fmt::format("{} for {} floats", describe(contract), d),
+                         key == "biased" ? "a contractive operator" : "an unbiased operator"};
+  }
+  return std::nullopt;
+}
+
 std::optional<OptionProblem> problem_of_part(const OperatorOptions& outer, std::string_view key,
                                              const std::string& path) {
   const auto& part = *part_of(outer, key);
   if (part.empty() && key == "values") return std::nullopt;
   const std::vector<Kind> kinds = part_kinds(key);
   if (part.size() == 1 && std::find(kinds.begin(), kinds.end(), part.front().kind) != kinds.end()) {
-    return problem_in(part.front(), fmt::format("{}{}.", path, key));
+    if (auto problem = problem_in(part.front(), fmt::format("{}{}.", path, key))) return problem;
+    return key == "values" ? std::nullopt : wrong_class(part.front(), key, path);
   }
   Names names;
   for (const Kind kind : kinds) names.push_back(name_of(kind));

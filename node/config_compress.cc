@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "gossip/algorithms.h"
 #include "node/config_types.h"
 
 namespace starling::node {
@@ -165,35 +166,32 @@ Result<void> check_taken(const Draft& draft, const OperatorOptions& options,
   return {};
 }
 
-// What an algorithm is made for; auto becomes the first that it takes.
-enum class Takes { anything, identity, low_rank };
-
-Takes takes(AlgorithmKind algorithm) {
-  switch (algorithm) {
-    case AlgorithmKind::none: return Takes::anything;
-    case AlgorithmKind::d_psgd: return Takes::identity;
-    case AlgorithmKind::powergossip: return Takes::low_rank;
-  }
-  return Takes::anything;
+// What auto stands for. An algorithm with factors of its own has no other operator; one that sends
+// raw values, or is told none, none but identity.
+OperatorKind usual(AlgorithmKind algorithm) {
+  return gossip::traits_of(algorithm).coding == gossip::Coding::own ? OperatorKind::low_rank
+                                                                    : OperatorKind::identity;
 }
 
-OperatorKind usual(Takes takes) {
-  return takes == Takes::low_rank ? OperatorKind::low_rank : OperatorKind::identity;
+// Whether any operator may be named; its contract is checked when the model is known (run.h).
+bool takes_any(AlgorithmKind algorithm) {
+  const gossip::Coding coding = gossip::traits_of(algorithm).coding;
+  return algorithm == AlgorithmKind::none ||
+         (coding != gossip::Coding::raw && coding != gossip::Coding::own);
 }
 
 Result<void> check_operator(const Draft& draft, AlgorithmKind algorithm, const char* named_in) {
   const OperatorKind kind = draft.config.compress.kind;
-  const Takes asked = takes(algorithm);
-  if (kind == OperatorKind::automatic || asked == Takes::anything) return {};
+  if (kind == OperatorKind::automatic || takes_any(algorithm)) return {};
   const char* name = gossip::name_of(algorithm);
-  if (kind != usual(asked)) {
+  if (kind != usual(algorithm)) {
     return config_error(fmt::format(
         "{}: [compress] operator: found \"{}\", but {} (in {}) takes \"{}\"; set that, or \"auto\"",
         draft.where("compress", "operator"), compress::name_of(kind), name, named_in,
-        compress::name_of(usual(asked))));
+        compress::name_of(usual(algorithm))));
   }
   for (const char* key : {"rank", "factors"}) {
-    if (asked != Takes::low_rank || !draft.given(fmt::format("compress.{}", key))) continue;
+    if (kind != OperatorKind::low_rank || !draft.given(fmt::format("compress.{}", key))) continue;
     return config_error(
         fmt::format("{}: [compress] {}: found a key that {} (in {}) does not read; its rank is "
                     "[gossip] rank",
@@ -241,9 +239,9 @@ Result<void> check_compress(const Draft& draft) {
 
 compress::OperatorOptions operator_of(const Config& config) {
   OperatorOptions options = config.compress;
-  const Takes asked = takes(config.gossip.algorithm);
-  if (options.kind == OperatorKind::automatic) options.kind = usual(asked);
-  if (asked == Takes::low_rank) options.rank = config.gossip.rank;
+  const AlgorithmKind algorithm = config.gossip.algorithm;
+  if (options.kind == OperatorKind::automatic) options.kind = usual(algorithm);
+  if (usual(algorithm) == OperatorKind::low_rank) options.rank = config.gossip.rank;
   return options;
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "compress/assembly.h"
+#include "gossip/algorithms.h"
 #include "gossip/assembly.h"
 #include "node/digest.h"
 
@@ -41,18 +42,52 @@ TensorLayout layout_of(const Run& run) {
   return train::make_trainer(run.problem, node_id(0))->layout();
 }
 
+Result<std::unique_ptr<compress::Compressor>> compressor_of(const Config& config,
+                                                            const TensorLayout& layout) {
+  return compress::make_compressor(operator_of(config), layout, config.run.seed);
+}
+
+// Whether an algorithm with this coding may use an operator with this contract. An unbiased one
+// contracts when it is scaled by 1/(1 + omega), which the step sizes of the algorithms stand for.
+bool may_use(gossip::Coding coding, const compress::Contract& contract) {
+  const bool unbiased = contract.guarantee == compress::Guarantee::unbiased;
+  const bool contractive = contract.guarantee == compress::Guarantee::contractive;
+  switch (coding) {
+    case gossip::Coding::contractive: return unbiased || contractive;
+    case gossip::Coding::unbiased: return unbiased || (contractive && contract.constant == 1);
+    default: return true;
+  }
+}
+
 // powergossip has its factors in place of messages of an operator.
 bool sends_factors(const Config& config) {
-  return config.gossip.algorithm == gossip::AlgorithmKind::powergossip;
+  return gossip::traits_of(config.gossip.algorithm).coding == gossip::Coding::own;
+}
+
+// Whether messages of the operator of [compress] are sent.
+bool takes_operator(const Config& config) {
+  const gossip::Coding coding = gossip::traits_of(config.gossip.algorithm).coding;
+  return coding != gossip::Coding::own && coding != gossip::Coding::raw;
 }
 
 Result<void> check_operator(const Run& run) {
-  if (sends_factors(run.config)) return {};
-  const auto made =
-      compress::make_compressor(operator_of(run.config), layout_of(run), run.config.run.seed);
-  if (made) return {};
-  return Error{made.error().code,
-               fmt::format("{}: [compress] {}", run.config.file.string(), made.error().message)};
+  const Config& config = run.config;
+  if (sends_factors(config)) return {};
+  const TensorLayout layout = layout_of(run);
+  const auto made = compressor_of(config, layout);
+  if (!made) {
+    return Error{made.error().code,
+                 fmt::format("{}: [compress] {}", config.file.string(), made.error().message)};
+  }
+  const compress::Contract contract = (*made)->contract(layout.size());
+  const gossip::AlgorithmTraits& traits = gossip::traits_of(config.gossip.algorithm);
+  if (may_use(traits.coding, contract)) return {};
+  return Error{
+      ErrorCode::config,
+      fmt::format(
+          "{}: [compress] operator {}: found {}, but {} takes one that is {}", config.file.string(),
+          compress::describe(operator_of(config)), compress::describe(contract), traits.name,
+          traits.coding == gossip::Coding::unbiased ? "unbiased" : "contractive or unbiased")};
 }
 
 }  // namespace
@@ -76,11 +111,17 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self) {
   std::unique_ptr<train::Trainer> trainer = train::make_trainer(run.problem, self);
   std::vector<float> start(trainer->layout().size());
   trainer->initialize(start);
+  // load_run has made it once.
+  std::unique_ptr<compress::Compressor> compressor;
+  if (takes_operator(run.config)) {
+    compressor = compressor_of(run.config, trainer->layout()).value();
+  }
   auto algorithm = gossip::make_algorithm(run.config.gossip, {.topology = run.topology,
                                                               .layout = trainer->layout(),
                                                               .start = start,
                                                               .self = self,
-                                                              .seed = run.config.run.seed});
+                                                              .seed = run.config.run.seed,
+                                                              .compressor = std::move(compressor)});
   CoreOptions options{.rounds = run.config.run.rounds,
                       .evaluate_every = run.config.run.evaluate_every,
                       .partners = gossip::partners(run.config.gossip, run.topology, self)};
