@@ -6,10 +6,9 @@
 #include <algorithm>
 
 #include "compress/counter_random.h"
-#include "compress/identity.h"
-#include "compress/low_rank.h"
-#include "compress/sign.h"
+#include "compress/sparse.h"
 #include "compress/tensors.h"
+#include "compress/top_k.h"
 #include "compress/whole_model.h"
 
 namespace starling::compress {
@@ -28,12 +27,30 @@ bool per_tensor(const OperatorOptions& options) {
   return can && options.scope == Scope::tensor;
 }
 
+// Top-K's k over all tensors, shared out, as ratios.
+std::vector<double> ratios_of(const OperatorOptions& options, const TensorLayout& layout) {
+  std::vector<std::size_t> sizes;
+  for (const Tensor& t : layout.tensors()) sizes.push_back(t.size());
+  const auto kept = split_k(entries_of(options.ratio, layout.size()), sizes);
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    ratios.push_back(static_cast<double>(std::max<std::size_t>(1, kept[i])) /
+                     static_cast<double>(std::max<std::size_t>(1, sizes[i])));
+  }
+  return ratios;
+}
+
 std::unique_ptr<Tensors> make_tensors(const OperatorOptions& options, const TensorLayout& layout,
                                       std::uint64_t seed) {
-  return std::make_unique<Tensors>(layout, [&](const Tensor& t, std::size_t number) {
-    const bool fits = options.kind != Kind::low_rank || t.is_matrix();
-    return fits ? make_operator(options, t, subkey(seed, number)) : nullptr;
-  });
+  const bool shared = options.kind == Kind::top_k;
+  const std::vector<double> ratios = shared ? ratios_of(options, layout) : std::vector<double>();
+  return std::make_unique<Tensors>(
+      layout, [&](const Tensor& t, std::size_t number) -> std::unique_ptr<Compressor> {
+        if (options.kind == Kind::low_rank && !t.is_matrix()) return nullptr;
+        OperatorOptions of_tensor = options;
+        if (shared) of_tensor.ratio = ratios[number];
+        return make_operator(of_tensor, t, subkey(seed, number));
+      });
 }
 
 std::unique_ptr<Compressor> make_any(const OperatorOptions& options, const TensorLayout& layout,
@@ -64,22 +81,6 @@ bool only_bounded_by_raw(Kind kind) {
 }
 
 }  // namespace
-
-std::unique_ptr<Compressor> make_operator(const OperatorOptions& options, const Tensor& tensor,
-                                          std::uint64_t seed) {
-  switch (options.kind) {
-    case Kind::identity: return std::make_unique<Identity>();
-    case Kind::sign: {
-      const bool l2 = options.norm.value_or(default_norm(options.kind)) == ScaleNorm::l2;
-      return std::make_unique<Sign>(l2 ? Norm::l2 : Norm::l1,
-                                    options.bucket.value_or(default_bucket(options.kind)));
-    }
-    case Kind::low_rank:
-      return std::make_unique<LowRank>(MatrixShape{tensor.rows(), tensor.columns()}, options.rank,
-                                       seed);
-    default: return nullptr;
-  }
-}
 
 Result<std::unique_ptr<Compressor>> make_compressor(const OperatorOptions& options,
                                                     const TensorLayout& layout,

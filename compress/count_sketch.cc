@@ -91,7 +91,7 @@ const Lanes& median(std::array<Lanes, kRowsMax>& rows, std::size_t count) {
 template <class Give>
 void estimate(const std::byte* table, const CountSketchOptions& options, std::size_t d,
               Give&& give) {
-  const Hash hash(options.seed, options.width);
+  const Hash hash(options.seed.value(), options.width);
   std::array<Lanes, kRowsMax> rows;
   for (const Bucket& block : Buckets(d, kBlock)) {
     for (std::size_t row = 0; row < options.rows; ++row) {
@@ -144,10 +144,11 @@ std::size_t CountSketch::encoded_bytes_max(std::size_t /*d*/) const {
   return kHeaderBytes + cells() * sizeof(float);
 }
 
-Result<std::size_t> CountSketch::encode(std::span<const float> x, std::uint64_t /*key*/,
+Result<std::size_t> CountSketch::encode(std::span<const float> x, std::uint64_t key,
                                         std::span<std::byte> out) {
   if (Result<void> finite = check_finite(x); !finite) return finite.error();
-  const Hash hash(options_.seed, options_.width);
+  const std::uint64_t seed = options_.seed.value_or(key);
+  const Hash hash(seed, options_.width);
   std::vector<float> table(cells(), 0.0f);
   sketch(x, hash, options_.rows, std::span(table));
   if (first_non_finite(table)) {
@@ -160,7 +161,7 @@ Result<std::size_t> CountSketch::encode(std::span<const float> x, std::uint64_t 
                                   .d = x.size(),
                                   .count = static_cast<std::uint32_t>(options_.keep),
                                   .bucket = static_cast<std::uint32_t>(options_.width),
-                                  .seed = options_.seed},
+                                  .seed = seed},
                                  out);
   std::memcpy(body.data(), table.data(), table.size() * sizeof(float));
   return encoded_bytes_max(x.size());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "compress/compressor.h"
 
@@ -10,8 +11,10 @@ namespace starling::compress {
 struct CountSketchOptions {
   std::size_t rows = 3;      // R: 1, 3, 5 or 7
   std::size_t width = 4096;  // W: a power of two, 16 .. 2^28
-  std::uint64_t seed = 0;    // of the hash functions; the same wherever sketches are merged
-  std::size_t keep = 0;      // k: only the k largest estimates are decoded; 0 is all
+  // Of the hash functions; the same wherever sketches are merged. Unset: the key of each message,
+  // so that errors average out over rounds.
+  std::optional<std::uint64_t> seed = 0;
+  std::size_t keep = 0;  // k: only the k largest estimates are decoded; 0 is all
 };
 
 // Count-Sketch (Charikar, Chen, Farach-Colton 2002, §3): each row r adds ±x_i to one of its W

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <cstdint>
 #include <cstring>
+
+#include "compress/kernels/select.h"
 
 namespace starling::compress {
 namespace {
@@ -33,9 +35,21 @@ std::optional<std::size_t> first_non_finite(const std::byte* x, std::size_t size
   return std::nullopt;
 }
 
+// For a sweep that keeps nothing and stops at the first float that is not finite.
+class Room {
+ public:
+  Slots slots() { return {indices_, values_}; }
+
+ private:
+  std::array<std::uint32_t, Slots::kSlack> indices_;
+  std::array<float, Slots::kSlack> values_;
+};
+
 }  // namespace
 
 std::optional<std::size_t> first_non_finite(std::span<const float> x) {
+  Room room;
+  if (collect_at_least(x, kInfinity, room.slots()).count == 0) return std::nullopt;
   return first_non_finite(std::as_bytes(x).data(), x.size());
 }
 
@@ -48,18 +62,9 @@ Result<void> check_finite(std::span<const float> x) {
 
 Result<void> add_finite(std::span<float> e, std::span<const float> g) {
   INVARIANT(e.size() == g.size());
-  constexpr std::size_t kBlock = 4096;
-  bool finite = true;
-  for (std::size_t begin = 0; begin < e.size(); begin += kBlock) {
-    const std::size_t end = std::min(begin + kBlock, e.size());
-    std::uint32_t found = 0;
-    for (std::size_t i = begin; i < end; ++i) {
-      e[i] += g[i];
-      found |= (std::bit_cast<std::uint32_t>(e[i]) & kExponent) == kExponent;
-    }
-    finite = finite && found == 0;
-  }
-  return finite ? Result<void>() : check_finite(e);
+  Room room;
+  if (add_and_collect(e, g, kInfinity, room.slots()).count == 0) return {};
+  return check_finite(e);
 }
 
 Result<void> check_raw_floats(std::span<const std::byte> bytes, std::size_t count) {

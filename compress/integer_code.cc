@@ -2,27 +2,17 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 
 #include "compress/buckets.h"
-#include "compress/header.h"
+#include "compress/integer_code_format.h"
+#include "protocol/check.h"
 
 namespace starling::compress {
 namespace {
 
-constexpr unsigned kModeBits = 2, kParameterBits = 5, kGapBits = 4;
-constexpr unsigned kRiceMode = 0, kRunsMode = 1, kZerosMode = 2;
-constexpr unsigned kParameterMax = 20, kGapMax = 12, kRawBlock = 31;
-constexpr std::uint32_t kEscape = 24;  // zeros
-constexpr unsigned kFloatBits = 32;
-constexpr std::size_t kRunsFields = 2 * kGapBits + kParameterBits;
-
 std::uint32_t zigzag(std::int32_t code) {
   const auto bits = static_cast<std::uint32_t>(code);
   return (bits << 1) ^ (0U - (bits >> 31));
-}
-std::int32_t unzigzag(std::uint32_t z) {
-  return static_cast<std::int32_t>((z >> 1) ^ (0U - (z & 1)));
 }
 // 2^31 for kRawCode.
 std::uint32_t magnitude(std::int32_t code) {
@@ -100,99 +90,6 @@ bool put_value(std::uint32_t z, unsigned b, float x, BitWriter& bits) {
 void put_gap(std::uint32_t gap, unsigned b, BitWriter& bits) {
   bits.put_unary(gap >> b);
   bits.put(gap & ((1U << b) - 1), b);
-}
-
-Result<float> get_float(BitReader& bits) {
-  const auto value = std::bit_cast<float>(static_cast<std::uint32_t>(bits.get(kFloatBits)));
-  if (!std::isfinite(value)) return refused("escaped float", value, "a finite number");
-  return value;
-}
-
-// A value, or kEscape zeros: then `raw` is read.
-Result<bool> get_value(BitReader& bits, unsigned b, std::uint32_t& z, float& raw) {
-  const std::uint64_t quotient = bits.get_unary(kEscape);
-  if (quotient < kEscape) {
-    z = static_cast<std::uint32_t>(quotient << b | bits.get(b));
-    return false;
-  }
-  if (quotient > kEscape) return refused("zeros of a code", "more", kEscape);
-  const Result<float> value = get_float(bits);
-  if (!value) return value.error();
-  raw = *value;
-  return true;
-}
-
-Result<void> check_code(std::int64_t found, std::int32_t most) {
-  if (found <= most) return {};
-  return refused("magnitude of a code", found, fmt::format("at most {}", most));
-}
-
-Result<void> get_block(BitReader& bits, std::int32_t code_max, std::span<std::int32_t> codes,
-                       std::span<float> raw) {
-  const auto b = static_cast<unsigned>(bits.get(kParameterBits));
-  if (b != kRawBlock && b > kParameterMax) {
-    return refused("parameter of a block", b, fmt::format("at most {}, or 31", kParameterMax));
-  }
-  for (std::size_t i = 0; i < codes.size(); ++i) {
-    if (b == kRawBlock) {
-      const Result<float> value = get_float(bits);
-      if (!value) return value.error();
-      codes[i] = kRawCode;
-      raw[i] = *value;
-      continue;
-    }
-    std::uint32_t z = 0;
-    const Result<bool> escaped = get_value(bits, b, z, raw[i]);
-    if (!escaped) return escaped.error();
-    codes[i] = *escaped ? kRawCode : unzigzag(z);
-    if (*escaped) continue;
-    if (auto checked = check_code(magnitude(codes[i]), code_max); !checked) return checked;
-  }
-  return {};
-}
-
-// Calls entry(i) for each entry of a list of runs over [0, size).
-template <class Entry>
-Result<void> get_runs(BitReader& bits, unsigned g, std::size_t size, Entry&& entry) {
-  for (std::size_t at = 0; at < size; ++at) {
-    const std::size_t left = size - at;
-    const std::uint64_t gap = bits.get_unary(left >> g) << g | bits.get(g);
-    if (gap > left) return refused("run", gap, fmt::format("at most {}", left));
-    at += gap;
-    if (at == size) break;
-    if (auto done = entry(at); !done) return done;
-  }
-  return {};
-}
-
-Result<void> get_runs_chunk(BitReader& bits, std::int32_t code_max, std::span<std::int32_t> codes,
-                            std::span<float> raw) {
-  const auto g = static_cast<unsigned>(bits.get(kGapBits));
-  const auto h = static_cast<unsigned>(bits.get(kGapBits));
-  const auto k = static_cast<unsigned>(bits.get(kParameterBits));
-  if (g > kGapMax || h > kGapMax || k > kParameterMax) {
-    return refused("parameters of runs", fmt::format("{}, {}, {}", g, h, k),
-                   fmt::format("at most {0}, {0}, {1}", kGapMax, kParameterMax));
-  }
-  std::fill(codes.begin(), codes.end(), 0);
-  std::vector<std::uint32_t> entries;
-  const auto nonzero = [&](std::size_t at) -> Result<void> {
-    entries.push_back(static_cast<std::uint32_t>(at));
-    codes[at] = bits.get(1) != 0 ? -1 : 1;
-    return {};
-  };
-  if (auto done = get_runs(bits, g, codes.size(), nonzero); !done) return done;
-  const auto above_one = [&](std::size_t at) -> Result<void> {
-    std::int32_t& code = codes[entries[at]];
-    std::uint32_t excess = 0;
-    const Result<bool> escaped = get_value(bits, k, excess, raw[entries[at]]);
-    if (!escaped) return escaped.error();
-    if (*escaped) return code = kRawCode, Result<void>{};
-    if (auto checked = check_code(std::int64_t{excess} + 2, code_max); !checked) return checked;
-    code *= static_cast<std::int32_t>(excess + 2);
-    return {};
-  };
-  return get_runs(bits, h, entries.size(), above_one);
 }
 
 }  // namespace
@@ -301,25 +198,6 @@ void ChunkWriter::put(std::span<std::int32_t> codes, std::span<const float> x, B
   }
   bits.put(kRiceMode, kModeBits);
   put_rice(codes, x, bits);
-}
-
-Result<void> get_chunk(BitReader& bits, std::int32_t code_max, std::span<std::int32_t> codes,
-                       std::span<float> raw) {
-  const auto mode = static_cast<unsigned>(bits.get(kModeBits));
-  if (mode == kZerosMode) {
-    std::fill(codes.begin(), codes.end(), 0);
-    return {};
-  }
-  if (mode == kRunsMode) return get_runs_chunk(bits, code_max, codes, raw);
-  if (mode != kRiceMode) return refused("mode of a chunk", mode, "0, 1 or 2");
-  for (const Bucket& b : Buckets(codes.size(), kCodeBlock)) {
-    if (auto done =
-            get_block(bits, code_max, codes.subspan(b.begin, b.size), raw.subspan(b.begin, b.size));
-        !done) {
-      return done;
-    }
-  }
-  return {};
 }
 
 }  // namespace starling::compress

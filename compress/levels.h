@@ -24,7 +24,7 @@ class Levels {
   std::size_t below(float magnitude) const;
 
  private:
-  double curvature_, inverse_;  // ω/η and 1/(2 ln a), to guess m
+  double curvature_, inverse_;  // ω/η and 2^-52/log2(a²), to guess m
   std::vector<float> levels_;
 };
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "compress/finite.h"
+#include "compress/half_floats.h"
 #include "compress/header.h"
 #include "protocol/random.h"
 
@@ -88,6 +89,19 @@ void multiply_upper(std::span<float> factor, std::size_t length, std::size_t ran
   }
 }
 
+// Sums of squares of entries of X have lost nothing where the largest is at least this.
+constexpr float kSquareMin = 0x1p-80f;
+constexpr float kEntryMin = 0x1p-120f;
+constexpr int kExponentOfQ = 64;
+
+float largest(std::span<const float> x) {
+  float most = 0;
+  for (const float value : x) most = std::max(most, std::fabs(value));
+  return most;
+}
+
+std::size_t bytes_of(FactorFormat format) { return format == FactorFormat::float32 ? 4 : 2; }
+
 }  // namespace
 
 void orthonormalize(std::span<float> v, std::size_t length, std::uint64_t key) {
@@ -100,51 +114,124 @@ void orthonormalize(std::span<float> v, std::size_t length, std::uint64_t key) {
   }
 }
 
-LowRank::LowRank(MatrixShape shape, std::size_t rank, std::uint64_t key)
-    : shape_(shape), rank_(std::min({rank, shape.rows, shape.columns})) {
-  INVARIANT(rank >= 1 && shape.size() > 0);
+LowRank::LowRank(MatrixShape shape, std::size_t rank, std::uint64_t key, FactorFormat format)
+    : shape_(shape), rank_(std::min({rank, shape.rows, shape.columns})), format_(format) {
+  INVARIANT(rank >= 1 && shape.size() > 0 && rank_ <= 0xffff);
   v_.resize(rank_ * shape_.columns);
   Random(key, Stream::low_rank_start).fill_normal(v_);
 }
 
 Header LowRank::header() const {
-  return {.op = Op::low_rank, .param = static_cast<std::uint16_t>(rank_), .d = shape_.size()};
+  return {.op = Op::low_rank,
+          .flags = static_cast<std::uint8_t>(format_),
+          .param = static_cast<std::uint16_t>(rank_),
+          .d = shape_.size()};
+}
+
+std::span<const float> LowRank::p_of(std::span<const float> factors) const {
+  return factors.first(rank_ * shape_.rows);
+}
+std::span<const float> LowRank::q_of(std::span<const float> factors) const {
+  return factors.last(rank_ * shape_.columns);
+}
+
+Contract LowRank::contract(std::size_t /*d*/) const {
+  if (format_ == FactorFormat::float32) return {Guarantee::contractive, 0};
+  constexpr double kUnit = 0x1p-8, kProduct = 2 * kUnit + kUnit * kUnit;
+  return {Guarantee::bounded, 1 + static_cast<double>(rank_) * kProduct * kProduct};
 }
 
 std::size_t LowRank::encoded_bytes_max(std::size_t d) const {
   INVARIANT(d == shape_.size());
-  return kHeaderBytes + rank_ * (shape_.rows + shape_.columns) * sizeof(float);
+  return kHeaderBytes + factor_floats() * bytes_of(format_);
 }
 
-Result<std::size_t> LowRank::encode(std::span<const float> x, std::uint64_t key,
-                                    std::span<std::byte> out) {
-  if (Result<void> finite = check_finite(x); !finite) return finite.error();
+std::optional<int> LowRank::project_in_range(std::span<const float> x, std::span<float> p,
+                                             std::span<float> y) const {
+  project_both(x, shape_, v_, p, y);
+  const bool finite = !first_non_finite(p) && !first_non_finite(y);
+  if (finite && largest(y) >= kSquareMin) return 0;
+  const float most = largest(x);
+  if (most < kEntryMin) return std::nullopt;
+  const int exponent = std::ilogb(most);
+  std::vector<float> scaled(x.begin(), x.end());
+  for (float& value : scaled) value = std::scalbn(value, -exponent);
+  project_both(scaled, shape_, v_, p, y);
+  return exponent;
+}
+
+std::vector<float> LowRank::factorize(std::span<const float> x, std::uint64_t key) {
   orthonormalize(v_, shape_.columns, key);
-  std::vector<float> factors(rank_ * (shape_.rows + shape_.columns));
+  std::vector<float> factors(factor_floats());
   const auto p = std::span(factors).first(rank_ * shape_.rows);
   const auto q = std::span(factors).last(rank_ * shape_.columns);
-  project_both(x, shape_, v_, p, q);
+  const std::optional<int> exponent = project_in_range(x, p, q);
+  if (!exponent) return std::vector<float>(factor_floats(), 0.0f);
   const std::vector<double> inverse = inverse_of_cholesky(p, shape_.rows, rank_);
   multiply_upper(p, shape_.rows, rank_, inverse);
   multiply_upper(q, shape_.columns, rank_, inverse);
   std::copy(q.begin(), q.end(), v_.begin());
-  const auto rest = write_header(header(), out);
-  std::memcpy(rest.data(), factors.data(), factors.size() * sizeof(float));
+  if (*exponent != 0) {
+    // Q is as long as X; where that may be no float, P̂ takes a part.
+    const int of_p = *exponent > kExponentOfQ ? *exponent - kExponentOfQ : 0;
+    for (float& value : p) value = std::scalbn(value, of_p);
+    for (float& value : q) value = std::scalbn(value, *exponent - of_p);
+  }
+  if (format_ == FactorFormat::bfloat16) {
+    for (float& value : factors) value = from_bfloat16(to_bfloat16(value));
+  }
+  return factors;
+}
+
+void LowRank::write(std::span<const float> factors, std::span<std::byte> out) const {
+  std::byte* to = write_header(header(), out).data();
+  if (format_ == FactorFormat::float32) {
+    std::memcpy(to, factors.data(), factors.size_bytes());
+    return;
+  }
+  for (std::size_t i = 0; i < factors.size(); ++i) store(to_bfloat16(factors[i]), to + 2 * i);
+}
+
+Result<std::size_t> LowRank::encode(std::span<const float> x, std::uint64_t key,
+                                    std::span<std::byte> out) {
+  INVARIANT(x.size() == shape_.size());
+  if (Result<void> finite = check_finite(x); !finite) return finite.error();
+  write(factorize(x, key), out);
   return encoded_bytes_max(x.size());
+}
+
+Result<std::size_t> LowRank::encode_ef(std::span<float> e, std::span<const float> g,
+                                       std::uint64_t key, std::span<std::byte> out) {
+  INVARIANT(e.size() == g.size() && e.size() == shape_.size());
+  if (Result<void> finite = add_finite(e, g); !finite) return finite.error();
+  const std::vector<float> factors = factorize(e, key);
+  write(factors, out);
+  add_outer(e, shape_, -1, p_of(factors), q_of(factors));
+  return encoded_bytes_max(e.size());
 }
 
 Result<void> LowRank::decode_add(std::span<const std::byte> bytes, float scale,
                                  std::span<float> y) const {
+  INVARIANT(y.size() == shape_.size());
   const Result<Header> found = read_header(bytes, Op::low_rank, y.size());
   if (!found) return found.error();
   if (Result<void> same = expect_fields(*found, header()); !same) return same;
-  const std::size_t count = rank_ * (shape_.rows + shape_.columns);
-  const auto body = bytes.subspan(kHeaderBytes);
-  if (auto checked = check_raw_floats(body, count); !checked) return checked;
-  std::vector<float> factors(count);
-  std::memcpy(factors.data(), body.data(), count * sizeof(float));
-  add_outer(y, shape_, scale, std::span(factors).first(rank_ * shape_.rows),
-            std::span(factors).last(rank_ * shape_.columns));
+  if (auto same = expect("message bytes", bytes.size(), encoded_bytes_max(y.size())); !same) {
+    return same;
+  }
+  const std::byte* body = bytes.data() + kHeaderBytes;
+  std::vector<float> factors(factor_floats());
+  if (format_ == FactorFormat::float32) {
+    std::memcpy(factors.data(), body, factors.size() * sizeof(float));
+  } else {
+    for (std::size_t i = 0; i < factors.size(); ++i) {
+      factors[i] = from_bfloat16(load<std::uint16_t>(body + 2 * i));
+    }
+  }
+  if (const auto bad = first_non_finite(factors)) {
+    return refused(fmt::format("factor {}", *bad), factors[*bad], "a finite number");
+  }
+  add_outer(y, shape_, scale, p_of(factors), q_of(factors));
   return {};
 }
 

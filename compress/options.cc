@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "compress/assembly.h"
 #include "compress/compressor.h"
 
 namespace starling::compress {
@@ -40,7 +41,7 @@ const std::vector<Row>& rows() {
       {Kind::natural_dithering, "natural-dithering", {"bucket", "norm", "scope"}},
       {Kind::low_rank, "low-rank", {"rank", "factors"}},
       {Kind::count_sketch, "count-sketch", {"rows", "width", "keep", "scope"}},
-      {Kind::one_bit, "one-bit", {"scope"}},
+      {Kind::one_bit, "one-bit", {"step", "scope"}},
       {Kind::variable_rate, "variable-rate", {"code", "step", "omega", "target_bits", "scope"}},
       {Kind::sidco, "sidco", {"ratio", "estimator", "values", "scope"}},
       {Kind::induced, "induced", {"biased", "unbiased", "scope"}},
@@ -61,7 +62,7 @@ const Row& row_of(Kind kind) {
 const char* word(Scope scope) { return scope == Scope::model ? "model" : "tensor"; }
 const char* word(RoundingKind r) { return r == RoundingKind::nearest ? "nearest" : "stochastic"; }
 const char* word(RandomForm f) { return f == RandomForm::unbiased ? "unbiased" : "contractive"; }
-const char* word(FactorFormat f) { return f == FactorFormat::bfloat16 ? "bfloat16" : "float32"; }
+const char* word(FactorKind f) { return f == FactorKind::bfloat16 ? "bfloat16" : "float32"; }
 const char* word(ScaleNorm n) {
   return n == ScaleNorm::l1 ? "l1" : n == ScaleNorm::l2 ? "l2" : "linf";
 }
@@ -144,6 +145,10 @@ std::string expected_of(const OperatorOptions& o, std::string_view key) {
     return unless(bucket % 8 == 0 && bucket <= kBucketMax,
                   fmt::format("a multiple of 8 up to {}, 0 for one scale", kBucketMax));
   }
+  if (key == "bucket" && o.kind == Kind::ternary) {
+    return unless(bucket % 640 == 0 && among(bucket, 640, kBucketMax),
+                  fmt::format("a multiple of 640 from 640 to {}", kBucketMax));
+  }
   if (key == "bucket") {
     return unless(bucket % 128 == 0 && among(bucket, 128, kBucketMax),
                   fmt::format("a multiple of 128 from 128 to {}", kBucketMax));
@@ -157,20 +162,22 @@ std::string expected_of(const OperatorOptions& o, std::string_view key) {
   if (key == "rank") return unless(among(o.rank, 1, 4096), "a whole number from 1 to 4096");
   if (key == "rows") return unless(o.rows % 2 == 1 && o.rows <= 7, "1, 3, 5 or 7");
   if (key == "width") {
-    return unless(std::has_single_bit(o.width) && among(o.width, 2, kWidthMax),
-                  fmt::format("a power of two from 2 to {}", kWidthMax));
+    return unless(std::has_single_bit(o.width) && among(o.width, 16, kWidthMax),
+                  fmt::format("a power of two from 16 to {}", kWidthMax));
   }
   if (key == "keep") {
     return unless(o.keep <= Compressor::kFloatsMax,
                   fmt::format("a whole number from 0 to {}", Compressor::kFloatsMax));
   }
   if (key == "step") return unless(among(o.step, 1e-30, 1e30), "a number from 1e-30 to 1e+30");
-  if (key == "omega") return unless(among(o.omega, 1e-3, 16), "a number from 0.001 to 16");
+  if (key == "omega") return unless(among(o.omega, 0.015625, 4), "a number from 0.015625 to 4");
   if (key == "target_bits" && o.code == RateCode::anq) {
     return unless(o.target_bits == 0, "0 with code = \"anq\"");
   }
   if (key == "target_bits") return unless(among(o.target_bits, 0, 32), "a number from 0 to 32");
-  if (key == "clip") return unless(among(o.clip, 0, 1000), "a number from 0 to 1000");
+  if (key == "clip") {
+    return unless(o.clip == 0 || among(o.clip, 1, 1000), "0 or a number from 1 to 1000");
+  }
   return "";
 }
 
@@ -182,10 +189,7 @@ const std::vector<OperatorOptions>* part_of(const OperatorOptions& o, std::strin
 }
 
 // The operators that may stand under a key of another one.
-std::vector<Kind> part_kinds(Kind outer, std::string_view key) {
-  if (key == "values" && outer == Kind::block_top_k) {
-    return {Kind::identity, Kind::bfloat16, Kind::float16};
-  }
+std::vector<Kind> part_kinds(std::string_view key) {
   if (key == "values") {
     return {Kind::identity, Kind::bfloat16, Kind::float16, Kind::sign,
             Kind::quantize, Kind::ternary,  Kind::natural, Kind::natural_dithering};
@@ -196,20 +200,35 @@ std::vector<Kind> part_kinds(Kind outer, std::string_view key) {
 
 std::optional<OptionProblem> problem_in(const OperatorOptions& o, const std::string& path);
 
+// The operators of induced must be of the classes that its theorem is about, at every size.
+std::optional<OptionProblem> wrong_class(const OperatorOptions& part, std::string_view key,
+                                         const std::string& path) {
+  const Guarantee right = key == "biased" ? Guarantee::contractive : Guarantee::unbiased;
+  const std::unique_ptr<Compressor> made = make_operator(part, Tensor{}, 0);
+  for (const std::size_t d : {std::size_t{1}, std::size_t{100}, std::size_t{10'000'000}}) {
+    const Contract contract = made->contract(d);
+    if (contract.guarantee == right && (key != "biased" || contract.constant > 0)) continue;
+    return OptionProblem{fmt::format("{}{}", path, key),
+                         fmt::format("{} for {} floats", describe(contract), d),
+                         key == "biased" ? "a contractive operator" : "an unbiased operator"};
+  }
+  return std::nullopt;
+}
+
 std::optional<OptionProblem> problem_of_part(const OperatorOptions& outer, std::string_view key,
                                              const std::string& path) {
   const auto& part = *part_of(outer, key);
   if (part.empty() && key == "values") return std::nullopt;
-  const std::vector<Kind> kinds = part_kinds(outer.kind, key);
+  const std::vector<Kind> kinds = part_kinds(key);
   if (part.size() == 1 && std::find(kinds.begin(), kinds.end(), part.front().kind) != kinds.end()) {
-    return problem_in(part.front(), fmt::format("{}{}.", path, key));
+    if (auto problem = problem_in(part.front(), fmt::format("{}{}.", path, key))) return problem;
+    return key == "values" ? std::nullopt : wrong_class(part.front(), key, path);
   }
   Names names;
   for (const Kind kind : kinds) names.push_back(name_of(kind));
-  return OptionProblem{
-      fmt::format("{}{}", path, key),
-      part.empty() ? "nothing" : fmt::format("operator \"{}\"", name_of(part.front().kind)),
-      fmt::format("a table with one of the operators {}", fmt::join(names, ", "))};
+  return OptionProblem{fmt::format("{}{}.operator", path, key),
+                       part.empty() ? "none" : fmt::format("\"{}\"", name_of(part.front().kind)),
+                       fmt::format("one of {}", fmt::join(names, ", "))};
 }
 
 std::optional<OptionProblem> problem_in(const OperatorOptions& o, const std::string& path) {
@@ -238,7 +257,9 @@ std::span<const OperatorKind> operator_kinds() {
 
 std::span<const std::string_view> keys_of(OperatorKind kind) { return row_of(kind).keys; }
 
-std::size_t default_bucket(OperatorKind kind) { return kind == Kind::sign ? 4096 : 512; }
+std::size_t default_bucket(OperatorKind kind) {
+  return kind == Kind::sign ? 4096 : kind == Kind::ternary ? 640 : 512;
+}
 std::size_t default_bits(OperatorKind kind) { return kind == Kind::natural ? 9 : 4; }
 ScaleNorm default_norm(OperatorKind kind) {
   return kind == Kind::sign ? ScaleNorm::l1 : ScaleNorm::linf;

@@ -39,7 +39,7 @@ enum class Scope { model, tensor };  // one message for the flat vector, or one 
 enum class ScaleNorm { l1, l2, linf };
 enum class RoundingKind { stochastic, nearest };
 enum class RandomForm { contractive, unbiased };
-enum class FactorFormat { float32, bfloat16 };
+enum class FactorKind { float32, bfloat16 };
 enum class RateCode { uniform, nearest, anq };
 enum class EstimatorKind { exponential, pareto, gamma };
 
@@ -59,15 +59,15 @@ struct OperatorOptions {
   RoundingKind rounding = RoundingKind::stochastic;
   RandomForm form = RandomForm::contractive;
   std::size_t rank = 1;
-  FactorFormat factors = FactorFormat::float32;
+  FactorKind factors = FactorKind::float32;
   std::size_t rows = 3;       // count-sketch: the table, and
   std::size_t width = 65536;  // how many of the largest
   std::size_t keep = 0;       // estimates are used; 0: all
-  double step = 1e-3;         // variable-rate: Δ, or η of anq
+  double step = 1e-3;         // variable-rate: Δ, or η of anq; one-bit: s
   double omega = 0.25;        // variable-rate: ω of anq
   RateCode code = RateCode::uniform;
   double target_bits = 0;  // variable-rate: a coordinate, to which the step adapts; 0: it stays
-  double clip = 0;         // ternary: at so many standard deviations; 0: not
+  double clip = 0;         // ternary: at so many root mean squares; 0: not
   EstimatorKind estimator = EstimatorKind::pareto;
   std::vector<OperatorOptions> biased = {};    // induced: one
   std::vector<OperatorOptions> unbiased = {};  // induced: one

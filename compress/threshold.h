@@ -2,12 +2,11 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
-#include <vector>
 
 #include "compress/compressor.h"
 #include "compress/sparse.h"
+#include "compress/top_selector.h"
 
 namespace starling::compress {
 
@@ -21,7 +20,9 @@ namespace starling::compress {
 // σ² = dτ², and β² = 0 for cap = 1. With values of E‖Q(v) - v‖² <= b‖v‖² + s instead
 // β² = max(b, 1 - (1 - b)m/d) and σ² = dτ² + s.
 //
-// Bytes: a message of sparse.h. Without a state; the buffers for what is kept are reused.
+// Bytes: a message of sparse.h. Without a state that changes a result: the selector's buffers and
+// its guess are kept. One sweep over x, also with error feedback, and one or two more beyond the
+// cap.
 class Threshold final : public Compressor {
  public:
   static constexpr double kCap = 0.25;
@@ -40,19 +41,11 @@ class Threshold final : public Compressor {
 
  private:
   std::size_t count_max(std::size_t d) const;
-  template <class Ready>
-  Result<Kept> choose(std::span<const float> x, Ready&& ready);
-  void collect(std::span<const float> x, std::size_t begin, std::size_t end);
-  void keep_largest(std::span<const float> x, std::size_t count);
 
-  const std::uint32_t threshold_;  // bits of τ, at least 1: zeros are not kept
   const float tau_;
   const double cap_;
   SparseCoder coder_;
-  // Of the latest vector; the first count_ are kept, the rest is room.
-  std::vector<std::uint32_t> indices_;
-  std::vector<float> values_;
-  std::size_t count_ = 0;
+  TopSelector selector_;
 };
 
 }  // namespace starling::compress

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "compress/finite.h"
 #include "compress/header.h"
 #include "compress/integer_code.h"
+#include "compress/kernels/quantize_uniform.h"
 
 namespace starling::compress {
 namespace {
@@ -21,8 +23,8 @@ constexpr float kStepMin = Levels::kEtaMin;
 // From integers to floats: what both ends must agree on.
 class Scale {
  public:
-  Scale(Rounding rounding, float step, float omega) : step_(step) {
-    if (rounding == Rounding::companded) levels_.emplace(step, omega);
+  Scale(RateRounding rounding, float step, float omega) : step_(step) {
+    if (rounding == RateRounding::companded) levels_.emplace(step, omega);
   }
   const std::optional<Levels>& levels() const { return levels_; }
   double step() const { return step_; }
@@ -30,11 +32,16 @@ class Scale {
   std::int32_t code_max() const {
     return levels_ ? static_cast<std::int32_t>(levels_->top()) : kCodeMax;
   }
-  // May be infinite for uniform steps near the end of the floats.
+  // Infinite for an integer whose multiple is no float.
   float value(std::int32_t code) const {
-    if (!levels_) return static_cast<float>(static_cast<double>(code) * step_);
-    return code < 0 ? -(*levels_)[static_cast<std::size_t>(-code)]
-                    : (*levels_)[static_cast<std::size_t>(code)];
+    constexpr double kMost = std::numeric_limits<float>::max();
+    if (levels_) {
+      const float level = (*levels_)[static_cast<std::size_t>(std::abs(code))];
+      return std::copysign(level, static_cast<float>(code));
+    }
+    const double product = static_cast<double>(code) * step_;
+    if (std::fabs(product) > kMost) return std::numeric_limits<float>::infinity();
+    return static_cast<float>(product);
   }
 
  private:
@@ -42,33 +49,22 @@ class Scale {
   std::optional<Levels> levels_;
 };
 
-double uniform_at(std::uint64_t key, std::size_t i) {
-  return (random_half(key, i) + 0.5) * 0x1p-16;
-}
-
-std::int32_t uniform_code(float x, double step, double u) {
-  constexpr double kLimit = kCodeMax + 1;
-  const double t = std::clamp(double{x} / step + u, -kLimit, kLimit);
-  auto code = static_cast<std::int32_t>(t);
-  if (t < code) --code;
-  const auto value = static_cast<float>(code * step);
-  const bool good = code >= -kCodeMax && code <= kCodeMax && std::fabs(double{value} - x) < step;
-  return good ? code : kRawCode;
-}
-
-std::int32_t level_code(float x, const Levels& levels, double u) {
+// The neighbor of x above its level m where the random number of coordinate i says so.
+std::int32_t level_code(float x, const Levels& levels, std::uint16_t random) {
   const float magnitude = std::fabs(x);
   const std::size_t m = levels.below(magnitude);
   const double low = levels[m], high = levels[m + 1];
+  const double u = (random + 0.5) * 0x1p-16;
   const bool up = (magnitude - low) / (high - low) + u >= 1;
   const auto code = static_cast<std::int32_t>(m + (up ? 1 : 0));
-  return x < 0 ? -code : code;
+  const std::int32_t sign = -static_cast<std::int32_t>(std::signbit(x));
+  return (code ^ sign) - sign;
 }
 
 std::uint32_t bits_of(float x) { return std::bit_cast<std::uint32_t>(x); }
 
 Header header_of(const VariableRateOptions& options, float step, std::size_t d) {
-  const bool companded = options.rounding == Rounding::companded;
+  const bool companded = options.rounding == RateRounding::companded;
   const std::uint64_t omega = companded ? bits_of(options.omega) : 0;
   return {.op = Op::variable_rate,
           .flags = static_cast<std::uint8_t>(options.rounding),
@@ -94,31 +90,34 @@ void VariableRate::set_step(float step) {
 
 Contract VariableRate::contract(std::size_t d) const {
   const double square = double{step_} * double{step_} * static_cast<double>(d);
-  if (options_.rounding != Rounding::companded) return {Guarantee::bounded, 0, square / 4};
+  if (options_.rounding != RateRounding::companded) return {Guarantee::bounded, 0, square / 4};
   return {Guarantee::bounded, 2 * double{options_.omega} * double{options_.omega}, 2 * square};
 }
 
 std::size_t VariableRate::encoded_bytes_max(std::size_t d) const {
-  const bool raw = options_.rounding != Rounding::companded;
+  const bool raw = options_.rounding != RateRounding::companded;
   return kHeaderBytes + (chunk_bits_max(d, code_max_, raw) + 7) / 8;
 }
 
 std::size_t VariableRate::write(std::span<const float> x, std::span<float> residual,
                                 std::uint64_t key, std::span<std::byte> out) {
   const Scale scale(options_.rounding, step_, options_.omega);
-  const bool nearest = options_.rounding == Rounding::nearest;
+  const UniformStep uniform{scale.step(), options_.rounding == RateRounding::stochastic, key};
   BitWriter bits(write_header(header_of(options_, step_, x.size()), out));
   ChunkWriter writer;
   std::vector<std::int32_t> codes(std::min(x.size(), kCodeChunk));
   for (const Bucket& chunk : Buckets(x.size(), kCodeChunk)) {
     const auto part = std::span(codes).first(chunk.size);
-    for (std::size_t k = 0; k < chunk.size; ++k) {
-      const std::size_t i = chunk.begin + k;
-      const double u = nearest ? 0.5 : uniform_at(key, i);
-      part[k] = scale.levels() ? level_code(x[i], *scale.levels(), u)
-                               : uniform_code(x[i], scale.step(), u);
+    const auto from = x.subspan(chunk.begin, chunk.size);
+    if (const auto& levels = scale.levels()) {
+      for (std::size_t k = 0; k < chunk.size; ++k) {
+        const std::uint32_t random = random_half(key, chunk.begin + k);
+        part[k] = level_code(from[k], *levels, static_cast<std::uint16_t>(random));
+      }
+    } else {
+      quantize_uniform(from, chunk.begin, uniform, part.data());
     }
-    writer.put(part, x.subspan(chunk.begin, chunk.size), bits);
+    writer.put(part, from, bits);
     if (residual.empty()) continue;
     for (std::size_t k = 0; k < chunk.size; ++k) {
       float& e = residual[chunk.begin + k];
@@ -151,8 +150,7 @@ Result<std::size_t> VariableRate::encode(std::span<const float> x, std::uint64_t
 Result<std::size_t> VariableRate::encode_ef(std::span<float> e, std::span<const float> g,
                                             std::uint64_t key, std::span<std::byte> out) {
   INVARIANT(e.size() == g.size());
-  for (std::size_t i = 0; i < e.size(); ++i) e[i] += g[i];
-  if (Result<void> finite = check_finite(e); !finite) return finite.error();
+  if (Result<void> finite = add_finite(e, g); !finite) return finite.error();
   const bool follows = has_target_for(e);
   const std::size_t bytes = write(e, e, key, out);
   if (follows) follow_target(e.size(), bytes);

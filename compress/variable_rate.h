@@ -9,14 +9,14 @@
 
 namespace starling::compress {
 
-enum class Rounding : std::uint8_t {
+enum class RateRounding : std::uint8_t {
   stochastic = 0,  // n = ⌊x/Δ + u⌋, x̂ = nΔ: unbiased, |x̂ - x| < Δ, σ² = dΔ²/4
   nearest = 1,     // u = 1/2: |x̂ - x| <= Δ/2, so the same σ²; for error feedback
   companded = 2,  // ANQ: a level of Levels(Δ, ω) on either side: unbiased, β² = 2ω², σ² = 2dΔ²
 };
 
 struct VariableRateOptions {
-  Rounding rounding = Rounding::stochastic;
+  RateRounding rounding = RateRounding::stochastic;
   float step = 0;         // Δ, or η where companded; finite, > 0; below 2^-100 it is 2^-100
   float omega = 0.25f;    // companded only: Levels::kOmegaMin .. kOmegaMax
   float target_bits = 0;  // b*, bits a coordinate behind the header; 0 keeps the step as it is

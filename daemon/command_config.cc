@@ -84,13 +84,18 @@ int check(const RunFileOptions& options) {
     for (const FingerprintField& field : node::fingerprint_of(*run)) {
       fields[field.name] = field.value;
     }
-    std::printf("%s\n", Json{{"ok", true}, {"fingerprint", fields}}.dump().c_str());
+    std::printf(
+        "%s\n",
+        Json{{"ok", true}, {"fingerprint", fields}, {"operator", node::operator_summary(*run)}}
+            .dump()
+            .c_str());
     return 0;
   }
   std::printf("%s is good\n", options.file.c_str());
   for (const FingerprintField& field : node::fingerprint_of(*run)) {
     std::printf("  %-10s %s\n", field.name.c_str(), field.value.c_str());
   }
+  std::printf("%s\n", node::operator_summary(*run).c_str());
   return 0;
 }
 

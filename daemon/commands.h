@@ -16,5 +16,6 @@ void add_peers(CLI::App& app, Verb& chosen);
 void add_stop(CLI::App& app, Verb& chosen);
 void add_topology(CLI::App& app, Verb& chosen);
 void add_config(CLI::App& app, Verb& chosen);
+void add_bench(CLI::App& app, Verb& chosen);
 
 }  // namespace starling::daemon

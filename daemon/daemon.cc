@@ -151,6 +151,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
         "{} with {} on {}, process {}", gossip::name_of(run_.config.gossip.algorithm),
         names.empty() ? std::string("no neighbors") : fmt::format("{}", fmt::join(names, ", ")),
         run_.config.nodes[index_of(options_.self)].address, ::getpid());
+    log_->info("{}", node::operator_summary(run_));
     log_->info("state in {}", paths_.dir.string());
     if (!names.empty()) {
       log_->warn(

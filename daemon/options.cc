@@ -81,4 +81,16 @@ Result<double> parse_rate(const std::string& text) {
   return *bits / 8;
 }
 
+Result<std::size_t> parse_size(const std::string& text) {
+  constexpr double kLargest = 1 << 29;  // 2 GiB, and an operator may need some times as much
+  const auto size = scaled(text, {{"", 1}, {"k", 1e3}, {"M", 1e6}});
+  if (!size || *size < 1 || *size > kLargest || *size != std::floor(*size)) {
+    return Error{ErrorCode::config,
+                 fmt::format("found the size '{}', expected a whole number of floats from 1 to "
+                             "{:.0f}, such as 25M, 100k or 4096",
+                             text, kLargest)};
+  }
+  return static_cast<std::size_t>(*size);
+}
+
 }  // namespace starling::daemon

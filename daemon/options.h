@@ -35,5 +35,7 @@ int fail(const Error& error);
 Result<Duration> parse_duration(const std::string& text);
 // "100mbit", "1gbit", "64kbit": bytes a second.
 Result<double> parse_rate(const std::string& text);
+// "25M", "100k", "4096": floats of a model, from 1 to 512 Mi.
+Result<std::size_t> parse_size(const std::string& text);
 
 }  // namespace starling::daemon

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   starling::daemon::add_simulate(app, chosen);
   starling::daemon::add_topology(app, chosen);
   starling::daemon::add_config(app, chosen);
+  starling::daemon::add_bench(app, chosen);
   CLI11_PARSE(app, argc, argv);
   return chosen();
 }

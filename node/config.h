@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compress/options.h"
 #include "gossip/options.h"
 #include "gossip/topology.h"
 #include "protocol/ids.h"
@@ -35,10 +36,6 @@ struct RunOptions {
   bool insecure_plaintext = false;
 };
 
-// [compress]: which operator codes what the algorithm sends. `automatic` is what the algorithm is
-// made of: identity for d-psgd, low-rank for powergossip.
-enum class OperatorKind { automatic, identity, low_rank };
-
 struct Config {
   std::filesystem::path file;  // as it was named
   RunOptions run;
@@ -48,7 +45,9 @@ struct Config {
   train::ModelOptions model;
   train::TrainOptions train;
   gossip::GossipOptions gossip;
-  OperatorKind compress = OperatorKind::automatic;
+  // What codes the messages. `automatic` is what the algorithm is made of: identity for d-psgd,
+  // low-rank for powergossip.
+  compress::OperatorOptions compress;
 };
 
 // Reads and checks a run file. `overrides` are "section.key=value" with the value in TOML syntax (a
@@ -66,6 +65,9 @@ Result<Config> parse_config(std::string_view text, const std::filesystem::path& 
 
 // The node called `name`; otherwise a sentence with the nearest name and the list of them.
 Result<NodeId> find_node(const Config& config, std::string_view name);
+
+// The operator of the run with `automatic` replaced by what the algorithm is made of.
+compress::OperatorOptions operator_of(const Config& config);
 
 // One key of the run file, for documentation and for `starling config keys`.
 struct KeyDocumentation {

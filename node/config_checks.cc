@@ -6,8 +6,6 @@
 namespace starling::node {
 namespace {
 
-using gossip::AlgorithmKind;
-
 Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
 
 const char* file_kind(train::DataKind kind) {
@@ -67,53 +65,12 @@ Result<void> check_training(const Draft& draft) {
   return {};
 }
 
-const char* name_of(OperatorKind kind) {
-  switch (kind) {
-    case OperatorKind::automatic: return "auto";
-    case OperatorKind::identity: return "identity";
-    case OperatorKind::low_rank: return "low-rank";
-  }
-  return "?";
-}
-
-bool goes_with(OperatorKind operator_kind, AlgorithmKind algorithm) {
-  if (operator_kind == OperatorKind::automatic) return true;
-  switch (algorithm) {
-    case AlgorithmKind::none: return true;
-    case AlgorithmKind::d_psgd: return operator_kind == OperatorKind::identity;
-    case AlgorithmKind::powergossip: return operator_kind == OperatorKind::low_rank;
-    default: break;
-  }
-  return false;
-}
-
-Result<void> check_operator(const Draft& draft, AlgorithmKind algorithm, const char* named_in) {
-  const OperatorKind kind = draft.config.compress;
-  if (goes_with(kind, algorithm)) return {};
-  const OperatorKind right =
-      algorithm == AlgorithmKind::d_psgd ? OperatorKind::identity : OperatorKind::low_rank;
-  return config_error(fmt::format(
-      "{}: [compress] operator: found \"{}\", but {} (in {}) takes \"{}\"; set that, or \"auto\"",
-      draft.where("compress", "operator"), name_of(kind), gossip::name_of(algorithm), named_in,
-      name_of(right)));
-}
-
 }  // namespace
 
 Result<void> check_relations(const Draft& draft) {
   if (Result<void> checked = check_data(draft); !checked) return checked;
   if (Result<void> checked = check_training(draft); !checked) return checked;
-  const Config& config = draft.config;
-  if (Result<void> checked = check_operator(draft, config.gossip.algorithm, "[gossip] algorithm");
-      !checked) {
-    return checked;
-  }
-  for (const AlgorithmKind algorithm : config.run.compare) {
-    if (Result<void> checked = check_operator(draft, algorithm, "[run] compare"); !checked) {
-      return checked;
-    }
-  }
-  return {};
+  return check_compress(draft);
 }
 
 }  // namespace starling::node

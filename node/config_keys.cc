@@ -5,9 +5,6 @@
 
 #include "node/config_types.h"
 
-// A key's place in the Draft, both to store (Draft) and to show the default (const Draft).
-#define FIELD(member) ([](auto& draft) -> auto& { return draft.member; })
-
 namespace starling::node {
 namespace {
 
@@ -24,8 +21,6 @@ const Choices<AlgorithmKind> kAlgorithms = {{"none", AlgorithmKind::none},
 
 const char* const kNameType =
     "1 to 64 letters, digits, '-', '_' or '.', the first a letter or a digit";
-
-using Keys = std::vector<Key>;
 
 void add_run(Keys& keys) {
   keys.push_back(checked_text({"run", "name"}, FIELD(config.run.name), kNameType,
@@ -169,15 +164,6 @@ void add_gossip(Keys& keys) {
                   [](const Draft& draft) { return show_number(draft.config.gossip.relaxation); }});
 }
 
-void add_compress(Keys& keys) {
-  keys.push_back(choice<OperatorKind>({"compress", "operator"}, FIELD(config.compress),
-                                      {{"auto", OperatorKind::automatic},
-                                       {"identity", OperatorKind::identity},
-                                       {"low-rank", OperatorKind::low_rank}},
-                                      "What codes the messages; auto takes what the algorithm "
-                                      "is made of."));
-}
-
 Keys make_keys() {
   Keys keys;
   for (auto* add : {add_run, add_topology, add_node, add_data, add_model, add_train, add_gossip,
@@ -215,9 +201,10 @@ std::string bracketed(const std::string& section) {
 }
 
 std::string Draft::where(const std::string& section, const std::string& key) const {
-  if (const auto at = places.find(section + "." + key); at != places.end()) return at->second;
-  if (const auto at = places.find(section); at != places.end()) return at->second;
-  return config.file.string();
+  for (std::string path = section + "." + key;; path.resize(path.rfind('.'))) {
+    if (const auto at = places.find(path); at != places.end()) return at->second;
+    if (path == section) return config.file.string();
+  }
 }
 
 }  // namespace starling::node

@@ -37,11 +37,13 @@ struct Draft {
   std::vector<ListedEdge> edges;
   std::vector<PlacedNode> nodes;  // as listed under [[node]]
   NodeEntry entry;                // the [[node]] being read
+  compress::OperatorOptions op;   // the operator being read: [compress], or a table inside
   bool optimal_relaxation = false;
-  std::map<std::string, std::string> places;  // "section" and "section.key": what was given, where
+  // "section", "section.key" and "section.key.key": what was given, where.
+  std::map<std::string, std::string> places;
 
   bool given(const std::string& key) const { return places.contains(key); }
-  // Of the key, else of its section, else the file.
+  // Of the key ("rank", "values.bits"), else of the table it would be in, else the file.
   std::string where(const std::string& section, const std::string& key) const;
 };
 
@@ -59,6 +61,8 @@ struct Key {
   std::function<std::optional<Mismatch>(Draft&, const Value&)> store;
   // The value as the documentation shows it; "" where there is none.
   std::function<std::string(const Draft&)> show;
+  // Of a key that also takes a table with the keys of its section: where what that says goes.
+  std::vector<compress::OperatorOptions> compress::OperatorOptions::*part = nullptr;
 };
 
 // In the order of the documentation: [run], [topology], [[node]] …
@@ -71,6 +75,8 @@ std::string bracketed(const std::string& section);
 
 // Between keys: everything that one key alone cannot tell. In config_checks.cc.
 Result<void> check_relations(const Draft& draft);
+// The part of it that is about [compress]. In config_compress.cc.
+Result<void> check_compress(const Draft& draft);
 // Fills config.nodes, config.topology and config.gossip.relaxation. In config_nodes.cc.
 Result<void> build_topology(Draft& draft);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "node/config_names.h"
 
@@ -51,31 +52,50 @@ Error unknown_section(const Entry& entry) {
       fmt::format("{}: [{}]: unknown section; {}", entry.where, shown(entry.key), advice));
 }
 
-Error unknown_key(const std::string& section, const Entry& entry) {
+// `inside`: "" or, in a table of the section, its name and a dot ("values.").
+Error unknown_key(const std::string& section, const std::string& inside, const Entry& entry) {
   const std::string near = nearest(entry.key, key_names(section));
   const std::string home = home_of(entry.key);
   std::string advice = fmt::format("expected one of {}", listed(key_names(section)));
   if (!near.empty()) advice = fmt::format("did you mean '{}'?", near);
   if (!home.empty()) advice = fmt::format("it belongs under {}", bracketed(home));
-  return config_error(fmt::format("{}: {} {}: unknown key; {}", entry.where, bracketed(section),
-                                  shown(entry.key), advice));
+  return config_error(fmt::format("{}: {} {}{}: unknown key; {}", entry.where, bracketed(section),
+                                  inside, shown(entry.key), advice));
 }
 
-Result<void> read_key(Draft& draft, const std::string& section, const Entry& entry) {
+Result<void> read_keys(Draft& draft, const std::string& section, const std::string& inside,
+                       const Table& table);
+
+// A table under a key of [compress]: an operator inside the operator.
+Result<void> read_part(Draft& draft, const Key& key, const std::string& inside,
+                       const Table& table) {
+  compress::OperatorOptions outer = std::exchange(draft.op, {});
+  Result<void> read = read_keys(draft, key.section, inside + key.name + ".", table);
+  (outer.*key.part).assign(1, std::exchange(draft.op, {}));
+  draft.op = std::move(outer);
+  return read;
+}
+
+Result<void> read_key(Draft& draft, const std::string& section, const std::string& inside,
+                      const Entry& entry) {
   const Key* key = find_key(section, entry.key);
-  if (!key) return unknown_key(section, entry);
+  if (!key) return unknown_key(section, inside, entry);
+  draft.places[section + "." + inside + key->name] = entry.value.where;
+  const auto* table = std::get_if<Table>(&entry.value.data);
+  if (key->part && table) return read_part(draft, *key, inside, *table);
   if (const auto wrong = key->store(draft, entry.value)) {
     const std::string hint = wrong->hint.empty() ? "" : "; " + wrong->hint;
-    return config_error(fmt::format("{}: {} {}: found {}, expected {}{}", wrong->where,
-                                    bracketed(section), key->name, wrong->found, key->type, hint));
+    return config_error(fmt::format("{}: {} {}{}: found {}, expected {}{}", wrong->where,
+                                    bracketed(section), inside, key->name, wrong->found, key->type,
+                                    hint));
   }
-  draft.places[section + "." + key->name] = entry.value.where;
   return {};
 }
 
-Result<void> read_keys(Draft& draft, const std::string& section, const Table& table) {
+Result<void> read_keys(Draft& draft, const std::string& section, const std::string& inside,
+                       const Table& table) {
   for (const Entry& entry : table) {
-    if (Result<void> read = read_key(draft, section, entry); !read) return read;
+    if (Result<void> read = read_key(draft, section, inside, entry); !read) return read;
   }
   return {};
 }
@@ -98,7 +118,7 @@ Result<void> read_nodes(Draft& draft, const Value& value) {
     const auto* table = std::get_if<Table>(&item.data);
     if (!table) return wrong_node_section(item);
     draft.entry = {};
-    if (Result<void> read = read_keys(draft, "node", *table); !read) return read;
+    if (Result<void> read = read_keys(draft, "node", "", *table); !read) return read;
     for (const auto& [field, name] :
          {std::pair{&draft.entry.name, "name"}, std::pair{&draft.entry.address, "address"}}) {
       if (!field->empty()) continue;
@@ -119,7 +139,11 @@ Result<void> read_section(Draft& draft, const Entry& entry) {
   draft.places[entry.key] = entry.where;
   if (entry.key == "node") return read_nodes(draft, entry.value);
   const auto* table = std::get_if<Table>(&entry.value.data);
-  if (table) return read_keys(draft, entry.key, *table);
+  if (table) {
+    Result<void> read = read_keys(draft, entry.key, "", *table);
+    if (entry.key == "compress") draft.config.compress = draft.op;
+    return read;
+  }
   return config_error(fmt::format("{}: [{}]: found {}, expected one section [{}] with keys",
                                   entry.value.where, entry.key, shown(entry.value), entry.key));
 }
@@ -154,6 +178,23 @@ Entry& entry_of(Table& table, const std::string& key, const Value& fresh) {
   return table.emplace_back(Entry{key, fresh.where, fresh});
 }
 
+// Goes down to the table of the last key of "values.bits", as far as tables can be there; what has
+// no value yet gets an empty one. `key` becomes the rest.
+Table& table_of(Table& section, std::string& key, const Value& empty, const std::string& name) {
+  constexpr int kPartsMax = 4;
+  Table* table = &section;
+  for (int i = 0; i < kPartsMax; ++i) {
+    const auto dot = key.find('.');
+    const Key* part = dot == key.npos ? nullptr : find_key(name, trimmed(key).substr(0, dot));
+    if (!part || !part->part) break;
+    Entry& entry = entry_of(*table, part->name, empty);
+    if (!std::holds_alternative<Table>(entry.value.data)) entry.value = empty;
+    table = &std::get<Table>(entry.value.data);
+    key.erase(0, dot + 1);
+  }
+  return *table;
+}
+
 Result<void> apply_override(Table& root, const std::string& text) {
   const auto equals = text.find('=');
   const std::string where = fmt::format("--set {}", shown(text));
@@ -175,7 +216,9 @@ Result<void> apply_override(Table& root, const std::string& text) {
   Entry& section = entry_of(root, target->section, empty_section);
   auto* table = std::get_if<Table>(&section.value.data);
   if (!table) return {};  // read_section refuses it with the file's place
-  Entry& entry = entry_of(*table, target->key, *value);
+  std::string key = target->key;
+  Table& inner = table_of(*table, key, empty_section, target->section);
+  Entry& entry = entry_of(inner, key, *value);
   entry.where = where;
   entry.value = std::move(*value);
   return {};

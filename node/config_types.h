@@ -14,6 +14,17 @@
 #include "node/config_keys.h"
 #include "node/config_names.h"
 
+// A key's place in the Draft, both to store (Draft) and to show the default (const Draft).
+#define FIELD(member) ([](auto& draft) -> auto& { return draft.member; })
+
+namespace starling::node {
+
+using Keys = std::vector<Key>;
+// [compress], the longest section. In config_compress.cc.
+void add_compress(Keys& keys);
+
+}  // namespace starling::node
+
 namespace starling::node::types {
 
 struct Name {
@@ -32,6 +43,16 @@ struct Range {
   bool holds(std::int64_t n) const { return low <= n && n <= high; }
 };
 
+template <class T>
+std::string show_whole(const T& n, const Range& range) {
+  return range.holds(static_cast<std::int64_t>(n)) ? std::to_string(n) : std::string();
+}
+template <class T>
+std::string show_whole(const std::optional<T>& n, const Range& range) {
+  return n ? show_whole(*n, range) : std::string();
+}
+
+// Of a whole number or a std::optional of one.
 template <class Field>
 Key whole(Name name, Field field, Range range, const char* text) {
   using T = std::remove_cvref_t<decltype(field(std::declval<Draft&>()))>;
@@ -45,10 +66,7 @@ Key whole(Name name, Field field, Range range, const char* text) {
             field(draft) = static_cast<T>(*n);
             return std::nullopt;
           },
-          [field, range](const Draft& draft) {
-            const auto n = static_cast<std::int64_t>(field(draft));
-            return range.holds(n) ? std::to_string(n) : std::string();
-          }};
+          [field, range](const Draft& draft) { return show_whole(field(draft), range); }};
 }
 
 // A bound of a real number and whether the bound itself is allowed.
@@ -214,6 +232,12 @@ std::string name_of(const Choices<E>& choices, E wanted) {
   return {};
 }
 
+template <class E>
+std::string name_of(const Choices<E>& choices, const std::optional<E>& wanted) {
+  return wanted ? name_of(choices, *wanted) : std::string();
+}
+
+// Of E or std::optional<E>.
 template <class E, class Field>
 Key choice(Name name, Field field, Choices<E> choices, const char* text) {
   return {name.section,

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "compress/assembly.h"
+#include "gossip/algorithms.h"
 #include "gossip/assembly.h"
 #include "node/digest.h"
 
@@ -36,6 +38,58 @@ std::string describe(const TensorLayout& layout) {
                      sha256_of(text));
 }
 
+TensorLayout layout_of(const Run& run) {
+  return train::make_trainer(run.problem, node_id(0))->layout();
+}
+
+Result<std::unique_ptr<compress::Compressor>> compressor_of(const Config& config,
+                                                            const TensorLayout& layout) {
+  return compress::make_compressor(operator_of(config), layout, config.run.seed);
+}
+
+// Whether an algorithm with this coding may use an operator with this contract. An unbiased one
+// contracts when it is scaled by 1/(1 + omega), which the step sizes of the algorithms stand for.
+bool may_use(gossip::Coding coding, const compress::Contract& contract) {
+  const bool unbiased = contract.guarantee == compress::Guarantee::unbiased;
+  const bool contractive = contract.guarantee == compress::Guarantee::contractive;
+  switch (coding) {
+    case gossip::Coding::contractive: return unbiased || contractive;
+    case gossip::Coding::unbiased: return unbiased || (contractive && contract.constant == 1);
+    default: return true;
+  }
+}
+
+// powergossip has its factors in place of messages of an operator.
+bool sends_factors(const Config& config) {
+  return gossip::traits_of(config.gossip.algorithm).coding == gossip::Coding::own;
+}
+
+// Whether messages of the operator of [compress] are sent.
+bool takes_operator(const Config& config) {
+  const gossip::Coding coding = gossip::traits_of(config.gossip.algorithm).coding;
+  return coding != gossip::Coding::own && coding != gossip::Coding::raw;
+}
+
+Result<void> check_operator(const Run& run) {
+  const Config& config = run.config;
+  if (sends_factors(config)) return {};
+  const TensorLayout layout = layout_of(run);
+  const auto made = compressor_of(config, layout);
+  if (!made) {
+    return Error{made.error().code,
+                 fmt::format("{}: [compress] {}", config.file.string(), made.error().message)};
+  }
+  const compress::Contract contract = (*made)->contract(layout.size());
+  const gossip::AlgorithmTraits& traits = gossip::traits_of(config.gossip.algorithm);
+  if (may_use(traits.coding, contract)) return {};
+  return Error{
+      ErrorCode::config,
+      fmt::format(
+          "{}: [compress] operator {}: found {}, but {} takes one that is {}", config.file.string(),
+          compress::describe(operator_of(config)), compress::describe(contract), traits.name,
+          traits.coding == gossip::Coding::unbiased ? "unbiased" : "contractive or unbiased")};
+}
+
 }  // namespace
 
 Result<Run> load_run(Config config) {
@@ -48,32 +102,53 @@ Result<Run> load_run(Config config) {
                                       .rounds = config.run.rounds},
                                      config.nodes.size());
   if (!problem) return problem.error();
-  return Run{std::move(config), std::move(*topology), std::move(*problem)};
+  Run run{std::move(config), std::move(*topology), std::move(*problem)};
+  if (Result<void> checked = check_operator(run); !checked) return checked.error();
+  return run;
 }
 
 std::unique_ptr<Core> make_core(const Run& run, NodeId self) {
   std::unique_ptr<train::Trainer> trainer = train::make_trainer(run.problem, self);
   std::vector<float> start(trainer->layout().size());
   trainer->initialize(start);
+  // load_run has made it once.
+  std::unique_ptr<compress::Compressor> compressor;
+  if (takes_operator(run.config)) {
+    compressor = compressor_of(run.config, trainer->layout()).value();
+  }
   auto algorithm = gossip::make_algorithm(run.config.gossip, {.topology = run.topology,
                                                               .layout = trainer->layout(),
                                                               .start = start,
                                                               .self = self,
-                                                              .seed = run.config.run.seed});
+                                                              .seed = run.config.run.seed,
+                                                              .compressor = std::move(compressor)});
   CoreOptions options{.rounds = run.config.run.rounds,
                       .evaluate_every = run.config.run.evaluate_every,
                       .partners = gossip::partners(run.config.gossip, run.topology, self)};
   return std::make_unique<Core>(std::move(options), std::move(trainer), std::move(algorithm));
 }
 
+std::string operator_summary(const Run& run) {
+  const compress::OperatorOptions options = operator_of(run.config);
+  const TensorLayout layout = layout_of(run);
+  if (!sends_factors(run.config)) return compress::summary(options, layout);
+  std::vector<std::string> raw;
+  for (const Tensor& t : layout.tensors()) {
+    if (!t.is_matrix() && t.size() > 0) raw.push_back(t.name);
+  }
+  return fmt::format("operator {}: one factor of each matrix a message{}{}",
+                     compress::describe(options),
+                     raw.empty() ? "" : "; raw: ", fmt::join(raw, ", "));
+}
+
 Fingerprint fingerprint_of(const Run& run) {
   const Config& c = run.config;
-  const auto trainer = train::make_trainer(run.problem, node_id(0));
   return {{"run", c.run.name},
           {"seed", fmt::format("{}", c.run.seed)},
           {"topology", describe(run.topology)},
-          {"model", describe(trainer->layout())},
-          {"algorithm", describe(c.gossip)}};
+          {"model", describe(layout_of(run))},
+          {"algorithm", describe(c.gossip)},
+          {"compressor", compress::describe(operator_of(c))}};
 }
 
 }  // namespace starling::node

@@ -20,14 +20,18 @@ struct Run {
   std::shared_ptr<const train::Problem> problem;
 };
 
-// Reads the data set. Fails with ErrorCode::data or ErrorCode::config.
+// Reads the data set. Fails with ErrorCode::data or ErrorCode::config, the latter also where the
+// operator would not make the model's messages shorter.
 Result<Run> load_run(Config config);
 
 std::unique_ptr<Core> make_core(const Run& run, NodeId self);
 
+// The operator in one line for a person: what it promises, its largest message, what goes raw.
+std::string operator_summary(const Run& run);
+
 // What two nodes of a run must agree on before they exchange a byte: run name, seed, topology,
-// model layout, algorithm and its parameters. The rest (paths, learning rates, the number of
-// rounds) may differ from machine to machine without harm to the exchange.
+// model layout, algorithm and operator with their parameters. The rest (paths, learning rates, the
+// number of rounds) may differ from machine to machine without harm to the exchange.
 Fingerprint fingerprint_of(const Run& run);
 
 }  // namespace starling::node

@@ -3,7 +3,9 @@
 // raw float32 data.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <istream>
 #include <map>
 #include <span>
 #include <string>
@@ -26,8 +28,13 @@ struct Model {
   std::map<std::string, std::string> notes;
 };
 
-// Reads what write_safetensors wrote: F32 tensors that follow each other without gaps. Fails with
-// ErrorCode::io, naming the file, what was found and what was expected.
+// Reads a file of float32 tensors, ours or another program's. The layout is in the order of the
+// data, whatever the header's. Trusts nothing: the header's length and depth are limited, tensors
+// have to cover the data without gap or overlap, and memory is asked for when the file is known to
+// fill it. Fails with ErrorCode::io, naming the file, what was found and what was expected.
 Result<Model> read_safetensors(const std::filesystem::path& file);
+
+// The same from a stream of that many bytes; errors do not name it.
+Result<Model> read_safetensors(std::istream& in, std::uint64_t bytes);
 
 }  // namespace starling::node

@@ -22,6 +22,7 @@ enum class Stream : std::uint64_t {
   redial_jitter,
   test,
   compression,
+  measurement,
 };
 
 // Counter-based generator: splitmix64's finaliser over (key, index).

@@ -31,45 +31,55 @@ template <unsigned kBitsOf, Grid kGridOf>
 struct Format {
   static constexpr unsigned kBits = kBitsOf;
   static constexpr Grid kGrid = kGridOf;
-  static constexpr int kLevels = levels_of(kBits);
+  static constexpr int kLevels = levels_of(CodeFormat{kBits, kGrid});
   static constexpr std::size_t kBlockBytes = code_bytes(kBits, kCodeBlock);
 };
 
+// What goes before a fraction: for uniform levels the exponent of [1, 2).
+template <class F>
+constexpr std::uint32_t kBefore = F::kGrid == Grid::powers ? 0 : 0x3f800000;
+
 // The upper 16 bits of a random fraction of 23, and a half of the last of them.
+template <class F>
 HWY_INLINE VU as_fraction(VU bits) {
-  return hn::Or(hn::And(bits, hn::Set(DU(), 0x7fff80)), hn::Set(DU(), 0x40));
+  return hn::OrAnd(hn::Set(DU(), kBefore<F> | 0x40), bits, hn::Set(DU(), 0x7fff80));
 }
 
 template <class F>
-HWY_INLINE VI code_sizes(V v, VU fraction) {
-  if constexpr (F::kGrid == Grid::uniform) {
-    const V above_one = hn::BitCast(D(), hn::Or(fraction, hn::Set(DU(), 0x3f800000)));
-    const V most = hn::Set(D(), static_cast<float>(F::kLevels + 1));
-    const VI up = hn::ConvertTo(DI(), hn::Min(hn::Add(v, above_one), most));
-    return hn::Sub(up, hn::Set(DI(), 1));
-  } else {
-    const VI field = hn::Set(DI(), 128 - F::kLevels);
-    const V lowest = hn::BitCast(D(), hn::ShiftLeft<23>(field));
-    const auto small = hn::Lt(v, lowest);
-    const V shifted = hn::IfThenElse(small, hn::Add(v, lowest), v);
-    const VU rounded = hn::Add(hn::BitCast(DU(), shifted), fraction);
-    const VI exponent = hn::BitCast(DI(), hn::ShiftRight<23>(rounded));
-    const VI above = hn::Sub(exponent, hn::Set(DI(), 127 - F::kLevels));
-    const VI minus_one = hn::VecFromMask(DI(), hn::RebindMask(DI(), small));
-    return hn::Min(hn::Add(above, minus_one), hn::Set(DI(), F::kLevels));
-  }
+HWY_INLINE VI uniform_codes(V x, V v, VU fraction) {
+  const V offset = hn::Sub(hn::BitCast(D(), fraction), hn::Set(D(), 1.5f));
+  const V cut = hn::Min(hn::Add(v, offset), hn::Set(D(), static_cast<float>(F::kLevels)));
+  const V with_sign = hn::Xor(cut, hn::And(x, hn::SignBit(D())));
+  // In [2^23, 2^24) the steps of float are 1.
+  const V base = hn::Set(D(), 0x1.8p23f);
+  return hn::Sub(hn::BitCast(DI(), hn::Add(with_sign, base)), hn::BitCast(DI(), base));
 }
 
 template <class F>
-HWY_INLINE VI codes_of(V x, V inverse, VU fraction) {
-  const VI size = code_sizes<F>(hn::Mul(hn::Abs(x), inverse), fraction);
+HWY_INLINE VI power_codes(V x, V v, VU fraction) {
+  const VI field = hn::Set(DI(), 128 - F::kLevels);
+  const V lowest = hn::BitCast(D(), hn::ShiftLeft<23>(field));
+  const auto small = hn::Lt(v, lowest);
+  const V shifted = hn::IfThenElse(small, hn::Add(v, lowest), v);
+  const VU rounded = hn::Add(hn::BitCast(DU(), shifted), fraction);
+  const VI exponent = hn::BitCast(DI(), hn::ShiftRight<23>(rounded));
+  const VI above = hn::Sub(exponent, hn::Set(DI(), 127 - F::kLevels));
+  const VI minus_one = hn::VecFromMask(DI(), hn::RebindMask(DI(), small));
+  const VI size = hn::Min(hn::Add(above, minus_one), hn::Set(DI(), F::kLevels));
   const VI minus = hn::BroadcastSignBit(hn::BitCast(DI(), x));
   return hn::Sub(hn::Xor(size, minus), minus);
 }
 
 template <class F>
+HWY_INLINE VI codes_of(V x, V inverse, VU fraction) {
+  const V v = hn::Mul(hn::Abs(x), inverse);
+  if constexpr (F::kGrid == Grid::powers) return power_codes<F>(x, v, fraction);
+  return uniform_codes<F>(x, v, fraction);
+}
+
+template <class F>
 HWY_INLINE V levels(VI code) {
-  if constexpr (F::kGrid == Grid::uniform) {
+  if constexpr (F::kGrid != Grid::powers) {
     return hn::ConvertTo(D(), code);
   } else {
     const VI field = hn::Add(hn::Abs(code), hn::Set(DI(), 127 - F::kLevels));
@@ -110,12 +120,12 @@ HWY_INLINE void write_block(const float* x, const CodeDraw& draw, std::byte* HWY
   for (std::size_t part = 0; part < kParts; ++part) {
     VI words = hn::Zero(DI());
     for (std::size_t pair = 4; pair-- > 0;) {
-      VU low = hn::Set(DU(), 0x400000), high = low;
+      VU low = hn::Set(DU(), kBefore<F> | 0x400000), high = low;
       if constexpr (kStochastic) {
         const std::size_t index = draw.first / 2 + pair * 16 + part * kWidth;
         const VU random = random_lanes(DU(), draw.key, static_cast<std::uint32_t>(index));
-        low = as_fraction(hn::ShiftLeft<7>(random));
-        high = as_fraction(hn::ShiftRight<9>(random));
+        low = as_fraction<F>(hn::ShiftLeft<7>(random));
+        high = as_fraction<F>(hn::ShiftRight<9>(random));
       }
       for (std::size_t j = 2 * pair + 2; j-- > 2 * pair;) {
         const std::size_t at = 16 * j + part * kWidth;
@@ -160,7 +170,7 @@ HWY_INLINE void add_block(const std::byte* HWY_RESTRICT codes, V unit, float* HW
 // Whole blocks in place, the rest in a block that zeros fill up.
 template <class F, bool kStochastic>
 void WriteAs(const float* x, std::size_t size, CodeDraw draw, std::byte* codes) {
-  const auto see = [](std::size_t, V, VI) {};
+  const auto see = [](std::size_t, V, VI) HWY_ATTR {};
   std::size_t i = 0;
   for (; i + kCodeBlock <= size; i += kCodeBlock, draw.first += kCodeBlock) {
     write_block<F, kStochastic>(x + i, draw, codes, see);
@@ -216,6 +226,7 @@ void AddAs(const std::byte* HWY_RESTRICT codes, float unit, float* HWY_RESTRICT 
 template <class Work>
 HWY_INLINE void with_format(const CodeFormat& format, Work&& work) {
   if (format.grid == Grid::powers) return work(Format<4, Grid::powers>());
+  if (format.grid == Grid::ternary) return work(Format<8, Grid::ternary>());
   if (format.bits == 2) return work(Format<2, Grid::uniform>());
   if (format.bits == 4) return work(Format<4, Grid::uniform>());
   work(Format<8, Grid::uniform>());
@@ -256,8 +267,12 @@ namespace starling::compress {
 namespace {
 
 bool known(const CodeFormat& format) {
-  return format.bits == 4 ||
-         (format.grid == Grid::uniform && (format.bits == 2 || format.bits == 8));
+  switch (format.grid) {
+    case Grid::uniform: return format.bits == 2 || format.bits == 4 || format.bits == 8;
+    case Grid::powers: return format.bits == 4;
+    case Grid::ternary: return format.bits == 8;
+  }
+  return false;
 }
 
 }  // namespace

@@ -4,7 +4,8 @@
 //
 // A code is a signed number q of one of the levels -s … s, in two's complement; -s - 1 is none.
 //   Grid::uniform  level q is q · unit
-//   Grid::powers   level ±k is ±2^(k - s) · unit, 0 is 0
+//   Grid::powers   level ±k is ±2^(k - s) · unit, 0 is 0; 4 bits
+//   Grid::ternary  as uniform with s = 1, in 8 bits
 //
 // 8-bit codes lie in the order of the elements. Of 2 and 4 bits there are 16 little-endian words
 // for every 128 elements: word l holds element 16j + l in its j-th lowest field. The fields behind
@@ -17,7 +18,7 @@
 
 namespace starling::compress {
 
-enum class Grid { uniform, powers };
+enum class Grid { uniform, powers, ternary };
 enum class Rounding { stochastic, nearest };
 
 constexpr std::size_t kCodeBlock = 128;
@@ -32,6 +33,10 @@ struct CodeFormat {
 // s: 1, 7 or 127.
 constexpr int levels_of(unsigned bits) { return (1 << (bits - 1)) - 1; }
 
+constexpr int levels_of(const CodeFormat& format) {
+  return format.grid == Grid::ternary ? 1 : levels_of(format.bits);
+}
+
 // The code of element i.
 int code_at(const std::byte* codes, unsigned bits, std::size_t i);
 
@@ -41,7 +46,7 @@ constexpr std::size_t code_bytes(unsigned bits, std::size_t count) {
   return (count + kCodeBlock - 1) / kCodeBlock * (kCodeBlock / 8 * bits);
 }
 
-// How to round |x_i| · inverse, which is about s at most for Grid::uniform and 1 for Grid::powers;
+// How to round |x_i| · inverse, which is about s at most, for Grid::powers 1;
 // what is above is cut to it. Element i of the span draws u = (random_half(key, first + i) +
 // ½)/2^16; with Rounding::nearest u is ½.
 struct CodeDraw {
@@ -51,7 +56,7 @@ struct CodeDraw {
 };
 
 // Writes the codes of x, of v_i = |x_i| · inverse and the sign of x_i.
-//   Grid::uniform  |q| = ⌊v + (1 + u)⌋ - 1
+//   Grid::uniform  |q| = v + (u - ½), cut to s, rounded to the nearest integer, ties to even
 //   Grid::powers   the upper one of the levels beside v where the fraction of the way from the
 //                  lower one to v, plus u, is at least 1 (natural dithering, Horváth et al. 2019)
 void write_codes(std::span<const float> x, const CodeFormat& format, const CodeDraw& draw,

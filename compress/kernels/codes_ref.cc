@@ -25,28 +25,37 @@ float lowest_power(int s) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(128 - s) << 23);
 }
 
-int code_of(float x, const CodeFormat& format, const CodeDraw& draw, std::size_t i) {
-  const int s = levels_of(format.bits);
-  const std::uint32_t fraction = format.rounding == Rounding::nearest
-                                     ? 0x400000
-                                     : random_half(draw.key, draw.first + i) << 7 | 0x40;
-  const float v = std::fabs(x) * draw.inverse;
-  int q;
-  if (format.grid == Grid::uniform) {
-    const auto above_one = std::bit_cast<float>(0x3f800000 | fraction);
-    q = static_cast<int>(std::min(v + above_one, static_cast<float>(s + 1))) - 1;
-  } else {
-    const bool small = v < lowest_power(s);
-    const float shifted = small ? v + lowest_power(s) : v;
-    const std::uint32_t rounded = std::bit_cast<std::uint32_t>(shifted) + fraction;
-    q = std::min(s, static_cast<int>(rounded >> 23) - 127 + s - (small ? 1 : 0));
-  }
+// The bits of u behind the point, 23 of them.
+std::uint32_t fraction_of(const CodeFormat& format, const CodeDraw& draw, std::size_t i) {
+  if (format.rounding == Rounding::nearest) return 0x400000;
+  return random_half(draw.key, draw.first + i) << 7 | 0x40;
+}
+
+int uniform_code(float x, int s, float v, std::uint32_t fraction) {
+  const float offset = std::bit_cast<float>(0x3f800000 | fraction) - 1.5f;
+  const float cut = std::min(v + offset, static_cast<float>(s));
+  // In [2^23, 2^24) the steps of float are 1.
+  const float rounded = (std::signbit(x) ? -cut : cut) + 0x1.8p23f;
+  return std::bit_cast<std::int32_t>(rounded) - std::bit_cast<std::int32_t>(0x1.8p23f);
+}
+
+int power_code(float x, int s, float v, std::uint32_t fraction) {
+  const bool small = v < lowest_power(s);
+  const float shifted = small ? v + lowest_power(s) : v;
+  const std::uint32_t rounded = std::bit_cast<std::uint32_t>(shifted) + fraction;
+  const int q = std::min(s, static_cast<int>(rounded >> 23) - 127 + s - (small ? 1 : 0));
   return std::signbit(x) ? -q : q;
 }
 
+int code_of(float x, const CodeFormat& format, const CodeDraw& draw, std::size_t i) {
+  const float v = std::fabs(x) * draw.inverse;
+  const auto rounded = format.grid == Grid::powers ? power_code : uniform_code;
+  return rounded(x, levels_of(format), v, fraction_of(format, draw, i));
+}
+
 float level(int q, const CodeFormat& format) {
-  if (format.grid == Grid::uniform || q == 0) return static_cast<float>(q);
-  const auto exponent = static_cast<std::uint32_t>(std::abs(q) + 127 - levels_of(format.bits));
+  if (format.grid != Grid::powers || q == 0) return static_cast<float>(q);
+  const auto exponent = static_cast<std::uint32_t>(std::abs(q) + 127 - levels_of(format));
   return std::copysign(std::bit_cast<float>(exponent << 23), static_cast<float>(q));
 }
 

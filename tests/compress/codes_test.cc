@@ -23,7 +23,8 @@ const CodeFormat kFormats[] = {
     {2, Grid::uniform, Rounding::stochastic}, {2, Grid::uniform, Rounding::nearest},
     {4, Grid::uniform, Rounding::stochastic}, {4, Grid::uniform, Rounding::nearest},
     {8, Grid::uniform, Rounding::stochastic}, {8, Grid::uniform, Rounding::nearest},
-    {4, Grid::powers, Rounding::stochastic},  {4, Grid::powers, Rounding::nearest}};
+    {4, Grid::powers, Rounding::stochastic},  {4, Grid::powers, Rounding::nearest},
+    {8, Grid::ternary, Rounding::stochastic}};
 
 std::vector<float> one_of_each(std::size_t size) {
   std::vector<float> x = heavy(size, 3);
@@ -39,7 +40,7 @@ void check_kernels(std::size_t size, std::size_t shift, const CodeFormat& format
   GuardedFloats e(size, shift);
   std::ranges::copy(one_of_each(size), e.span().begin());
   GuardedFloats e_ref = e, y = guarded_normals(size, shift, 1), y_ref = y;
-  const float top = format.grid == Grid::powers ? 1 : static_cast<float>(levels_of(format.bits));
+  const float top = format.grid == Grid::powers ? 1 : static_cast<float>(levels_of(format));
   const CodeDraw draw{top / 2.5f, 0x123456789abcdef, 4096 + 32};
   GuardedBytes codes(code_bytes(format.bits, size), shift), codes_ref = codes;
   write_codes(e.span(), format, draw, codes.span().data());
@@ -109,7 +110,7 @@ TEST_CASE("codes: what lies above the highest level becomes it") {
   for (const CodeFormat& format : kFormats) {
     std::vector<std::byte> codes(code_bytes(format.bits, x.size()));
     write_codes(x, format, {1000, 7, 0}, codes.data());
-    const int s = levels_of(format.bits);
+    const int s = levels_of(format);
     for (std::size_t i = 0; i < x.size(); ++i) {
       CHECK(code_at(codes.data(), format.bits, i) == (i == 1 ? -s : s));
     }

@@ -33,6 +33,20 @@ TEST_CASE("finite: an encoder's refusal names value and index") {
   CHECK(check_finite(x).error().message == "found inf at index 3, expected finite values");
 }
 
+TEST_CASE(
+    "finite: a sum that overflows is refused, also in the last place, and all of e is added") {
+  std::vector<float> e(9000, 1.0f), g(9000, 2.0f);
+  CHECK(add_finite(e, g).ok());
+  CHECK(e == std::vector<float>(9000, 3.0f));
+  g[17] = e[17] = g.back() = e.back() = std::numeric_limits<float>::max();
+  CHECK(add_finite(e, g).error().message == "found inf at index 17, expected finite values");
+  CHECK(e[8998] == 5);
+  e[17] = 0;
+  g[17] = 0;
+  e.back() = g.back();
+  CHECK(add_finite(e, g).error().message == "found inf at index 8999, expected finite values");
+}
+
 TEST_CASE("raw floats: the length and every value are checked, at any alignment") {
   std::vector<std::byte> bytes(13);
   CHECK(check_raw_floats(std::span(bytes).subspan(1), 3).ok());

@@ -101,13 +101,109 @@ TEST_CASE("low rank: a matrix of rank r comes through, also when r is asked for 
   }
 }
 
-TEST_CASE("low rank: zero stays zero and does not end the warm start") {
-  LowRank c({6, 5}, 2, 3);
-  std::vector<std::byte> bytes(c.encoded_bytes_max(30));
-  REQUIRE(c.encode(std::vector<float>(30, 0.0f), 1, bytes).ok());
-  CHECK(decoded(c, bytes, 30) == std::vector<float>(30, 0.0f));
-  const std::vector<float> x = normals(30, 4);
-  REQUIRE(c.encode(x, 2, bytes).ok());
-  const std::vector<float> y = decoded(c, bytes, 30);
-  CHECK(dot(y, y) > 0.1 * dot(x, x));
+TEST_CASE("low rank: zero stays zero and leaves the warm start as it is") {
+  const std::vector<float> x = normals(30, 4), zeros(30, 0.0f);
+  std::vector<float> captured;
+  for (const bool pause : {false, true}) {
+    LowRank c({6, 5}, 2, 3);
+    for (int round = 0; round < 4; ++round) encoded(c, x, 1);
+    if (pause) CHECK(decoded(c, encoded(c, zeros, 5), 30) == zeros);
+    const std::vector<float> y = decoded(c, encoded(c, x, 2), 30);
+    captured.push_back(static_cast<float>(dot(y, y)));
+  }
+  CHECK(captured[1] == doctest::Approx(captured[0]).epsilon(1e-5));
+}
+
+TEST_CASE("low rank: a start that sees nothing of X is drawn anew") {
+  LowRank c({4, 3}, 1, 3);
+  // The first call leaves V along the first column, of which the second X has nothing.
+  const std::vector<float> first = {1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0};
+  const std::vector<float> second = {0, 1, 0, 0, 2, 0, 0, 3, 0, 0, 4, 0};
+  encoded(c, first, 1);
+  CHECK(norm2(decoded(c, encoded(c, second, 2), 12)) == 0);
+  const std::vector<float> y = decoded(c, encoded(c, second, 3), 12);
+  CHECK(distance2(second, y) < 1e-8 * norm2(second));
+}
+
+namespace {
+
+MakeOperator low_rank(MatrixShape shape, std::size_t rank,
+                      FactorFormat format = FactorFormat::float32) {
+  return [=](std::size_t) { return std::make_unique<LowRank>(shape, rank, 3, format); };
+}
+
+// ‖X - C(X)‖/‖X‖ for an X of rank 1 whose largest entries are about `scale`.
+double error_at(float scale, FactorFormat format) {
+  const std::vector<float> u = normals(20, 1), v = normals(15, 2);
+  std::vector<float> x(300);
+  for (std::size_t i = 0; i < 300; ++i) x[i] = u[i / 15] * v[i % 15] / 8 * scale;
+  LowRank c({20, 15}, 1, 3, format);
+  return std::sqrt(distance2(x, decoded(c, encoded(c, x, 1), 300)) / norm2(x));
+}
+
+}  // namespace
+
+TEST_CASE("low rank: the properties of every operator, for several shapes") {
+  for (const MatrixShape shape :
+       {MatrixShape{1, 1}, {1, 17}, {17, 1}, {20, 15}, {33, 64}, {130, 100}}) {
+    for (const std::size_t rank : {1, 4}) {
+      CAPTURE(rank);
+      const PropertyOptions options = {.lengths = {shape.size()}, .cancels = true};
+      PropertyOptions contracting = options;
+      contracting.always_contracts = true;
+      check_operator(low_rank(shape, rank), contracting);
+      check_operator(low_rank(shape, rank, FactorFormat::bfloat16), options);
+    }
+  }
+}
+
+TEST_CASE("low rank: cut, prolonged and flipped messages") {
+  for (const FactorFormat format : {FactorFormat::float32, FactorFormat::bfloat16}) {
+    check_hostile(low_rank({20, 15}, 2, format), 300);
+    check_hostile(low_rank({1, 1}, 1, format), 1);
+  }
+}
+
+TEST_CASE("low rank: bytes are r(m + n) numbers of 4 or 2 bytes") {
+  LowRank wide({20, 15}, 3, 1), narrow({20, 15}, 3, 1, FactorFormat::bfloat16);
+  CHECK(wide.encoded_bytes_max(300) == 32 + 4 * 3 * 35);
+  CHECK(narrow.encoded_bytes_max(300) == 32 + 2 * 3 * 35);
+  CHECK(encoded(narrow, normals(300, 1), 0).size() == narrow.encoded_bytes_max(300));
+}
+
+TEST_CASE("low rank: entries of every magnitude, squares of which are no floats") {
+  for (const float scale : {1e-34f, 1e-25f, 1e-12f, 1.0f, 1e15f, 1e30f, 3e38f}) {
+    CAPTURE(scale);
+    CHECK(error_at(scale, FactorFormat::float32) < 1e-6);
+    CHECK(error_at(scale, FactorFormat::bfloat16) < 2 * 0x1p-8 + 0x1p-16);
+  }
+}
+
+TEST_CASE("low rank: factors of 16 bits stay within the contract") {
+  for (const std::size_t rank : {1, 3, 8}) {
+    LowRank c({40, 30}, rank, 3, FactorFormat::bfloat16), exact({40, 30}, rank, 3);
+    const Contract contract = c.contract(1200);
+    CHECK(contract.guarantee == Guarantee::bounded);
+    for (std::uint64_t key = 0; key < 20; ++key) {
+      const std::vector<float> x = heavy(1200, key);
+      const double error = distance2(x, decoded(c, encoded(c, x, 1), 1200)) / norm2(x);
+      const double floor = distance2(x, decoded(exact, encoded(exact, x, 1), 1200)) / norm2(x);
+      CHECK(error <= contract.constant);
+      // √(error) <= √(floor) + (2u + u²)√(r · captured), and the captured part is at most all.
+      CHECK(std::sqrt(error) <= std::sqrt(floor) + std::sqrt(contract.constant - 1));
+    }
+  }
+}
+
+TEST_CASE("low rank: refusals name the factor and the format") {
+  LowRank c({6, 5}, 1, 3, FactorFormat::bfloat16);
+  std::vector<std::byte> message = encoded(c, normals(30, 4), 1);
+  std::vector<float> y(30);
+  message[32 + 2 * 7] = std::byte{0x80};
+  message[32 + 2 * 7 + 1] = std::byte{0x7f};
+  CHECK(c.decode_add(message, 1, y).error().message ==
+        "factor 7: found inf, expected a finite number");
+  const LowRank wide({6, 5}, 1, 3);
+  CHECK(wide.decode_add(message, 1, y).error().message ==
+        "header field flags: found 1, expected 0");
 }

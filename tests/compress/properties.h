@@ -43,6 +43,8 @@ struct PropertyOptions {
   std::vector<std::size_t> lengths = test::lengths();
   // Whether ‖C(x) - x‖² <= (1 - δ)‖x‖² holds for every x and key, not only on average.
   bool always_contracts = false;
+  // C(x)_i is a sum that may cancel: roundings are held against the largest coordinate, not i.
+  bool cancels = false;
   // Contents to leave out, by name, with the reason beside the call.
   std::vector<std::string> leave_out = {};
 };

@@ -6,8 +6,10 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 
 #include "compress/sign.h"
+#include "promise.h"
 #include "properties.h"
 
 using namespace starling;
@@ -119,6 +121,16 @@ TEST_CASE("random-k: every coordinate is drawn as often as its stratum says") {
   CHECK(std::fabs(chi2 - kFreedom) < 5 * std::sqrt(2 * kFreedom));
 }
 
+TEST_CASE("random-k: a stratum of billions is drawn from as evenly as one of a few") {
+  // 32 random bits over 3 · 2^30 places would take every third of them twice as often.
+  constexpr int kDraws = 20'000;
+  int counts[3] = {};
+  for (std::uint64_t key = 0; key < kDraws; ++key) ++counts[drawn(3UL << 30, 1, key)[0] % 3];
+  for (const int count : counts) {
+    CHECK(std::fabs(count - kDraws / 3.0) < 5 * std::sqrt(kDraws * 2 / 9.0));
+  }
+}
+
 TEST_CASE("random-k: draws of two strata, and of two keys, do not follow each other") {
   double neighbors = 0, keys = 0;
   constexpr int kDraws = 20'000;
@@ -150,6 +162,14 @@ TEST_CASE("random-k: the mean of 10000 unbiased messages is x") {
       const double se = std::sqrt((squares[i] / kDraws - mean * mean) / kDraws);
       CHECK(std::fabs(mean - x[i]) < 5 * se);
     }
+  }
+}
+
+TEST_CASE("random-k: each stratum is scaled by its own length, so ones add up to d") {
+  for (const double ratio : {0.03, 0.07, 0.4}) {
+    RandomK c(ratio, Form::unbiased);
+    const std::vector<float> y = decoded(c, encoded(c, std::vector<float>(100, 1.0f), 3), 100);
+    CHECK(std::accumulate(y.begin(), y.end(), 0.0) == 100);
   }
 }
 
@@ -191,6 +211,12 @@ TEST_CASE("random-k: contracts of other values") {
   const Contract rounded = contract(Form::unbiased, ValueFormat::bfloat16);
   CHECK(rounded.guarantee == bounded);
   CHECK(rounded.constant == doctest::Approx(std::pow(3 + 0x1p-8 * std::sqrt(10), 2)));
+  // (1 + ω₁)(1 + ω₂) - 1 with natural compression's 1/8.
+  const auto natural = [] {
+    return ValueCoder(ValueFormat::nested, std::make_unique<Promise>(Contract{unbiased, 0.125}));
+  };
+  CHECK(RandomK(0.1, Form::unbiased, natural()).contract(1000) == Contract{unbiased, 10.25});
+  CHECK(RandomK(0.1, Form::contractive, natural()).contract(1000) == Contract{contractive, 0.0875});
   CHECK(RandomK(0.1).contract(0) == Contract{contractive, 1});
   CHECK(RandomK(0.1, Form::unbiased).contract(0) == Contract{unbiased, 0});
   CHECK(RandomK(1, Form::unbiased).contract(1000) == Contract{unbiased, 0});

@@ -10,6 +10,7 @@
 #include "compress/half_floats.h"
 #include "compress/header.h"
 #include "compress/sign.h"
+#include "promise.h"
 #include "properties.h"
 
 using namespace starling;
@@ -199,6 +200,21 @@ TEST_CASE("sparse: keeping k of d and rounding contracts by (1 - β²)k/d") {
   CHECK(nested.guarantee == contractive);
   CHECK(nested.constant == doctest::Approx(0.064 / 64));
   CHECK(contract({ValueFormat::float32}, 0, 0) == Contract{contractive, 1});
+}
+
+// The specification's §0, "keep-then-quantise".
+TEST_CASE(
+    "sparse: keeping k of d and quantising them contracts where the quantiser's ω is below 1") {
+  using enum Guarantee;
+  const auto contract = [](const Contract& nested) {
+    return SparseCoder(ValueFormat::nested, std::make_unique<Promise>(nested))
+        .contract_of_top(100, 1000);
+  };
+  CHECK(contract({unbiased, 0.25}) == Contract{contractive, 0.75 * 0.1});
+  CHECK(contract({unbiased, 3}) == Contract{bounded, 3});
+  CHECK(contract({contractive, 0.5}) == Contract{contractive, 0.5 * 0.1});
+  CHECK(contract({bounded, 0.5, 7}) == Contract{bounded, 1 - 0.5 * 0.1, 7});
+  CHECK(contract({bounded, 2, 7}) == Contract{bounded, 2, 7});
 }
 
 TEST_CASE("sparse: what is wrong is named") {

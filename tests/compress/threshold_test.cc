@@ -105,6 +105,16 @@ TEST_CASE("threshold: exactly as many as the cap allows are all kept, one more i
   CHECK(sent(1, 0.1, x)[999] == 0);
 }
 
+TEST_CASE("threshold: a large coordinate far behind as many as the cap allows is kept") {
+  std::vector<float> x(20'000, 0.0f);
+  std::fill(x.begin(), x.begin() + 2000, 1.0f);
+  x.back() = 5;
+  const std::vector<float> y = sent(1, 0.1, x);
+  CHECK(y.back() == 5);
+  CHECK(y[1999] == 0);
+  CHECK(nonzeros(y) == 2000);
+}
+
 TEST_CASE("threshold: the error stays within β²‖x‖² + σ², with the cap and without") {
   for (const float tau : {0.0f, 0.5f, 2.0f, 5.0f}) {
     for (const double cap : {0.001, 0.1, 1.0}) {

@@ -28,3 +28,19 @@ TEST_CASE("options: rates are in bits, and come as bytes a second") {
         "found the rate '0mbit', expected a number with kbit, mbit or gbit, such as 100mbit");
   CHECK_FALSE(parse_rate("100MB").ok());
 }
+
+TEST_CASE("options: sizes are whole numbers of floats") {
+  CHECK(*parse_size("25M") == 25'000'000);
+  CHECK(*parse_size("1.5k") == 1500);
+  CHECK(*parse_size("4096") == 4096);
+  CHECK(*parse_size("1") == 1);
+  for (const char* bad : {"", "0", "-1", "0.5", "1.2345k", "1e3 k", "25m", "1G", "600M", "nan"}) {
+    CAPTURE(bad);
+    const auto parsed = parse_size(bad);
+    REQUIRE_FALSE(parsed.ok());
+    CHECK(parsed.error().code == ErrorCode::config);
+  }
+  CHECK(parse_size("25MB").error().message ==
+        "found the size '25MB', expected a whole number of floats from 1 to 536870912, such as "
+        "25M, 100k or 4096");
+}

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "node/config.h"
 
@@ -54,7 +55,7 @@ TEST_CASE("every file in configs/ loads") {
     CHECK(config->run.name == entry.path().stem().string());
     names.insert(config->run.name);
   }
-  CHECK(names == std::set<std::string>{"a9a", "fashion-mnist", "hospitals", "quadratic",
+  CHECK(names == std::set<std::string>{"a9a", "compress", "fashion-mnist", "hospitals", "quadratic",
                                        "quickstart", "two-nodes"});
 }
 
@@ -67,8 +68,33 @@ TEST_CASE("every key of the run file stands in some file of configs/") {
   for (const KeyDocumentation& key : documented_keys()) {
     CAPTURE(key.section);
     CAPTURE(key.key);
-    CHECK(all.find("\n" + key.key + " = ") != std::string::npos);
+    const bool alive = all.find("\n" + key.key + " = ") != std::string::npos;
+    const bool alternative = all.find("\n# " + key.key + " = ") != std::string::npos;
+    CHECK((alive || (key.section == "compress" && alternative)));
   }
+}
+
+// Each begins with "# [compress]" and ends at the first line that is no comment.
+TEST_CASE("compress.toml: every alternative loads in place of the operator above it") {
+  std::ifstream in(kConfigs / "compress.toml");
+  std::string head, line;
+  while (std::getline(in, line) && line != "[compress]") head += line + "\n";
+  std::vector<std::string> alternatives;
+  bool inside = false;
+  while (std::getline(in, line)) {
+    if (line == "# [compress]") alternatives.emplace_back();
+    inside = line == "# [compress]" || (inside && line.starts_with("# "));
+    if (inside) alternatives.back() += line.substr(2) + "\n";
+  }
+  std::set<std::string> operators;
+  for (const std::string& alternative : alternatives) {
+    CAPTURE(alternative);
+    const auto config = parse_config(head + alternative, "compress.toml", "", {});
+    if (!config) FAIL(config.error().message);
+    operators.emplace(compress::name_of(config->compress.kind));
+  }
+  // All but auto.
+  CHECK(operators.size() + 1 == compress::operator_kinds().size());
 }
 
 TEST_CASE("quickstart: the flock of the README") {

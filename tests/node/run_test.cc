@@ -54,11 +54,17 @@ TEST_CASE("run: a change alters exactly the field of the fingerprint that names 
   CHECK(changed_by({"topology.nodes=6"}) == Names{"topology"});
   CHECK(changed_by({"topology.kind=complete"}) == Names{"topology"});
   CHECK(changed_by({"data.dimension=20"}) == Names{"model"});
-  for (const char* change : {"gossip.algorithm=d-psgd", "gossip.rank=2", "gossip.iterations=3",
-                             "gossip.overlap=false", "gossip.relaxation=1.25"}) {
+  for (const char* change :
+       {"gossip.iterations=3", "gossip.overlap=false", "gossip.relaxation=1.25"}) {
     CAPTURE(change);
     CHECK(changed_by({change}) == Names{"algorithm"});
   }
+  // powergossip's operator has its rank; another algorithm is made of another operator.
+  for (const char* change : {"gossip.algorithm=d-psgd", "gossip.rank=2"}) {
+    CAPTURE(change);
+    CHECK(changed_by({change}) == Names{"algorithm", "compressor"});
+  }
+  CHECK(changed_by({"compress.operator=low-rank"}) == Names{});
 }
 
 // A machine may have its own of these without harm to the exchange.
@@ -95,6 +101,7 @@ TEST_CASE("run: a fingerprint is readable") {
   CHECK(fingerprint[4] == FingerprintField{"algorithm",
                                            "powergossip rank=2 iterations=1 overlap=true "
                                            "relaxation=1"});
+  CHECK(fingerprint[5] == FingerprintField{"compressor", "low-rank rank=2 factors=float32"});
 }
 
 TEST_CASE("run: all nodes of a run start from the same model") {

@@ -143,24 +143,82 @@ TEST_CASE("safetensors: a header that is no JSON object") {
   }
 }
 
-TEST_CASE("safetensors: a tensor that this program did not write is named") {
-  const std::string rest = ", expected F32 data that follows the tensor before it";
-  for (const std::string entry : {
-           R"({"dtype":"F16","shape":[2],"data_offsets":[0,8]})",  // another type
-           R"({"dtype":3,"shape":[2],"data_offsets":[0,8]})",
-           R"({"dtype":"F32","shape":[2],"data_offsets":[4,12]})",  // a gap
-           R"({"dtype":"F32","shape":[2],"data_offsets":[0,4]})",   // shape and place disagree
-           R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})",
-           R"({"dtype":"F32","shape":2,"data_offsets":[0,8]})",
-           R"({"dtype":"F32","shape":[2],"data_offsets":[0]})",
-           R"({"dtype":"F32","shape":[2],"data_offsets":["0","8"]})",
-           R"({"dtype":"F32","shape":[2]})",
-           R"({"shape":[2],"data_offsets":[0,8]})",
-           "[1,2]",
-           "null",
-       }) {
-    CHECK(refusal(with_header(tensor(entry), 8)) == "tensor 'x' is " + entry + rest);
+TEST_CASE("safetensors: a header length above the limit is refused though the file is as long") {
+  const std::string header(17 << 20, ' ');
+  CHECK(refusal(with_header(header, 0)) == "header length 17825792, expected at most 16777216");
+}
+
+TEST_CASE("safetensors: a header that nests deeply is refused before it is parsed") {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  CHECK(refusal(with_header(tensor(deep), 0)) == "its header nests deeper than 8 levels");
+  CHECK(refusal(with_header(tensor("[[[[[[[]]]]]]]"), 0)) == "tensor 'x' has no dtype");
+  CHECK(refusal(with_header(tensor("[[[[[[[[]]]]]]]]"), 0)) ==
+        "its header nests deeper than 8 levels");
+}
+
+TEST_CASE("safetensors: brackets in names are no nesting") {
+  const std::string name = R"(\"[[[[[[[[[[\\)";
+  const std::string entry = R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
+  const TempFolder folder;
+  folder.write("m", with_header("{\"" + name + "\":" + entry + "}", 4));
+  const auto model = read_safetensors(folder.file("m"));
+  REQUIRE(model.ok());
+  CHECK(model->layout.tensors()[0].name == R"("[[[[[[[[[[\)");
+}
+
+TEST_CASE("safetensors: a tensor that is in the header twice") {
+  const std::string entry = R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
+  CHECK(refusal(with_header("{\"x\":" + entry + ",\"x\":" + entry + "}", 4)) ==
+        "tensor 'x' is in the header twice");
+}
+
+TEST_CASE("safetensors: a header in another order than the data, as other programs write it") {
+  const TempFolder folder;
+  std::string file = with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]},)"
+                                 R"("b":{"shape":[],"data_offsets":[0,4],"dtype":"F32"}})",
+                                 0);
+  const float values[] = {1, 2, 3};
+  file.append(reinterpret_cast<const char*>(values), sizeof values);
+  folder.write("m", file);
+  const auto model = read_safetensors(folder.file("m"));
+  REQUIRE(model.ok());
+  CHECK(model->layout.describe() == "b: a:2");
+  CHECK(model->parameters == std::vector<float>{1, 2, 3});
+}
+
+TEST_CASE("safetensors: a tensor that cannot be is named, with what is wrong with it") {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {R"({"dtype":"BF16","shape":[2],"data_offsets":[0,4]})",
+       "is of type BF16, expected F32; convert the file first"},
+      {R"({"dtype":3,"shape":[2],"data_offsets":[0,8]})", "has a dtype that is no string"},
+      {R"({"dtype":"F32","shape":[2],"data_offsets":[4,12]})",
+       "begins at byte 4, expected 0, where the tensor before it ends"},
+      {R"({"dtype":"F32","shape":[2],"data_offsets":[0,4]})",
+       "lies from byte 0 to 4, expected 8 bytes for its shape"},
+      {R"({"dtype":"F32","shape":[0],"data_offsets":[8,0]})",
+       "lies from byte 8 to 0, expected 0 bytes for its shape"},
+      {R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})",
+       "has the shape [-2], expected a list of sizes"},
+      {R"({"dtype":"F32","shape":2,"data_offsets":[0,8]})",
+       "has the shape 2, expected a list of sizes"},
+      {R"({"dtype":"F32","shape":[2],"data_offsets":[0]})",
+       "has the offsets [0], expected begin and end"},
+      {R"({"dtype":"F32","shape":[2],"data_offsets":["0","8"]})",
+       R"(has the offsets ["0","8"], expected begin and end)"},
+      {R"({"dtype":"F32","shape":[2]})", "has no data_offsets"},
+      {R"({"shape":[2],"data_offsets":[0,8]})", "has no dtype"},
+      {"[1,2]", "has no dtype"},
+      {"null", "has no dtype"},
+  };
+  for (const auto& [entry, wrong] : cases) {
+    CHECK(refusal(with_header(tensor(entry), 8)) == "tensor 'x' " + wrong);
   }
+}
+
+TEST_CASE("safetensors: a long or unprintable name does not spoil the sentence") {
+  const std::string name = "\\u0007" + std::string(78, 'n') + "äöü";
+  CHECK(refusal(with_header("{\"" + name + "\":1}", 0)) ==
+        "tensor '?" + std::string(78, 'n') + "…' has no dtype");
 }
 
 TEST_CASE("safetensors: a shape whose size overflows is refused before memory is asked for") {
@@ -168,12 +226,28 @@ TEST_CASE("safetensors: a shape whose size overflows is refused before memory is
                             "[4294967296,4294967296]", "[0,18446744073709551615]"}) {
     const std::string entry =
         std::string(R"({"dtype":"F32","shape":)") + shape + R"(,"data_offsets":[0,0]})";
-    CHECK(refusal(with_header(tensor(entry), 0)).find("tensor 'x' is ") == 0);
+    CHECK(refusal(with_header(tensor(entry), 0)).find("tensor 'x' has the shape ") == 0);
   }
+  // Each possible alone.
+  std::string header = "{";
+  for (const char* name : {"a", "b"}) {
+    const std::uint64_t bytes = std::uint64_t{4} << 40, begin = *name == 'a' ? 0 : bytes;
+    header += std::string("\"") + name + R"(":{"dtype":"F32","shape":[1099511627776],)" +
+              R"("data_offsets":[)" + std::to_string(begin) + "," + std::to_string(begin + bytes) +
+              "]}" + (*name == 'a' ? "," : "}");
+  }
+  CHECK(refusal(with_header(header, 0)) ==
+        "tensor 'b' ends at byte 8796093022208, beyond every file");
 }
 
-TEST_CASE("safetensors: two tensors that share bytes are refused") {
-  const std::string header = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-                             R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})";
-  CHECK(refusal(with_header(header, 12)).find("tensor 'b' is ") == 0);
+TEST_CASE("safetensors: two tensors that share bytes, and a gap between two") {
+  const auto two = [](const char* offsets) {
+    return std::string(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+                       R"("b":{"dtype":"F32","shape":[2],"data_offsets":)") +
+           offsets + "}}";
+  };
+  CHECK(refusal(with_header(two("[4,12]"), 12)) ==
+        "tensor 'b' begins at byte 4, expected 8, where the tensor before it ends");
+  CHECK(refusal(with_header(two("[12,20]"), 20)) ==
+        "tensor 'b' begins at byte 12, expected 8, where the tensor before it ends");
 }

@@ -28,9 +28,11 @@ class Questions(FlockTest):
         told = json.loads(self.call("starling", "config", "check", self.run_file, "--json").stdout)
         self.assertTrue(told["ok"])
         self.assertEqual(list(told["fingerprint"]),
-                         ["run", "seed", "topology", "model", "algorithm"])
+                         ["run", "seed", "topology", "model", "algorithm", "compressor"])
+        self.assertTrue(told["operator"].startswith("operator "), told)
         text = self.call("starling", "config", "check", self.run_file).stdout
         self.assertTrue(text.startswith(f"{self.run_file} is good\n"), text)
+        self.assertEqual(text.splitlines()[-1], told["operator"])
         self.assertFalse(self.state.exists())
 
     def test_config_keys_knows_every_key_of_the_examples(self):

@@ -1,0 +1,266 @@
+// Compiled once for each instruction set; each function computes what its twin in select_ref.cc
+// defines.
+//
+// 64 elements become 64 bits, and every group writes the same number of indices whether it has
+// them or not: the count alone moves on, so the processor has no branch to guess wrong. Values
+// follow a block later, while the block is still in the first cache. (Compressing both to memory
+// vector by vector is 2-3 times slower where x lies in a cache: most of its stores cross lines.)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "compress/kernels/select.cc"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "compress/kernels/select.h"
+#include "protocol/check.h"
+
+#ifndef STARLING_COMPRESS_KERNELS_SELECT_CC_ONCE_
+#define STARLING_COMPRESS_KERNELS_SELECT_CC_ONCE_
+namespace starling::compress {
+namespace {
+
+constexpr std::size_t kGroup = Slots::kSlack;  // a group is written before it is counted
+constexpr std::size_t kBlock = 4096;
+constexpr std::uint32_t kNone = 0x80000000;  // a threshold above every magnitude
+static_assert(kBlock % kGroup == 0);
+
+// g is null in a sweep that does not write to x.
+struct Sweep {
+  float* x;
+  const float* g;
+  std::size_t size;
+  std::uint32_t threshold;
+};
+
+}  // namespace
+}  // namespace starling::compress
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace starling::compress::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<std::int32_t, 16>;
+using DF = hn::RebindToFloat<D>;
+using V = hn::Vec<D>;
+constexpr std::size_t kWidth = hn::MaxLanes(D());
+constexpr std::size_t kParts = kGroup / kWidth;
+
+HWY_INLINE std::uint64_t bits_of(hn::Mask<D> mask) {
+  std::conditional_t<kWidth == 16, std::uint16_t, std::uint8_t> bits = 0;
+  std::uint8_t stored[8];  // as many bytes as StoreMaskBits asks for; those it writes are read
+  hn::StoreMaskBits(D(), mask, stored);
+  std::memcpy(&bits, stored, sizeof bits);
+  return bits;
+}
+
+// x, or the new x + g.
+template <bool kAdd>
+HWY_INLINE hn::Vec<DF> read(float* x, const float* g) {
+  auto v = hn::LoadU(DF(), x);
+  if constexpr (kAdd) {
+    v = hn::Add(v, hn::LoadU(DF(), g));
+    hn::StoreU(v, DF(), x);
+  }
+  return v;
+}
+
+// Bit l: element l of the group reaches the threshold, which is `below` + 1.
+template <bool kAdd>
+HWY_INLINE std::uint64_t reaching(float* x, const float* g, V below) {
+  std::uint64_t bits = 0;
+  for (std::size_t part = 0; part < kParts; ++part) {
+    const auto v = read<kAdd>(x + part * kWidth, kAdd ? g + part * kWidth : nullptr);
+    bits |= bits_of(hn::Gt(hn::BitCast(D(), hn::Abs(v)), below)) << (part * kWidth);
+  }
+  return bits;
+}
+
+// Writes the positions of the ones, at least kAlways of them whether they are there or not.
+template <unsigned kAlways>
+HWY_INLINE void put_positions(std::uint64_t bits, std::uint32_t first, std::uint32_t* to) {
+  const auto next = [&]() HWY_ATTR {
+    constexpr std::uint64_t kLast = std::uint64_t{1} << 63;  // never below another one
+    const auto position = static_cast<std::uint32_t>(std::countr_zero(bits | kLast));
+    bits &= bits - 1;
+    return first + position;
+  };
+  for (unsigned k = 0; k < kAlways; ++k) to[k] = next();
+  for (unsigned k = kAlways; bits != 0; ++k) to[k] = next();
+}
+
+// Appends the entries of the s.size elements from `begin`. Where that is too many, only adds.
+template <bool kAdd, unsigned kAlways>
+Collected PutBlock(const Sweep& s, std::size_t begin, Slots to, Collected kept) {
+  const V below = hn::Set(D(), static_cast<std::int32_t>(s.threshold - 1));
+  const std::size_t capacity = to.capacity();
+  std::size_t count = kept.count;
+  for (std::size_t i = begin; i < begin + s.size; i += kGroup) {
+    const std::uint64_t bits = reaching<kAdd>(s.x + i, kAdd ? s.g + i : nullptr, below);
+    if (count > capacity) continue;
+    put_positions<kAlways>(bits, static_cast<std::uint32_t>(i), to.indices.data() + count);
+    count += static_cast<std::size_t>(std::popcount(bits));
+  }
+  if (count > capacity) return {capacity + 1, 0};
+  for (std::size_t k = kept.count; k < count; ++k) {
+    const float value = s.x[to.indices[k]];
+    to.values[k] = value;
+    kept.largest = std::max(kept.largest, magnitude(value));
+  }
+  return {count, kept.largest};
+}
+
+// The same for blocks of which much is kept.
+#if HWY_TARGET <= HWY_AVX3
+template <bool kAdd>
+Collected PutDense(const Sweep& s, std::size_t begin, Slots to, Collected kept) {
+  const V below = hn::Set(D(), static_cast<std::int32_t>(s.threshold - 1));
+  V largest = hn::Zero(D()), index = hn::Iota(D(), static_cast<std::int32_t>(begin));
+  const std::size_t capacity = to.capacity();
+  std::size_t count = kept.count;
+  for (std::size_t i = begin; i < begin + s.size; i += kWidth) {
+    const auto v = hn::BitCast(D(), read<kAdd>(s.x + i, kAdd ? s.g + i : nullptr));
+    const V bits = hn::And(v, hn::Set(D(), 0x7fffffff));
+    const auto mask = hn::Gt(bits, below);
+    if (count <= capacity) {
+      hn::StoreU(hn::Compress(index, mask), D(),
+                 reinterpret_cast<std::int32_t*>(to.indices.data() + count));
+      hn::StoreU(hn::BitCast(DF(), hn::Compress(v, mask)), DF(), to.values.data() + count);
+      count += hn::CountTrue(D(), mask);
+    }
+    largest = hn::Max(largest, hn::IfThenElseZero(mask, bits));
+    index = hn::Add(index, hn::Set(D(), kWidth));
+  }
+  if (count > capacity) return {capacity + 1, 0};
+  const auto of_block = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(D(), largest)));
+  return {count, std::max(kept.largest, of_block)};
+}
+#else  // Highway's Compress copies its table to the stack here
+template <bool kAdd>
+Collected PutDense(const Sweep& s, std::size_t begin, Slots to, Collected kept) {
+  return PutBlock<kAdd, 12>(s, begin, to, kept);
+}
+#endif
+
+// `density`: entries of the block before.
+template <bool kAdd>
+Collected PutNext(const Sweep& s, std::size_t begin, Slots to, Collected kept,
+                  std::size_t density) {
+  constexpr std::size_t kGroups = kBlock / kGroup;
+  if (density < kGroups) return PutBlock<kAdd, 2>(s, begin, to, kept);
+  if (density < 3 * kGroups) return PutBlock<kAdd, 5>(s, begin, to, kept);
+  return PutDense<kAdd>(s, begin, to, kept);
+}
+
+template <bool kAdd>
+Collected Collect(Sweep s, Slots to) {
+  Collected kept{0, 0};
+  const std::size_t size = s.size, whole = size - size % kGroup, capacity = to.capacity();
+  std::size_t density = 0;
+  for (std::size_t begin = 0; begin < whole; begin += kBlock) {
+    const std::size_t before = kept.count;
+    s.size = std::min(kBlock, whole - begin);
+    kept = PutNext<kAdd>(s, begin, to, kept, density);
+    density = kept.count - before;
+    if (!kAdd && kept.count > capacity) return kept;
+  }
+  for (std::size_t i = whole; i < size; ++i) {
+    if constexpr (kAdd) s.x[i] += s.g[i];
+    if (magnitude(s.x[i]) < s.threshold || kept.count > capacity) continue;
+    to.indices[kept.count] = static_cast<std::uint32_t>(i);
+    to.values[kept.count++] = s.x[i];
+    kept.largest = std::max(kept.largest, magnitude(s.x[i]));
+  }
+  return kept.count > capacity ? Collected{capacity + 1, 0} : kept;
+}
+
+// Each vector is read before anything is written behind its begin.
+std::size_t KeepAtLeast(Slots entries, std::size_t count, std::uint32_t threshold) {
+  std::uint32_t* indices = entries.indices.data();
+  float* values = entries.values.data();
+  std::size_t n = 0, j = 0;
+#if HWY_TARGET <= HWY_AVX3
+  const V below = hn::Set(D(), static_cast<std::int32_t>(threshold - 1));
+  for (; j + kWidth <= count; j += kWidth) {
+    const hn::RebindToUnsigned<D> du;
+    const auto v = hn::LoadU(DF(), values + j);
+    const auto mask = hn::Gt(hn::BitCast(D(), hn::Abs(v)), below);
+    const auto index = hn::BitCast(D(), hn::LoadU(du, indices + j));
+    hn::StoreU(hn::BitCast(du, hn::Compress(index, mask)), du, indices + n);
+    hn::StoreU(hn::BitCast(DF(), hn::Compress(hn::BitCast(D(), v), mask)), DF(), values + n);
+    n += hn::CountTrue(D(), mask);
+  }
+#endif
+  for (; j < count; ++j) {
+    const float value = values[j];
+    indices[n] = indices[j];
+    values[n] = value;
+    n += magnitude(value) >= threshold;
+  }
+  return n;
+}
+
+std::size_t ValuesBelow(const float* HWY_RESTRICT values, std::size_t count, std::uint32_t bound,
+                        float* HWY_RESTRICT to) {
+  std::size_t n = 0, j = 0;
+#if HWY_TARGET <= HWY_AVX3
+  const V above = hn::Set(D(), static_cast<std::int32_t>(bound));
+  for (; j + kWidth <= count; j += kWidth) {
+    const auto v = hn::LoadU(DF(), values + j);
+    const auto mask = hn::Lt(hn::BitCast(D(), hn::Abs(v)), above);
+    hn::StoreU(hn::BitCast(DF(), hn::Compress(hn::BitCast(D(), v), mask)), DF(), to + n);
+    n += hn::CountTrue(D(), mask);
+  }
+#endif
+  for (; j < count; ++j) {
+    to[n] = values[j];
+    n += magnitude(values[j]) < bound;
+  }
+  return n;
+}
+
+Collected CollectAtLeast(const Sweep& s, Slots to) { return Collect<false>(s, to); }
+Collected AddAndCollect(const Sweep& s, Slots to) { return Collect<true>(s, to); }
+
+}  // namespace starling::compress::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace starling::compress {
+
+HWY_EXPORT(CollectAtLeast);
+HWY_EXPORT(AddAndCollect);
+HWY_EXPORT(KeepAtLeast);
+HWY_EXPORT(ValuesBelow);
+
+Collected collect_at_least(std::span<const float> x, std::uint32_t threshold, Slots to) {
+  INVARIANT(to.indices.size() == to.values.size() && to.indices.size() >= Slots::kSlack);
+  // Nothing writes to x without a g.
+  return HWY_DYNAMIC_DISPATCH(CollectAtLeast)(
+      {const_cast<float*>(x.data()), nullptr, x.size(), std::min(threshold, kNone)}, to);
+}
+
+Collected add_and_collect(std::span<float> e, std::span<const float> g, std::uint32_t threshold,
+                          Slots to) {
+  INVARIANT(e.size() == g.size());
+  INVARIANT(to.indices.size() == to.values.size() && to.indices.size() >= Slots::kSlack);
+  return HWY_DYNAMIC_DISPATCH(AddAndCollect)(
+      {e.data(), g.data(), e.size(), std::min(threshold, kNone)}, to);
+}
+
+std::size_t keep_at_least(Slots entries, std::size_t count, std::uint32_t threshold) {
+  INVARIANT(count <= entries.capacity());
+  return HWY_DYNAMIC_DISPATCH(KeepAtLeast)(entries, count, std::min(threshold, kNone));
+}
+
+std::size_t values_below(std::span<const float> values, std::uint32_t bound, std::span<float> to) {
+  INVARIANT(to.size() >= values.size() + Slots::kSlack);
+  return HWY_DYNAMIC_DISPATCH(ValuesBelow)(values.data(), values.size(), std::min(bound, kNone - 1),
+                                           to.data());
+}
+
+}  // namespace starling::compress
+#endif  // HWY_ONCE

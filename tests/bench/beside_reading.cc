@@ -1,0 +1,146 @@
+#include "beside_reading.h"
+
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <hwy/targets.h>
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "compress/kernels/read.h"
+#include "protocol/check.h"
+
+namespace starling::bench {
+namespace {
+
+constexpr std::size_t kHugePage = 2 << 20;
+constexpr int kPairs = 21;
+constexpr std::size_t kFloatsTimed = 4'000'000;  // short vectors are done again until this many
+
+struct Measured {
+  Row row;
+  double seconds, read_seconds, ratio;  // of one call; medians
+};
+
+std::vector<Measured>& results() {
+  static std::vector<Measured> all;
+  return all;
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
+template <class Work>
+double seconds_a_call(std::size_t calls, Work&& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::size_t call = 0; call < calls; ++call) work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() /
+         static_cast<double>(calls);
+}
+
+double gigabytes(const Row& row) { return static_cast<double>(row.floats * sizeof(float)) / 1e9; }
+
+void measure(benchmark::State& state, const MakeRow& make) {
+  Row row = make();
+  const std::size_t calls = std::max<std::size_t>(1, kFloatsTimed / row.floats);
+  std::vector<double> reads, works, ratios;
+  row.work();  // scratch is allocated, pages are there, a warm start is warm
+  for (auto _ : state) {
+    reads.push_back(
+        seconds_a_call(calls, [&] { benchmark::DoNotOptimize(compress::read_all(row.read)); }));
+    hwy::SetSupportedTargetsForTest(row.instruction_sets);
+    works.push_back(seconds_a_call(calls, row.work));
+    hwy::SetSupportedTargetsForTest(0);
+    ratios.push_back(reads.back() / works.back());
+    state.SetIterationTime(works.back());
+  }
+  row.work = {};  // and with it the memory
+  results().push_back({row, median(works), median(reads), median(ratios)});
+  state.counters["GB/s"] = gigabytes(row) / results().back().seconds;
+  state.counters["ratio"] = results().back().ratio;
+}
+
+std::string target_text(const std::optional<Target>& target) {
+  if (!target) return "-";
+  switch (target->unit) {
+    case Target::Unit::ratio: return fmt::format(">= {:.2f}", target->value);
+    case Target::Unit::gigabytes: return fmt::format(">= {:.0f} GB/s", target->value);
+    case Target::Unit::nanoseconds: return fmt::format("<= {:.0f} ns", target->value);
+  }
+  return "?";
+}
+
+bool met(const Measured& m, const Target& target) {
+  switch (target.unit) {
+    case Target::Unit::ratio: return m.ratio >= target.value;
+    case Target::Unit::gigabytes: return gigabytes(m.row) / m.seconds >= target.value;
+    case Target::Unit::nanoseconds:
+      return m.seconds * 1e9 / static_cast<double>(m.row.indices) <= target.value;
+  }
+  return false;
+}
+
+void print_row(const Measured& m) {
+  const Row& row = m.row;
+  const bool indices = row.indices > 0;
+  const auto number = [](bool shown, double value) {
+    return shown ? fmt::format("{:.2f}", value) : std::string("-");
+  };
+  const auto count = static_cast<double>(std::max<std::size_t>(1, row.indices));
+  fmt::print("{:<44} {:>9} {:>8} {:>8.2f} {:>7} {:>7}  {:<11} {}\n", row.kernel, row.floats,
+             number(!indices, gigabytes(row) / m.seconds), gigabytes(row) / m.read_seconds,
+             number(!indices, m.ratio), number(indices, m.seconds * 1e9 / count),
+             target_text(row.target),
+             !row.target           ? "-"
+             : met(m, *row.target) ? "yes"
+                                   : "no");
+}
+
+void print_table() {
+  fmt::print("\n{:<44} {:>9} {:>8} {:>8} {:>7} {:>7}  {:<11} {}\n", "kernel", "floats", "GB/s",
+             "read", "ratio", "ns/idx", "target", "met");
+  for (const Measured& m : results()) print_row(m);
+  fmt::print(
+      "GB/s of float32; ratio to reading the same memory on one core, medians of {} pairs.\n",
+      kPairs);
+}
+
+}  // namespace
+
+Floats::Floats(std::size_t size, std::size_t stagger) : size_(size) {
+  const std::size_t offset = stagger % 3 * (1024 + 64);
+  mapped_bytes_ = (size * sizeof(float) + offset + kHugePage - 1) / kHugePage * kHugePage;
+  mapped_ = mmap(nullptr, mapped_bytes_ + kHugePage, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  INVARIANT(mapped_ != MAP_FAILED);
+  const auto address = reinterpret_cast<std::uintptr_t>(mapped_);
+  const std::uintptr_t aligned = (address + kHugePage - 1) / kHugePage * kHugePage;
+  madvise(reinterpret_cast<void*>(aligned), mapped_bytes_, MADV_HUGEPAGE);
+  begin_ = reinterpret_cast<float*>(aligned + offset);
+  std::fill_n(begin_, size_, 0.0f);
+}
+
+Floats::~Floats() { munmap(mapped_, mapped_bytes_ + kHugePage); }
+
+void add(const std::string& name, MakeRow make) {
+  benchmark::RegisterBenchmark(
+      name.c_str(), [make = std::move(make)](benchmark::State& state) { measure(state, make); })
+      ->UseManualTime()
+      ->Iterations(kPairs)
+      ->Unit(benchmark::kMicrosecond);
+}
+
+int run(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  print_table();
+  return 0;
+}
+
+}  // namespace starling::bench

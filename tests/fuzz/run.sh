@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Fuzzes every target with libFuzzer and clang, and says what came of it, one line a target.
+#   tests/fuzz/run.sh [SECONDS [JOBS [TARGET…]]]   600 seconds each, as many at a time as processors
+# Begins with the committed corpus, which stays as it is; what is new goes to build/fuzz-corpus/ and
+# is where the next run begins, too. Exit 1 if anything crashed; the input is kept and named.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+seconds=${1:-600}
+jobs=${2:-$(nproc)}
+targets=("${@:3}")
+for number in "$seconds" "$jobs"; do
+  [[ $number =~ ^[1-9][0-9]*$ ]] || {
+    echo "run.sh: found '$number', expected a whole number: run.sh [SECONDS [JOBS [TARGET…]]]" >&2
+    exit 2
+  }
+done
+scripts/install-packages.sh build test fuzz
+cmake --preset fuzz -DSTARLING_BUILD_TESTS=ON >/dev/null
+if ((${#targets[@]} == 0)); then
+  mapfile -t targets < <(cmake --build build/fuzz --target help |
+    sed -n 's/^fuzz_\([a-z0-9_]*\): phony$/\1/p' | sort)
+fi
+((${#targets[@]})) || { echo "run.sh: found no target, expected some in tests/fuzz/CMakeLists.txt" >&2; exit 2; }
+cmake --build build/fuzz -j"$jobs" --target "${targets[@]/#/fuzz_}" >/dev/null
+
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export results=$PWD/build/fuzz-results corpora=$PWD/build/fuzz-corpus seconds
+rm -rf "$results"
+mkdir -p "$results"
+
+# One target: its log, and a line that sums it up.
+fuzz_one() {
+  local name=$1 log=$results/$1.log crashes code=0
+  mkdir -p "$corpora/$name" "$results/$name"
+  build/fuzz/tests/fuzz/"fuzz_$name" -max_total_time="$seconds" -print_final_stats=1 -timeout=20 \
+    -rss_limit_mb=4096 -max_len=8192 -artifact_prefix="$results/$name/" \
+    "$corpora/$name" "tests/fuzz/corpus/$name" >"$log" 2>&1 || code=$?
+  told() { sed -n "s/^stat::$1: *//p" "$log" | tail -1; }
+  crashes=$(find "$results/$name" -type f | wc -l)
+  # A target that ended without leaving an input counts as well.
+  ((code == 0 || crashes > 0)) || crashes=1
+  printf '%-20s %12s executions %6s s %6s new units %3d crashes\n' "$name" \
+    "$(told number_of_executed_units)" \
+    "$(sed -n 's/^Done .* runs in \([0-9]*\) second.*/\1/p' "$log")" \
+    "$(told new_units_added)" "$crashes"
+  ((crashes == 0)) || find "$results/$name" "$log" -type f -printf "  %p\n"
+  return $((crashes > 0))
+}
+export -f fuzz_one
+
+failed=0
+printf '%s\0' "${targets[@]}" | xargs -0 -P "$jobs" -I{} bash -c 'fuzz_one {}' || failed=1
+((failed == 0)) || echo "run.sh: replay an input with build/fuzz/tests/fuzz/fuzz_NAME INPUT" >&2
+exit $failed
