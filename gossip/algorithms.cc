@@ -1,5 +1,7 @@
 #include "gossip/algorithms.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -31,14 +33,10 @@ constexpr AlgorithmTraits kAlgorithms[] = {
     {lessbit, "lessbit", adapt_then_combine, Coding::unbiased, kGamma | kAlpha},
 };
 
-// δ of the operator, or of its contractive scaling C/(1 + ω) (specification §0).
+// The part of ‖x‖² that C surely takes away, as it is (specification §0).
 double contraction(const compress::Contract& c) {
-  switch (c.guarantee) {
-    case compress::Guarantee::contractive: return c.constant;
-    case compress::Guarantee::unbiased: return 1 / (1 + c.constant);
-    case compress::Guarantee::bounded: return std::max(0.0, 1 - c.constant);
-  }
-  return 0;
+  return c.guarantee == compress::Guarantee::contractive ? c.constant
+                                                         : std::max(0.0, 1 - c.constant);
 }
 
 // An operator that loses next to nothing: the method runs as its uncompressed form does.
@@ -78,12 +76,59 @@ const AlgorithmTraits& traits_of(AlgorithmKind kind) {
 
 const char* name_of(AlgorithmKind kind) { return traits_of(kind).name; }
 
+std::optional<std::string> objection(AlgorithmKind kind, const compress::Contract& contract) {
+  using compress::Guarantee;
+  const AlgorithmTraits& traits = traits_of(kind);
+  const bool unbiased = contract.guarantee == Guarantee::unbiased;
+  const bool expands = unbiased && contract.constant >= 1;
+  const bool absolute = contract.guarantee == Guarantee::bounded;
+  switch (traits.coding) {
+    case Coding::contractive:
+      if (expands) {
+        return fmt::format(
+            "{} needs one that contracts, and an unbiased one with omega {:.4g} "
+            "expands; take its contractive form",
+            traits.name, contract.constant);
+      }
+      if (!absolute) return std::nullopt;
+      return fmt::format(
+          "{} needs one that contracts, and this one has an error that does not "
+          "shrink with what is sent; def-atc takes it",
+          traits.name);
+    case Coding::unbiased:
+      if (unbiased || contraction(contract) >= kNearlyExact) return std::nullopt;
+      return fmt::format("{} needs an unbiased one", traits.name);
+    case Coding::any:
+      if (!expands) return std::nullopt;
+      return fmt::format(
+          "error feedback amplifies an unbiased one with omega {:.4g} without bound "
+          "(measured at every zeta and gamma); take its contractive form, or actc",
+          contract.constant);
+    case Coding::raw:
+    case Coding::own: break;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> objection(AlgorithmKind kind, const Topology& topology) {
+  if (kind != d2) return std::nullopt;
+  const double lambda_n = topology.spectrum().lambda_n;
+  if (lambda_n > -1.0 / 3 + 1e-9) return std::nullopt;
+  return fmt::format(
+      "d2 needs mixing weights whose smallest eigenvalue is above -1/3, and this "
+      "graph has {:.4f}; take nids, which runs on every graph",
+      lambda_n);
+}
+
 GossipOptions with_defaults(GossipOptions options, const compress::Contract* contract) {
   const AlgorithmTraits& traits = traits_of(options.algorithm);
   const double delta = contract ? contraction(*contract) : 1;
-  if (traits.takes(kGamma) && !options.gamma) options.gamma = default_gamma(traits.kind, delta);
-  if (traits.takes(kZeta) && !options.zeta) options.zeta = default_zeta(delta);
-  if (traits.takes(kAlpha) && !options.alpha) options.alpha = delta;
+  // An unbiased operator may expand; what damps it is 1 / (1 + ω).
+  const bool unbiased = contract && contract->guarantee == compress::Guarantee::unbiased;
+  const double damping = unbiased ? 1 / (1 + contract->constant) : delta;
+  if (traits.takes(kGamma) && !options.gamma) options.gamma = default_gamma(traits.kind, damping);
+  if (traits.takes(kZeta) && !options.zeta) options.zeta = default_zeta(damping);
+  if (traits.takes(kAlpha) && !options.alpha) options.alpha = damping;
   if (traits.takes(kRho) && !options.rho) options.rho = 0.97;
   return options;
 }

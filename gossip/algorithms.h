@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "compress/compressor.h"
@@ -51,8 +52,15 @@ struct AlgorithmTraits {
 std::span<const AlgorithmTraits> all_algorithms();
 const AlgorithmTraits& traits_of(AlgorithmKind kind);
 
-// `options` with gamma, zeta and alpha set where the algorithm takes them: what was given, or else
-// a value that is stable by the specification's tables for an operator of this contract (null:
+// Why theory does not admit an operator of this contract under this algorithm, as the end of a
+// sentence: "choco needs one that contracts, and an unbiased one with omega 1 or more expands".
+std::optional<std::string> objection(AlgorithmKind kind, const compress::Contract& contract);
+
+// Why the algorithm does not converge on this graph, if so.
+std::optional<std::string> objection(AlgorithmKind kind, const Topology& topology);
+
+// `options` with gamma, zeta, alpha and rho set where the algorithm takes them: what was given, or
+// else a value that is stable by the specification's tables for an operator of this contract (null:
 // none).
 GossipOptions with_defaults(GossipOptions options, const compress::Contract* contract);
 

@@ -63,6 +63,8 @@ struct GossipOptions {
   // the graph (defaults.h).
   std::optional<double> gamma = std::nullopt, zeta = std::nullopt, alpha = std::nullopt,
                         rho = std::nullopt;
+  // Runs a pair of algorithm and operator, or graph, that theory does not admit.
+  bool allow_unproven = false;
 };
 
 }  // namespace starling::gossip

@@ -166,9 +166,10 @@ Result<void> check_taken(const Draft& draft, const OperatorOptions& options,
   return {};
 }
 
-// What auto stands for. An algorithm with factors of its own has no other operator; one that sends
+// What auto stands for. An algorithm with a coding of its own has no other operator; one that sends
 // raw values, or is told none, none but identity.
 OperatorKind usual(AlgorithmKind algorithm) {
+  if (algorithm == AlgorithmKind::dyna_cold) return OperatorKind::one_bit;
   return gossip::traits_of(algorithm).coding == gossip::Coding::own ? OperatorKind::low_rank
                                                                     : OperatorKind::identity;
 }
@@ -230,6 +231,11 @@ Result<void> check_compress(const Draft& draft) {
   if (auto checked = check_operator(draft, config.gossip.algorithm, "[gossip] algorithm");
       !checked) {
     return checked;
+  }
+  // Beside algorithms that take the operator a comparison may have others, which do without it.
+  if (takes_any(config.gossip.algorithm)) return {};
+  for (const AlgorithmKind algorithm : config.run.compare) {
+    if (takes_any(algorithm)) return {};
   }
   for (const AlgorithmKind algorithm : config.run.compare) {
     if (auto checked = check_operator(draft, algorithm, "[run] compare"); !checked) return checked;

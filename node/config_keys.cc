@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "gossip/algorithms.h"
 #include "node/config_types.h"
 
 namespace starling::node {
@@ -15,9 +16,13 @@ using gossip::TopologyKind;
 constexpr std::int64_t kRoundsMax = 1'000'000'000;
 constexpr std::int64_t kNodesMax = 4096;
 
-const Choices<AlgorithmKind> kAlgorithms = {{"none", AlgorithmKind::none},
-                                            {"d-psgd", AlgorithmKind::d_psgd},
-                                            {"powergossip", AlgorithmKind::powergossip}};
+Choices<AlgorithmKind> algorithms() {
+  Choices<AlgorithmKind> all;
+  for (const gossip::AlgorithmTraits& one : gossip::all_algorithms()) {
+    all.emplace_back(one.name, one.kind);
+  }
+  return all;
+}
 
 const char* const kNameType =
     "1 to 64 letters, digits, '-', '_' or '.', the first a letter or a digit";
@@ -36,7 +41,7 @@ void add_run(Keys& keys) {
   keys.push_back(real({"run", "until_accuracy"}, FIELD(config.run.until_accuracy),
                       {above(0), upto(1)},
                       "'up' and 'simulate' end the run when the worst node is this accurate."));
-  keys.push_back(choice_list({"run", "compare"}, FIELD(config.run.compare), kAlgorithms,
+  keys.push_back(choice_list({"run", "compare"}, FIELD(config.run.compare), algorithms(),
                              "Algorithms that 'up' and 'simulate' run one after the other on the "
                              "same seed, for a table of results."));
   keys.push_back(flag({"run", "insecure_plaintext"}, FIELD(config.run.insecure_plaintext),
@@ -150,12 +155,28 @@ void add_train(Keys& keys) {
 }
 
 void add_gossip(Keys& keys) {
-  keys.push_back(choice({"gossip", "algorithm"}, FIELD(config.gossip.algorithm), kAlgorithms,
+  keys.push_back(choice({"gossip", "algorithm"}, FIELD(config.gossip.algorithm), algorithms(),
                         "How neighbors mix their models; none: every node trains alone."));
-  keys.push_back(whole({"gossip", "rank"}, FIELD(config.gossip.rank), {1, 4096},
-                       "powergossip: rank of one exchange; more mixes better and sends more."));
-  keys.push_back(whole({"gossip", "iterations"}, FIELD(config.gossip.iterations), {1, 64},
-                       "powergossip: exchanges a round; each also costs a network delay."));
+  keys.push_back(whole(
+      {"gossip", "rank"}, FIELD(config.gossip.rank), {1, 4096},
+      "powergossip, powergossip-exact: rank of one exchange; more mixes better and sends more."));
+  keys.push_back(
+      whole({"gossip", "iterations"}, FIELD(config.gossip.iterations), {1, 64},
+            "powergossip, powergossip-exact: exchanges a round; each also costs a network delay."));
+  keys.push_back(real({"gossip", "gamma"}, FIELD(config.gossip.gamma), {above(0), upto(1)},
+                      "The consensus step of the compressed algorithms; unset: what is stable for "
+                      "the operator."));
+  keys.push_back(real({"gossip", "zeta"}, FIELD(config.gossip.zeta), {above(0), upto(1)},
+                      "def-atc, actc: how much of a message the references take; unset: what is "
+                      "stable for the operator."));
+  keys.push_back(real({"gossip", "alpha"}, FIELD(config.gossip.alpha), {above(0), upto(1)},
+                      "lead, lessbit: how much of a message the references keep; unset: "
+                      "1 / (1 + omega)."));
+  keys.push_back(real({"gossip", "rho"}, FIELD(config.gossip.rho), {above(0), below(1)},
+                      "dyna-cold: the decay of the quantiser's scale a round; unset: 0.97."));
+  keys.push_back(flag({"gossip", "allow_unproven"}, FIELD(config.gossip.allow_unproven),
+                      "Runs an algorithm with an operator or on a graph that theory does not "
+                      "admit."));
   keys.push_back(flag({"gossip", "overlap"}, FIELD(config.gossip.overlap),
                       "Exchange while the gradient is computed (true) or after the step."));
   keys.push_back({"gossip", "relaxation", "a number above 0 and below 2, or \"optimal\"",

@@ -21,12 +21,21 @@ std::string describe(const gossip::Topology& topology) {
 }
 
 std::string describe(const gossip::GossipOptions& options) {
-  if (options.algorithm != gossip::AlgorithmKind::powergossip) {
-    return fmt::format("{} overlap={} relaxation={:.17g}", gossip::name_of(options.algorithm),
-                       options.overlap, options.relaxation);
+  const gossip::AlgorithmTraits& traits = gossip::traits_of(options.algorithm);
+  std::string text = traits.name;
+  if (traits.takes(gossip::kPowerIteration)) {
+    text += fmt::format(" rank={} iterations={}", options.rank, options.iterations);
   }
-  return fmt::format("powergossip rank={} iterations={} overlap={} relaxation={:.17g}",
-                     options.rank, options.iterations, options.overlap, options.relaxation);
+  if (traits.order == gossip::Order::either) text += fmt::format(" overlap={}", options.overlap);
+  if (traits.takes(gossip::kRelaxation)) {
+    text += fmt::format(" relaxation={:.17g}", options.relaxation);
+  }
+  for (const auto& [name, value] :
+       {std::pair{"gamma", options.gamma}, std::pair{"zeta", options.zeta},
+        std::pair{"alpha", options.alpha}, std::pair{"rho", options.rho}}) {
+    if (value) text += fmt::format(" {}={:.10g}", name, *value);
+  }
+  return text;
 }
 
 // Long layouts are shortened to their digest, so that a Hello stays below its limit.
@@ -47,18 +56,6 @@ Result<std::unique_ptr<compress::Compressor>> compressor_of(const Config& config
   return compress::make_compressor(operator_of(config), layout, config.run.seed);
 }
 
-// Whether an algorithm with this coding may use an operator with this contract. An unbiased one
-// contracts when it is scaled by 1/(1 + omega), which the step sizes of the algorithms stand for.
-bool may_use(gossip::Coding coding, const compress::Contract& contract) {
-  const bool unbiased = contract.guarantee == compress::Guarantee::unbiased;
-  const bool contractive = contract.guarantee == compress::Guarantee::contractive;
-  switch (coding) {
-    case gossip::Coding::contractive: return unbiased || contractive;
-    case gossip::Coding::unbiased: return unbiased || (contractive && contract.constant == 1);
-    default: return true;
-  }
-}
-
 // powergossip has its factors in place of messages of an operator.
 bool sends_factors(const Config& config) {
   return gossip::traits_of(config.gossip.algorithm).coding == gossip::Coding::own;
@@ -68,6 +65,11 @@ bool sends_factors(const Config& config) {
 bool takes_operator(const Config& config) {
   const gossip::Coding coding = gossip::traits_of(config.gossip.algorithm).coding;
   return coding != gossip::Coding::own && coding != gossip::Coding::raw;
+}
+
+Error unproven(const Config& config, const std::string& what) {
+  return {ErrorCode::config,
+          fmt::format("{}: {}, or set [gossip] allow_unproven = true", config.file.string(), what)};
 }
 
 Result<void> check_operator(const Run& run) {
@@ -80,14 +82,27 @@ Result<void> check_operator(const Run& run) {
                  fmt::format("{}: [compress] {}", config.file.string(), made.error().message)};
   }
   const compress::Contract contract = (*made)->contract(layout.size());
-  const gossip::AlgorithmTraits& traits = gossip::traits_of(config.gossip.algorithm);
-  if (may_use(traits.coding, contract)) return {};
-  return Error{
-      ErrorCode::config,
-      fmt::format(
-          "{}: [compress] operator {}: found {}, but {} takes one that is {}", config.file.string(),
-          compress::describe(operator_of(config)), compress::describe(contract), traits.name,
-          traits.coding == gossip::Coding::unbiased ? "unbiased" : "contractive or unbiased")};
+  const auto why = gossip::objection(config.gossip.algorithm, contract);
+  if (!why || config.gossip.allow_unproven) return {};
+  return unproven(config, fmt::format("[compress] operator: found {} ({}), but {}",
+                                      compress::describe(operator_of(config)),
+                                      compress::describe(contract), *why));
+}
+
+Result<void> check_graph(const Run& run) {
+  const auto why = gossip::objection(run.config.gossip.algorithm, run.topology);
+  if (!why || run.config.gossip.allow_unproven) return {};
+  return unproven(run.config, fmt::format("[gossip] algorithm: {}", *why));
+}
+
+// The algorithm's options as they are used, with what follows from operator and graph.
+gossip::GossipOptions effective_options(const Run& run) {
+  std::optional<compress::Contract> contract;
+  if (takes_operator(run.config)) {
+    const TensorLayout layout = layout_of(run);
+    contract = compressor_of(run.config, layout).value()->contract(layout.size());
+  }
+  return gossip::with_defaults(run.config.gossip, contract ? &*contract : nullptr);
 }
 
 }  // namespace
@@ -103,6 +118,7 @@ Result<Run> load_run(Config config) {
                                      config.nodes.size());
   if (!problem) return problem.error();
   Run run{std::move(config), std::move(*topology), std::move(*problem)};
+  if (Result<void> checked = check_graph(run); !checked) return checked.error();
   if (Result<void> checked = check_operator(run); !checked) return checked.error();
   return run;
 }
@@ -141,13 +157,15 @@ std::string operator_summary(const Run& run) {
                      raw.empty() ? "" : "; raw: ", fmt::join(raw, ", "));
 }
 
+std::string algorithm_summary(const Run& run) { return describe(effective_options(run)); }
+
 Fingerprint fingerprint_of(const Run& run) {
   const Config& c = run.config;
   return {{"run", c.run.name},
           {"seed", fmt::format("{}", c.run.seed)},
           {"topology", describe(run.topology)},
           {"model", describe(layout_of(run))},
-          {"algorithm", describe(c.gossip)},
+          {"algorithm", describe(effective_options(run))},
           {"compressor", compress::describe(operator_of(c))}};
 }
 

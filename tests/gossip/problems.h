@@ -42,14 +42,21 @@ class Quad {
   // sqrt(mean_i ‖x_i - x*‖²) / ‖x*‖
   double error(const Lockstep& flock) const {
     double sum = 0;
-    for (std::size_t i = 0; i < kNodes; ++i) {
-      const double e = quadratic_.relative_error(flock.model(i));
-      sum += e * e;
-    }
+    for (std::size_t i = 0; i < kNodes; ++i) sum += squared_error(flock.model(i));
+    return std::sqrt(sum / kNodes);
+  }
+  // The same of models that stand one after the other.
+  double error(std::span<const float> models) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < kNodes; ++i) sum += squared_error(models.subspan(i * kSize, kSize));
     return std::sqrt(sum / kNodes);
   }
 
  private:
+  double squared_error(std::span<const float> x) const {
+    const double error = quadratic_.relative_error(x);
+    return error * error;
+  }
   static train::DataOptions data() {
     train::DataOptions options;
     options.dimension = kSize;
