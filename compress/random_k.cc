@@ -128,9 +128,9 @@ Result<std::size_t> RandomK::encode_ef(std::span<float> e, std::span<const float
   if (const auto finite = add_finite(e, g); !finite) return finite.error();
   const auto used = send(e, key, out);
   if (!used) return used;
-  const auto values = values_.decode(out.first(*used).subspan(kHeaderBytes), drawn_.size());
+  const auto values = values_.decode(out.first(*used).subspan(kHeaderBytes), sent_);
   if (!values) return values.error();
-  scatter_add(drawn_, *values, -1, e);
+  scatter_add(drawn_, sent_, -1, e);
   return used;
 }
 
@@ -142,12 +142,11 @@ Result<void> RandomK::decode_add(std::span<const std::byte> bytes, float scale,
   Header expected = header_of(form_, values_.format(), strata);
   expected.seed = header->seed;
   if (auto same = expect_fields(*header, expected); !same) return same;
-  const auto values = values_.decode(bytes.subspan(kHeaderBytes), strata.k);
-  if (!values) return values.error();
-  if (strata.k == 0) return {};
-  std::vector<std::uint32_t> indices(strata.k);
-  draw(strata, header->seed, indices);
-  scatter_add(indices, *values, scale, y);
+  drawn_.resize(strata.k);
+  sent_.resize(strata.k);
+  if (auto values = values_.decode(bytes.subspan(kHeaderBytes), sent_); !values) return values;
+  if (strata.k > 0) draw(strata, header->seed, drawn_);
+  scatter_add(drawn_, sent_, scale, y);
   return {};
 }
 

@@ -25,7 +25,7 @@ namespace starling::compress {
 //
 // Bytes: header (count = k, seed = key, flags = 1 for unbiased | value format << 3), values in the
 // order of their indices. Messages of one key keep the same coordinates, so their sum is the
-// message of the sum. Without a state; the buffers for what is drawn are reused.
+// message of the sum. Without a state. Engine thread only, decoding too.
 class RandomK final : public Compressor {
  public:
   enum class Form { contractive, unbiased };
@@ -50,9 +50,9 @@ class RandomK final : public Compressor {
   const double ratio_;
   const Form form_;
   ValueCoder values_;
-  // Of the latest vector.
-  std::vector<std::uint32_t> drawn_;
-  std::vector<float> sent_;
+  // Of the latest vector or message; kept so that they need not be allocated for every one.
+  mutable std::vector<std::uint32_t> drawn_;
+  mutable std::vector<float> sent_;
 };
 
 // The strata, and what is drawn from them: k indices, rising. 0 < k <= d.

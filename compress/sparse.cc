@@ -112,9 +112,10 @@ Result<std::size_t> SparseCoder::encode_ef(const Kept& kept, std::uint64_t key,
   if (values_.format() == ValueFormat::float32) {
     for (const std::uint32_t index : kept.indices) e[index] = 0;
   } else {
-    const auto sent = values_.decode(out.subspan(begin, written->values), kept.indices.size());
-    if (!sent) return sent.error();
-    scatter_add(kept.indices, *sent, -1, e);
+    read_values_.resize(kept.values.size());
+    const auto read = values_.decode(out.subspan(begin, written->values), read_values_);
+    if (!read) return read.error();
+    scatter_add(kept.indices, read_values_, -1, e);
   }
   return begin + written->values;
 }
@@ -123,15 +124,15 @@ Result<void> SparseCoder::decode_add(std::span<const std::byte> message, std::si
                                      float scale, std::span<float> y) const {
   const auto header = read_sparse_header(message, values_.format(), count_max, y.size());
   if (!header) return header.error();
-  std::vector<std::uint32_t> indices(header->count);
+  read_indices_.resize(header->count);
+  read_values_.resize(header->count);
   const IndexPlan plan{.code = static_cast<IndexCode>(header->flags & ((1 << kCodeBits) - 1)),
                        .parameter = static_cast<std::uint8_t>(header->param)};
   const auto body = message.subspan(kHeaderBytes);
-  const auto read = read_indices(plan, y.size(), body, indices);
+  const auto read = read_indices(plan, y.size(), body, read_indices_);
   if (!read) return read.error();
-  const auto values = values_.decode(body.subspan(*read), indices.size());
-  if (!values) return values.error();
-  scatter_add(indices, *values, scale, y);
+  if (auto values = values_.decode(body.subspan(*read), read_values_); !values) return values;
+  scatter_add(read_indices_, read_values_, scale, y);
   return {};
 }
 

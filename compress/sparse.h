@@ -26,8 +26,8 @@ struct Kept {
 };
 
 // Bytes: header (count = k, param = Rice's b, flags = index code | value format << 3), indices by
-// index_code.h, values by values.h. Engine thread only. Without a state of its own; that of the
-// nested operator, if any.
+// index_code.h, values by values.h. Engine thread only, decoding too. Without a state of its own;
+// that of the nested operator, if any.
 class SparseCoder {
  public:
   // `code` in place of the shortest: IndexCode::blocks16 where the processor is the bottleneck.
@@ -70,6 +70,9 @@ class SparseCoder {
 
   ValueCoder values_;
   std::optional<IndexCode> code_;
+  // What a message holds, decoded; kept so that it need not be allocated for every message.
+  mutable std::vector<std::uint32_t> read_indices_;
+  mutable std::vector<float> read_values_;
 };
 
 // y[indices[j]] += scale · values[j]. The indices are below y.size().

@@ -1,5 +1,6 @@
 #include "compress/values.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -83,24 +84,29 @@ Result<std::size_t> ValueCoder::encode(std::span<const float> values, std::uint6
   return bytes;
 }
 
-Result<std::vector<float>> ValueCoder::decode(std::span<const std::byte> bytes,
-                                              std::size_t count) const {
-  if (format_ != ValueFormat::nested || count == 0) {
-    const auto same = expect("value bytes", bytes.size(), bytes_max(count));
-    if (!same) return same.error();
+Result<void> ValueCoder::decode(std::span<const std::byte> bytes, std::span<float> values) const {
+  if (format_ != ValueFormat::nested || values.empty()) {
+    const auto same = expect("value bytes", bytes.size(), bytes_max(values.size()));
+    if (!same || values.empty()) return same;
   }
-  std::vector<float> values(count);
-  if (count == 0) return values;
   switch (format_) {
     case ValueFormat::float32: __builtin_memcpy(values.data(), bytes.data(), bytes.size()); break;
     case ValueFormat::bfloat16: read_halves(bytes.data(), values, from_bfloat16); break;
     case ValueFormat::float16: read_halves(bytes.data(), values, from_float16); break;
     case ValueFormat::nested:
-      if (const auto added = nested_->decode_add(bytes, 1, values); !added) return added.error();
+      std::ranges::fill(values, 0.0f);
+      if (auto added = nested_->decode_add(bytes, 1, values); !added) return added;
   }
   if (const auto at = first_non_finite(values)) {
     return refused(fmt::format("value {}", *at), values[*at], "a finite number");
   }
+  return {};
+}
+
+Result<std::vector<float>> ValueCoder::decode(std::span<const std::byte> bytes,
+                                              std::size_t count) const {
+  std::vector<float> values(count);
+  if (const auto read = decode(bytes, values); !read) return read.error();
   return values;
 }
 

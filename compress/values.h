@@ -52,8 +52,11 @@ class ValueCoder {
   Result<std::size_t> encode(std::span<const float> values, std::uint64_t key,
                              std::span<std::byte> out);
 
-  // Exactly these bytes as `count` finite values. Fails with ErrorCode::peer. The count must have
-  // been checked: it sizes the vector.
+  // Fills `values` from exactly these bytes. Fails with ErrorCode::peer where they are not as many
+  // finite values; `values` is of no use then.
+  Result<void> decode(std::span<const std::byte> bytes, std::span<float> values) const;
+
+  // The same into a new vector. The count must have been checked: it sizes the vector.
   Result<std::vector<float>> decode(std::span<const std::byte> bytes, std::size_t count) const;
 
  private:
