@@ -18,7 +18,7 @@ using namespace starling::test;
 
 namespace {
 
-const std::vector<std::size_t> kSome = {0, 1, 15, 16, 17, 127, 128, 129, 511, 512, 513, 65537};
+const std::vector<std::size_t> kSome = {0, 1, 15, 16, 17, 127, 128, 129, 511, 512, 513, 10000};
 const std::vector<std::size_t> kFew = {0, 1, 127, 128, 129, 512, 513, 4000};
 
 MakeOperator quantize(const QuantizeParams& params) {
@@ -50,7 +50,14 @@ void check_near(const Estimate& found, double wanted, double rounding) {
 
 }  // namespace
 
-TEST_CASE("quantize: the properties of every operator, 4 bits") { check_operator(quantize({})); }
+TEST_CASE("quantize: the properties of every operator, 4 bits") {
+  check_operator(quantize({}),
+                 {.lengths = {0, 1, 15, 16, 17, 127, 128, 129, 511, 512, 513, 65535}});
+}
+
+TEST_CASE("quantize: the properties of every operator, a million coordinates") {
+  check_operator(quantize({}), {.lengths = {1'000'003}});
+}
 
 TEST_CASE("quantize: the properties of every operator, 2 and 8 bits") {
   check_operator(quantize({.bits = 2}), {.lengths = kSome});
