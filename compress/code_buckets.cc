@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "compress/buckets.h"
 #include "compress/finite.h"
@@ -29,18 +30,8 @@ bool any_unused(const std::byte* codes, std::size_t bytes, unsigned bits) {
 }  // namespace
 
 float scale_of(double norm) {
-  return without_underflow(static_cast<float>(std::min(norm, static_cast<double>(kScaleMax))));
-}
-
-Result<void> check_code_scales(const std::byte* scales, std::size_t count) {
-  if (auto checked = check_scales(scales, count); !checked) return checked;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto scale = load<float>(scales + i * sizeof(float));
-    if (scale <= kScaleMax) continue;
-    return refused(fmt::format("scale of bucket {}", i), scale,
-                   fmt::format("at most {}", kScaleMax));
-  }
-  return {};
+  constexpr double kMost = std::numeric_limits<float>::max();
+  return without_underflow(static_cast<float>(std::min(norm, kMost)));
 }
 
 Result<void> check_codes(const std::byte* codes, unsigned bits, std::size_t count) {
@@ -116,7 +107,7 @@ Result<void> CodeBuckets::decode_add(std::span<const std::byte> body, float scal
   if (auto same = expect("body bytes", body.size(), bytes(y.size())); !same) return same;
   const Buckets buckets(y.size(), bucket_);
   const std::byte* codes = body.data() + buckets.count() * sizeof(float);
-  if (auto checked = check_code_scales(body.data(), buckets.count()); !checked) return checked;
+  if (auto checked = check_scales(body.data(), buckets.count()); !checked) return checked;
   if (auto checked = check_codes(codes, format_.bits, y.size()); !checked) return checked;
   for (const Bucket& b : buckets) {
     const auto sent = load<float>(body.data() + b.index * sizeof(float));

@@ -11,16 +11,9 @@
 
 namespace starling::compress {
 
-// The largest scale that is sent: what is decoded from it is below the largest float after the
-// three roundings on the way.
-constexpr float kScaleMax = 0x1.fffff8p127f;
-
-// A norm as it is sent: at most kScaleMax, and 0 below 2^-120.
+// A norm as it is sent: at most the largest float, of which s · (norm · 1/s) is finite for every s
+// that there is, and 0 below 2^-120.
 float scale_of(double norm);
-
-// `count` floats at any alignment, each within 0 … kScaleMax. Fails with ErrorCode::peer, naming
-// the bucket and the value.
-Result<void> check_code_scales(const std::byte* scales, std::size_t count);
 
 // None of the `count` codes is -s - 1, and the fields behind the last are 0. Fails with
 // ErrorCode::peer, naming the index and the code.

@@ -22,7 +22,7 @@ struct QuantizeParams {
 //   Rounding::nearest     an error is at most |x_i| and at most N/(2s), and 0 for the largest x_i
 //       of ‖x‖_∞. Contractive with δ = 4s²/(4s² + B - 1) for ‖x‖_∞; for ‖x‖₂ with
 //       δ = 1 - B/(4s²) where that is positive, else bounded with β² = 1, σ² = 0 (vectors of equal
-//       coordinates become 0). Less 2^-20 for the roundings of float in all cases.
+//       coordinates become 0). The constants are 2^-20 worse, for the roundings of float.
 //
 // A bucket whose norm is below 2^-120 is sent as zeros, whatever the contract says. Without state.
 // One sweep also with error feedback, as long as a bucket fits into the cache.

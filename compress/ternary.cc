@@ -159,7 +159,7 @@ Result<void> Ternary::decode_add(std::span<const std::byte> bytes, float scale,
   }
   const Buckets buckets(y.size(), params_.bucket);
   const std::byte* scales = bytes.data() + kHeaderBytes;
-  if (auto checked = check_code_scales(scales, buckets.count()); !checked) return checked;
+  if (auto checked = check_scales(scales, buckets.count()); !checked) return checked;
   const std::byte* trits = scales + buckets.count() * sizeof(float);
   if (auto checked = check_trits(trits, y.size()); !checked) return checked;
   Codes codes;

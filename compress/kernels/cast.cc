@@ -42,9 +42,7 @@ HWY_INLINE VU round_sizes(VU size) {
     const V shifted = hn::Add(hn::BitCast(D(), size), hn::Set(D(), 0.5f));
     const VU tiny = hn::Sub(hn::BitCast(DU(), shifted), half);
     const auto is_tiny = hn::Lt(hn::BitCast(DI(), size), hn::Set(DI(), 0x38800000));
-    const VI rounded =
-        hn::BitCast(DI(), hn::IfThenElse(hn::RebindMask(DU(), is_tiny), tiny, normal));
-    return hn::BitCast(DU(), hn::Min(rounded, hn::Set(DI(), 0x7c00)));
+    return hn::IfThenElse(hn::RebindMask(DU(), is_tiny), tiny, normal);
   }
 }
 

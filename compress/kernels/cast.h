@@ -19,10 +19,10 @@ constexpr std::uint32_t first_outside(Half format) {
 }
 
 // Writes x, rounded, to `halves` (two bytes each, little-endian). Returns whether all of x is
-// within the format.
+// within the format; the halves of values that are not are unspecified.
 bool round_to_halves(std::span<const float> x, Half format, std::byte* halves);
-// p = e + g is rounded to bfloat16 and e becomes what the rounding left of p, NaN or infinity
-// where p was. Returns whether p was finite.
+// p = e + g is rounded to bfloat16 and e becomes what the rounding left of p, not finite where p
+// was not. Returns whether p was finite.
 bool add_and_round(std::span<float> e, std::span<const float> g, std::byte* halves);
 // Whether none of them is NaN or infinity.
 bool all_finite(const std::byte* halves, std::size_t count, Half format);

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <limits>
 
-#include "compress/half_floats.h"
 #include "guarded.h"
 #include "properties.h"
 #include "targets.h"
@@ -18,14 +17,16 @@ using namespace starling::test;
 
 namespace {
 
+const std::vector<std::size_t> kLengths = {0, 1, 15, 16, 17, 127, 128, 129, 513, 65537};
+
 MakeOperator cast(Half format) {
   return [=](std::size_t) { return std::make_unique<Cast>(format); };
 }
 
 float float_of(std::uint32_t bits) { return std::bit_cast<float>(bits); }
 
-// Every exponent of float and the fractions around the points where roundings change.
-std::vector<float> edges() {
+// Every exponent within the format and the fractions around the points where roundings change.
+std::vector<float> edges(Half format) {
   std::vector<float> all;
   for (std::uint32_t exponent = 0; exponent < 256; ++exponent) {
     for (const std::uint32_t cut : {0x400000U, 0x10000U, 0x8000U, 0x2000U, 0x1000U, 1U}) {
@@ -38,6 +39,9 @@ std::vector<float> edges() {
       }
     }
   }
+  std::erase_if(all, [=](float value) {
+    return (std::bit_cast<std::uint32_t>(value) & 0x7fffffff) >= first_outside(format);
+  });
   return all;
 }
 
@@ -56,67 +60,25 @@ void check_kernels(std::span<const float> values, std::size_t shift, Half format
   std::byte *to = halves.span().data(), *to_ref = halves_ref.span().data();
   CHECK(round_to_halves(x.span(), format, to) == ref::round_to_halves(x.span(), format, to_ref));
   CHECK(halves == halves_ref);
-  CHECK(all_finite(to, size, format) == ref::all_finite(to, size, format));
-  if (all_finite(to, size, format)) {
-    add_halves(to, format, 0.3f, y.span());
-    ref::add_halves(to, format, 0.3f, y_ref.span());
-    CHECK(same_bits(y.span(), y_ref.span()));
-  }
+  CHECK(all_finite(to, size, format));
+  CHECK(ref::all_finite(to, size, format));
+  add_halves(to, format, 0.3f, y.span());
+  ref::add_halves(to, format, 0.3f, y_ref.span());
+  CHECK(same_bits(y.span(), y_ref.span()));
   CHECK(y.untouched());
   CHECK(add_and_round(e.span(), x.span(), to) ==
         ref::add_and_round(e_ref.span(), x.span(), to_ref));
   CHECK(halves == halves_ref);
-  // NaN has no bits of its own: which of two operands it comes from is the compiler's choice.
-  for (float& value : e.span()) value = std::isnan(value) ? 1e9f : value;
-  for (float& value : e_ref.span()) value = std::isnan(value) ? 1e9f : value;
   CHECK(same_bits(e.span(), e_ref.span()));
   CHECK(e.untouched());
 }
 
 }  // namespace
 
-TEST_CASE("half floats: the other way round gives every 16-bit value again") {
-  for (std::uint32_t half = 0; half < 0x10000; ++half) {
-    const auto h = static_cast<std::uint16_t>(half);
-    if ((half & 0x7f80) != 0x7f80) REQUIRE(to_bfloat16(from_bfloat16(h)) == h);
-    if ((half & 0x7c00) != 0x7c00) REQUIRE(to_float16(from_float16(h)) == h);
-  }
-  CHECK(from_float16(0x3c00) == 1.0f);
-  CHECK(from_float16(0x0001) == 0x1p-24f);
-  CHECK(from_float16(0x7bff) == 65504.0f);
-  CHECK(from_bfloat16(0x3f80) == 1.0f);
-}
-
-TEST_CASE("half floats: the nearest neighbor, and the even one of two that are as near") {
-  for (std::uint32_t half = 0; half < 0x7bff; ++half) {
-    const auto low = static_cast<std::uint16_t>(half), high = static_cast<std::uint16_t>(half + 1);
-    const float a = from_float16(low), b = from_float16(high), middle = (a + b) / 2;
-    REQUIRE(to_float16(middle) == (half % 2 == 0 ? low : high));
-    REQUIRE(to_float16(std::nextafter(middle, a)) == low);
-    REQUIRE(to_float16(-std::nextafter(middle, b)) == (high | 0x8000));
-  }
-  for (std::uint32_t half = 0; half < 0x7f7f; ++half) {
-    const auto low = static_cast<std::uint16_t>(half), high = static_cast<std::uint16_t>(half + 1);
-    const float middle = float_of(half << 16 | 0x8000);
-    REQUIRE(to_bfloat16(middle) == (half % 2 == 0 ? low : high));
-    REQUIRE(to_bfloat16(std::nextafter(middle, 0.0f)) == low);
-    REQUIRE(to_bfloat16(float_of(1U << 31 | half << 16 | 0x8001)) == (high | 0x8000));
-  }
-}
-
-TEST_CASE("half floats: at the top") {
-  CHECK(to_float16(std::nextafter(65520.0f, 0.0f)) == 0x7bff);
-  CHECK(to_float16(65520.0f) == 0x7c00);
-  CHECK(to_float16(-1e30f) == 0xfc00);
-  CHECK(to_bfloat16(std::numeric_limits<float>::max()) == 0x7f7f);
-  CHECK(to_bfloat16(std::numeric_limits<float>::lowest()) == 0xff7f);
-}
-
 TEST_CASE("cast kernels: every instruction set computes the bits of the plain loops") {
-  const std::vector<float> hard = edges();
   for_each_target([&] {
     for (const Half format : {Half::bfloat16, Half::float16}) {
-      check_kernels(hard, 0, format);
+      check_kernels(edges(format), 0, format);
       for (const std::size_t size : {0, 1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 100, 1000}) {
         for (const std::size_t shift : {0, 1, 3}) check_kernels(normals(size, 1), shift, format);
       }
@@ -129,6 +91,8 @@ TEST_CASE("cast kernels: one value outside is seen wherever it is") {
     for (std::size_t at = 0; at < 35; ++at) {
       std::vector<float> x(35, 1.0f);
       std::vector<std::byte> halves(70);
+      x[at] = std::nanf("");
+      CHECK_FALSE(round_to_halves(x, Half::bfloat16, halves.data()));
       x[at] = -65520.0f;
       CHECK(round_to_halves(x, Half::bfloat16, halves.data()));
       CHECK(all_finite(halves.data(), 35, Half::bfloat16));
@@ -139,9 +103,9 @@ TEST_CASE("cast kernels: one value outside is seen wherever it is") {
 }
 
 TEST_CASE("cast: the properties of every operator") {
-  check_operator(cast(Half::bfloat16), {.always_contracts = true});
+  check_operator(cast(Half::bfloat16), {.lengths = kLengths, .always_contracts = true});
   // float16 has no such values.
-  check_operator(cast(Half::float16), {.leave_out = {"huge"}});
+  check_operator(cast(Half::float16), {.lengths = kLengths, .leave_out = {"huge"}});
 }
 
 TEST_CASE("cast: cut, prolonged and flipped messages") {
@@ -161,8 +125,8 @@ TEST_CASE("cast: two bytes a coordinate") {
 TEST_CASE("cast: bfloat16 contracts by 1 - 2^-16 for normal floats of every size") {
   Cast c(Half::bfloat16);
   double worst = 0;
-  for (const float value : edges()) {
-    if (!std::isfinite(value) || std::fabs(value) < 0x1p-126f) continue;
+  for (const float value : edges(Half::bfloat16)) {
+    if (std::fabs(value) < 0x1p-126f) continue;
     const float one[] = {value};
     const double error = decoded(c, encoded(c, one, 0), 1)[0] - double{value};
     worst = std::max(worst, std::pow(error / value, 2));
@@ -177,8 +141,7 @@ TEST_CASE("cast: float16 within β² and σ²") {
   CHECK(contract == Contract{Guarantee::bounded, 0x1p-22, 0x1p-50});
   CHECK(c.contract(1000).absolute == 1000 * 0x1p-50);
   double worst = 0;
-  for (const float value : edges()) {
-    if (!(std::fabs(value) < 65520)) continue;
+  for (const float value : edges(Half::float16)) {
     const float one[] = {value};
     const double error = decoded(c, encoded(c, one, 0), 1)[0] - double{value};
     worst =
