@@ -162,6 +162,16 @@ TEST_CASE("induced: the history of the first goes on from call to call") {
   }
 }
 
+TEST_CASE("induced: a first part beyond the floats saturates and is not refused") {
+  constexpr float kMost = std::numeric_limits<float>::max();
+  for (std::uint64_t key = 0; key < 20; ++key) {
+    std::vector<float> x = normals(64, key);
+    for (float& value : x) value = std::copysign(kMost, value);
+    Induced c(std::make_unique<LowRank>(MatrixShape{8, 8}, 2, key), std::make_unique<Coin>());
+    for (const float value : decoded(c, encoded(c, x, key), 64)) REQUIRE(std::isfinite(value));
+  }
+}
+
 TEST_CASE("induced: a refusal names the part, and leaves y though the first part was good") {
   const auto c = sign_and_coin(100);
   std::vector<std::byte> message = encoded(*c, normals(100, 1), 0);
