@@ -75,9 +75,9 @@ TEST_CASE("uniform quantisation: every instruction set computes the bits of the 
 
 TEST_CASE("variable rate: the properties of every operator") {
   // Around blocks of 256 and chunks of 4096.
-  std::vector<std::size_t> some = {0, 1, 15, 16, 17, 255, 256, 257, 4095, 4096, 4097, 8200};
+  std::vector<std::size_t> some = {0, 1, 15, 17, 256, 257, 4096, 4097};
   for (const Rounding rounding : {Rounding::nearest, Rounding::companded}) {
-    for (const float step : {0.01f, 3.0f}) {
+    for (const float step : {0.01f, 3.0f}) {  // Rice codes and runs
       check_operator(variable_rate({.rounding = rounding, .step = step}), {.lengths = some});
     }
   }
