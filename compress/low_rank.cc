@@ -100,6 +100,20 @@ float largest(std::span<const float> x) {
   return most;
 }
 
+// Sums of r products below this stay floats.
+constexpr double kProductMax = 0x1.ff8p127;
+
+// At least every |C(X)_ij|, and each part of its sum.
+double product_bound(std::span<const float> p, std::span<const float> q, std::size_t rank) {
+  const std::size_t rows = p.size() / rank, columns = q.size() / rank;
+  double bound = 0;
+  for (std::size_t k = 0; k < rank; ++k) {
+    bound += double{largest(p.subspan(k * rows, rows))} *
+             double{largest(q.subspan(k * columns, columns))};
+  }
+  return bound;
+}
+
 std::size_t bytes_of(FactorFormat format) { return format == FactorFormat::float32 ? 4 : 2; }
 
 }  // namespace
@@ -180,6 +194,10 @@ std::vector<float> LowRank::factorize(std::span<const float> x, std::uint64_t ke
   if (format_ == FactorFormat::bfloat16) {
     for (float& value : factors) value = from_bfloat16(to_bfloat16(value));
   }
+  // A part of a projection contracts as well, and error feedback keeps the rest.
+  for (double bound = product_bound(p, q, rank_); bound > kProductMax; bound /= 2) {
+    for (float& value : q) value /= 2;
+  }
   return factors;
 }
 
@@ -231,6 +249,8 @@ Result<void> LowRank::decode_add(std::span<const std::byte> bytes, float scale,
   if (const auto bad = first_non_finite(factors)) {
     return refused(fmt::format("factor {}", *bad), factors[*bad], "a finite number");
   }
+  const double bound = product_bound(p_of(factors), q_of(factors), rank_);
+  if (bound > kProductMax) return refused("products of the factors", bound, "floats");
   add_outer(y, shape_, scale, p_of(factors), q_of(factors));
   return {};
 }

@@ -26,7 +26,8 @@ enum class FactorFormat : std::uint8_t { float32 = 0, bfloat16 = 1 };
 // with the warm start of §3). One pass over X: P = X V and Y = Xᵀ P, then P̂ = P R⁻¹, Q = Y R⁻¹
 // with PᵀP = RᵀR. The body is P̂ and then Q: r(m + n) numbers of 4 or 2 bytes for an m × n matrix,
 // the only shape that this operator takes. One more pass where entries are so large or small that
-// sums of their squares leave the floats. Entries all below 2^-120 count as zero.
+// sums of their squares leave the floats. Entries all below 2^-120 count as zero; a C(X) that
+// might leave the floats is halved until it does not.
 //
 //   FactorFormat::float32   ‖X - C(X)‖² = ‖X‖² - ‖C(X)‖²: never expansive. δ is 0 in the contract,
 //                           as no start V has a worst case: some X has XV = 0. On a fixed X the

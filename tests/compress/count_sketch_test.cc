@@ -21,8 +21,8 @@ MakeOperator count_sketch(const CountSketchOptions& options) {
 }  // namespace
 
 TEST_CASE("count-sketch: the properties of every operator") {
-  const std::vector<std::size_t> some = {0, 1, 15, 16, 17, 513, 2000};
-  for (const std::size_t rows : {1, 5, 7}) {
+  const std::vector<std::size_t> some = {0, 1, 15, 16, 17, 513};
+  for (const std::size_t rows : {1, 7}) {
     check_operator(count_sketch({.rows = rows, .width = 64, .seed = 5}), {.lengths = some});
     check_operator(count_sketch({.rows = rows, .width = 1024, .keep = 20}), {.lengths = some});
   }

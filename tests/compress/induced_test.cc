@@ -136,6 +136,18 @@ TEST_CASE("induced: Top-K and Random-K keep the properties of every operator") {
   for (const std::size_t d : {1, 13, 512, 1000}) check_hostile(make, d);
 }
 
+// With one key for both, the second would choose what the first has sent already.
+TEST_CASE("induced: two parts that draw at random draw apart") {
+  constexpr std::size_t kSize = 200, kRounds = 2000;
+  const std::vector<float> x = heavy(kSize, 6);
+  Induced c(std::make_unique<RandomK>(0.2),
+            std::make_unique<RandomK>(0.2, RandomK::Form::unbiased));
+  const Average found = average(c, x, kRounds);
+  CHECK(c.contract(kSize).constant == doctest::Approx(4 * 0.8));
+  CHECK(found.error == doctest::Approx(4 * 0.8).epsilon(0.1));
+  CHECK(found.of_mean < 1.5 * found.error / kRounds);
+}
+
 TEST_CASE("induced: the history of the first goes on from call to call") {
   const MatrixShape shape{20, 15};
   const auto make = [=] { return std::make_unique<LowRank>(shape, 2, 3); };
@@ -147,6 +159,16 @@ TEST_CASE("induced: the history of the first goes on from call to call") {
     const auto first = encoded(*alone, x, subkey(7, 0));
     REQUIRE(load<std::uint32_t>(message.data() + 32) == first.size());
     CHECK(std::equal(first.begin(), first.end(), message.begin() + 36));
+  }
+}
+
+TEST_CASE("induced: a first part beyond the floats saturates and is not refused") {
+  constexpr float kMost = std::numeric_limits<float>::max();
+  for (std::uint64_t key = 0; key < 20; ++key) {
+    std::vector<float> x = normals(64, key);
+    for (float& value : x) value = std::copysign(kMost, value);
+    Induced c(std::make_unique<LowRank>(MatrixShape{8, 8}, 2, key), std::make_unique<Coin>());
+    for (const float value : decoded(c, encoded(c, x, key), 64)) REQUIRE(std::isfinite(value));
   }
 }
 

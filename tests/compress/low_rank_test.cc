@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "properties.h"
 
@@ -172,10 +173,22 @@ TEST_CASE("low rank: bytes are r(m + n) numbers of 4 or 2 bytes") {
 }
 
 TEST_CASE("low rank: entries of every magnitude, squares of which are no floats") {
-  for (const float scale : {1e-34f, 1e-25f, 1e-12f, 1.0f, 1e15f, 1e30f, 3e38f}) {
+  for (const float scale : {1e-34f, 1e-25f, 1e-12f, 1.0f, 1e15f, 1e30f, 1e38f}) {
     CAPTURE(scale);
     CHECK(error_at(scale, FactorFormat::float32) < 1e-6);
     CHECK(error_at(scale, FactorFormat::bfloat16) < 2 * 0x1p-8 + 0x1p-16);
+  }
+}
+
+TEST_CASE("low rank: the largest floats of random sign contract and stay floats") {
+  for (const FactorFormat format : {FactorFormat::float32, FactorFormat::bfloat16}) {
+    for (std::uint64_t key = 0; key < 20; ++key) {
+      std::vector<float> x = normals(64, key);
+      for (float& value : x) value = std::copysign(std::numeric_limits<float>::max(), value);
+      LowRank c({8, 8}, 2, key, format);
+      const std::vector<float> y = decoded(c, encoded(c, x, key), 64);
+      CHECK(distance2(x, y) < norm2(x));
+    }
   }
 }
 
@@ -206,4 +219,12 @@ TEST_CASE("low rank: refusals name the factor and the format") {
   const LowRank wide({6, 5}, 1, 3);
   CHECK(wide.decode_add(message, 1, y).error().message ==
         "header field flags: found 1, expected 0");
+  // A product that is infinite, which another of the other sign would make NaN.
+  LowRank sender({6, 5}, 1, 3);
+  message = encoded(sender, normals(30, 4), 1);
+  for (const std::size_t at : {32, 32 + 4 * 6}) store(1e30f, message.data() + at);
+  CHECK(wide.decode_add(message, 1, y)
+            .error()
+            .message.starts_with("products of the factors: found 1"));
+  CHECK(y == std::vector<float>(30, 0.0f));
 }

@@ -100,10 +100,14 @@ TEST_CASE("one bit: the innovation filter follows a scale that shrinks by half, 
   CHECK(follow(0.4f).first > 1000);
 }
 
-TEST_CASE("one bit: a scale that is none is refused") {
+TEST_CASE("one bit: a scale that is none and bits behind the last are refused") {
   OneBit c(1);
   std::vector<std::byte> message = encoded(c, normals(100, 1), 0);
   std::vector<float> y(100);
+  message.back() |= std::byte{0x80};
+  CHECK_FALSE(c.decode_add(message, 1, y).ok());
+  message.back() &= std::byte{0x0f};
+  REQUIRE(c.decode_add(message, 1, y).ok());
   message[27] = std::byte{0xbf};
   CHECK(c.decode_add(message, 1, y).error().message ==
         "scale: found -1, expected 0 or a finite number of at least 2^-120");

@@ -6,7 +6,9 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <string>
 
+#include "compress/bits.h"
 #include "compress/counter_random.h"
 #include "compress/kernels/quantize_uniform.h"
 #include "guarded.h"
@@ -73,13 +75,15 @@ TEST_CASE("uniform quantisation: every instruction set computes the bits of the 
 
 TEST_CASE("variable rate: the properties of every operator") {
   // Around blocks of 256 and chunks of 4096.
-  std::vector<std::size_t> some = {0, 1, 15, 16, 17, 255, 256, 257, 4095, 4096, 4097, 8200};
-  for (const RateRounding rounding : {RateRounding::nearest, RateRounding::companded}) {
     for (const float step : {0.01f, 3.0f}) {
+    for (const float step : {0.01f, 3.0f}) {  // Rice codes and runs
+  for (const RateRounding rounding : {RateRounding::nearest, RateRounding::companded}) {
+  for (const Rounding rounding : {Rounding::nearest, Rounding::companded}) {
+  std::vector<std::size_t> some = {0, 1, 15, 16, 17, 255, 256, 257, 4095, 4096, 4097, 8200};
+  std::vector<std::size_t> some = {0, 1, 15, 17, 256, 257, 4096, 4097};
       check_operator(variable_rate({.rounding = rounding, .step = step}), {.lengths = some});
     }
   }
-  some.push_back(65537);
   check_operator(variable_rate({.step = 0.3f, .target_bits = 3}), {.lengths = some});
   // At the ends of the floats.
   some = {1, 17, 300};
@@ -272,8 +276,45 @@ TEST_CASE("variable rate: refusals name the field") {
     return by.decode_add(message, 1, y).error().message;
   };
   CHECK(sentence(companded) == "header field flags: found 0, expected 2");
+  // Zeros are 2 bits of one byte.
+  std::vector<std::byte> zeros = encoded(c, std::vector<float>(100, 0.0f), 0);
+  zeros[32] |= std::byte{0x10};
+  CHECK(c.decode_add(zeros, 1, y).error().message ==
+        "bits behind the last: found some set, expected zeros");
   message[32] |= std::byte{3};
   CHECK(sentence(c) == "mode of a chunk: found 3, expected 0, 1 or 2");
   message[27] = std::byte{0};
   CHECK(sentence(c) == "step: found 1.1754944e-38, expected a finite number of at least 2^-100");
+}
+
+TEST_CASE("variable rate: integers beyond the levels or the codes are refused") {
+  for (const Rounding rounding : {Rounding::stochastic, Rounding::companded}) {
+    VariableRate c({.rounding = rounding, .step = 1});
+    std::vector<std::byte> message = encoded(c, std::vector<float>(1, 1.0f), 0);
+    message.resize(32 + 7);
+    BitWriter bits{std::span(message).subspan(32)};
+    bits.put(0, 2);   // Rice codes
+    bits.put(20, 5);  // b
+    bits.put_unary(2);
+    bits.put(7, 20);  // z = 2 · 2^20 + 7
+    message.resize(32 + bits.finish());
+    std::vector<float> y(1);
+    const std::string most = rounding == Rounding::companded ? "177" : "1048575";
+    CHECK(c.decode_add(message, 1, y).error().message ==
+          "magnitude of a code: found 1048580, expected at most " + most);
+  }
+}
+
+// The start of the search alone keeps the bound; contents that would lead it astray.
+TEST_CASE("variable rate: blocks of few large levels stay within the bound") {
+  for (const std::size_t large : {1, 2, 5, 11, 16, 30, 64, 128, 200, 256}) {
+    for (const float value : {1e3f, 1e20f, 3e38f}) {
+      std::vector<float> x(256, 0.5f);
+      std::fill_n(x.begin(), large, value);
+      VariableRate c({.rounding = Rounding::companded, .step = 0x1p-100f, .omega = 0x1p-6f});
+      CHECK(encoded(c, x, 0).size() <= c.encoded_bytes_max(256));
+      VariableRate uniform({.step = 1});
+      CHECK(encoded(uniform, x, 0).size() <= uniform.encoded_bytes_max(256));
+    }
+  }
 }
