@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -49,10 +48,9 @@ class StageControl {
 // only.
 class Sidco final : public Compressor {
  public:
-  // 0 < ratio <= 1; the others as for SparseCoder.
+  // 0 < ratio <= 1.
   explicit Sidco(double ratio, TailModel model = TailModel::pareto,
-                 ValueFormat format = ValueFormat::float32,
-                 std::unique_ptr<Compressor> nested = nullptr);
+                 SparseCoder coder = SparseCoder());
 
   unsigned stages() const { return control_.stages(); }
 
