@@ -1,5 +1,6 @@
 #include "compress/sample_runs.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "compress/counter_random.h"
@@ -17,7 +18,9 @@ void sample_runs(std::span<const float> x, std::span<const float> g, std::size_t
     const std::uint64_t hash = mix32(static_cast<std::uint32_t>(j) + 1);
     const std::size_t at = begin + static_cast<std::size_t>(hash * places >> 32);
     float* to = sample.data() + j * kRun;
-    for (std::size_t i = 0; i < kRun; ++i) to[i] = g.empty() ? x[at + i] : x[at + i] + g[at + i];
+    std::copy_n(x.data() + at, kRun, to);
+    if (g.empty()) continue;
+    for (std::size_t i = 0; i < kRun; ++i) to[i] += g[at + i];
   }
 }
 

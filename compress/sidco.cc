@@ -44,10 +44,10 @@ void StageControl::adapt(double mean) {
   stages_ = static_cast<unsigned>(std::clamp(next, 1, static_cast<int>(most_)));
 }
 
-Sidco::Sidco(double ratio, TailModel model, ValueFormat format, std::unique_ptr<Compressor> nested)
+Sidco::Sidco(double ratio, TailModel model, SparseCoder coder)
     : ratio_(ratio),
       model_(model),
-      coder_(format, std::move(nested)),
+      coder_(std::move(coder)),
       control_(std::min(2u, stages_max(ratio)), stages_max(ratio)) {
   INVARIANT(ratio > 0 && ratio <= 1);
 }

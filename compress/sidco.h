@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -17,7 +16,7 @@ namespace starling::compress {
 // How many stages to fit in, from what came of it: every 5 calls, where the mean of k̂/k is off 1
 // by more than a fifth, one stage more or one less. First more where too many were kept (looking
 // further into the tail raises the threshold of most), and turned around whenever the change before
-// made the mean worse. (SIDCo, Algorithm 1, without its fixed direction.)
+// made the mean worse. The published rule has a fixed direction.
 class StageControl {
  public:
   // Stages from 1 to `most`, at first `stages`.
@@ -49,10 +48,9 @@ class StageControl {
 // only.
 class Sidco final : public Compressor {
  public:
-  // 0 < ratio <= 1; the others as for SparseCoder.
+  // 0 < ratio <= 1.
   explicit Sidco(double ratio, TailModel model = TailModel::pareto,
-                 ValueFormat format = ValueFormat::float32,
-                 std::unique_ptr<Compressor> nested = nullptr);
+                 SparseCoder coder = SparseCoder());
 
   unsigned stages() const { return control_.stages(); }
 

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
-#include <limits>
+#include <cstdint>
 
 #include "compress/incomplete_gamma.h"
+#include "compress/kernels/select.h"
 
 namespace starling::compress {
 namespace {
@@ -58,6 +60,13 @@ double gamma(std::span<const float> z, double mean, double ratio) {
   return mean / shape * inverse_gamma_p(shape, 1 - ratio);
 }
 
+// Compared as integers, which floats that are not negative are ordered as, and which vectorise.
+double least(std::span<const float> z) {
+  std::uint32_t bits = magnitude(z[0]);
+  for (const float value : z) bits = std::min(bits, magnitude(value));
+  return static_cast<double>(std::bit_cast<float>(bits));
+}
+
 double fit_stage(std::span<const float> z, TailModel model, double shift, double ratio) {
   const Moments m = moments(z, shift);
   if (!(m.mean > 0)) return 0;
@@ -80,16 +89,13 @@ double tail_threshold(std::span<float> z, const TailFit& fit) {
       fit.model == TailModel::exponential ? TailModel::exponential : TailModel::pareto;
   for (unsigned stage = 2; stage <= fit.stages; ++stage) {
     std::size_t n = 0;
-    float least = std::numeric_limits<float>::max();
     for (const float value : z) {
       z[n] = value;
-      const bool exceeds = static_cast<double>(value) >= threshold;
-      least = exceeds ? std::min(least, value) : least;
-      n += exceeds;
+      n += static_cast<double>(value) >= threshold;
     }
     if (n == 0) break;
     z = z.first(n);
-    const auto shift = static_cast<double>(least);
+    const double shift = least(z);
     threshold = shift + fit_stage(z, model, shift, ratio);
   }
   return threshold;

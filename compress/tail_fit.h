@@ -1,8 +1,8 @@
 // The magnitude that a given fraction of a sample reaches, from a distribution fitted to it instead
 // of from sorting it.
 //
-// SIDCo, Abdelmoniem, Elzanaty, Alouini and Canini 2021, Section 2. For magnitudes z with mean μ
-// and variance v and the target ratio δ:
+// SIDCo, Abdelmoniem, Elzanaty, Alouini and Canini 2021 (arXiv 2101.10761). For magnitudes z with
+// mean μ and variance v and the target ratio δ:
 //
 //   exponential  η = μ ln(1/δ)
 //   pareto       generalised, by moments: ξ = (1 - μ²/v)/2, β = μ(μ²/v + 1)/2,

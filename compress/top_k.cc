@@ -6,9 +6,7 @@
 
 namespace starling::compress {
 
-TopK::TopK(double ratio, ValueFormat format, std::unique_ptr<Compressor> nested,
-           std::optional<IndexCode> code)
-    : ratio_(ratio), coder_(format, std::move(nested), code) {
+TopK::TopK(double ratio, SparseCoder coder) : ratio_(ratio), coder_(std::move(coder)) {
   INVARIANT(ratio > 0 && ratio <= 1);
 }
 

@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -22,10 +20,8 @@ namespace starling::compress {
 // operator's state is its own. About one sweep over x, also with error feedback.
 class TopK final : public Compressor {
  public:
-  // 0 < ratio <= 1; the others as for SparseCoder.
-  explicit TopK(double ratio, ValueFormat format = ValueFormat::float32,
-                std::unique_ptr<Compressor> nested = nullptr,
-                std::optional<IndexCode> code = std::nullopt);
+  // 0 < ratio <= 1.
+  explicit TopK(double ratio, SparseCoder coder = SparseCoder());
 
   Contract contract(std::size_t d) const override;
   std::size_t encoded_bytes_max(std::size_t d) const override;

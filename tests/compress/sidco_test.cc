@@ -21,7 +21,7 @@ namespace {
 
 MakeOperator sidco(double ratio, TailModel model = TailModel::pareto,
                    ValueFormat format = ValueFormat::float32) {
-  return [=](std::size_t) { return std::make_unique<Sidco>(ratio, model, format); };
+  return [=](std::size_t) { return std::make_unique<Sidco>(ratio, model, SparseCoder(format)); };
 }
 
 std::size_t count_of(std::span<const std::byte> message, std::size_t d) {

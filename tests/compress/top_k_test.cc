@@ -20,12 +20,15 @@ namespace {
 
 MakeOperator top_k(double ratio, ValueFormat format = ValueFormat::float32,
                    std::optional<IndexCode> code = std::nullopt) {
-  return [=](std::size_t) { return std::make_unique<TopK>(ratio, format, nullptr, code); };
+  return [=](std::size_t) {
+    return std::make_unique<TopK>(ratio, SparseCoder(format, nullptr, code));
+  };
 }
 
 MakeOperator top_k_signs(double ratio) {
   return [=](std::size_t) {
-    return std::make_unique<TopK>(ratio, ValueFormat::nested, std::make_unique<Sign>(Norm::l1, 64));
+    return std::make_unique<TopK>(
+        ratio, SparseCoder(ValueFormat::nested, std::make_unique<Sign>(Norm::l1, 64)));
   };
 }
 
@@ -125,7 +128,7 @@ TEST_CASE("top-k: 24.1 bits an entry at 1 % with bfloat16 values, 27.5 at 0.1 %"
   constexpr std::size_t kSize = 1'000'000;
   const std::vector<float> x = heavy(kSize, 1);
   const auto bits = [&](double ratio) {
-    TopK c(ratio, ValueFormat::bfloat16);
+    TopK c(ratio, SparseCoder(ValueFormat::bfloat16));
     const auto bytes = encoded(c, x, 0).size() - 32;
     return 8 * static_cast<double>(bytes) / (ratio * kSize);
   };
@@ -136,7 +139,7 @@ TEST_CASE("top-k: 24.1 bits an entry at 1 % with bfloat16 values, 27.5 at 0.1 %"
 TEST_CASE("top-k: the contract is k/d, less what the value format loses") {
   CHECK(TopK(0.01).contract(1000) == Contract{Guarantee::contractive, 0.01});
   CHECK(TopK(0.01).contract(10) == Contract{Guarantee::contractive, 0.1});
-  CHECK(TopK(0.01, ValueFormat::bfloat16).contract(1000) ==
+  CHECK(TopK(0.01, SparseCoder(ValueFormat::bfloat16)).contract(1000) ==
         Contract{Guarantee::contractive, (1 - 0x1p-16) * 0.01});
 }
 

@@ -3,8 +3,10 @@
 
 #include <optional>
 
+#include "compress/sidco.h"
 #include "compress/sign.h"
 #include "compress/threshold.h"
+#include "compress/top_k.h"
 #include "decoder.h"
 
 namespace starling::fuzz {
@@ -45,6 +47,11 @@ std::vector<Case> cases() {
   }
   for (const std::size_t d : {1, 2, 9, 64}) {  // all entries: cap 1
     all.push_back({d, [] { return std::make_unique<Threshold>(0.0f, 1); }});
+  }
+  // What else sends this message, in front of the same decoder.
+  for (const std::size_t d : {1, 64, 300}) {
+    all.push_back({d, [] { return std::make_unique<TopK>(0.1); }});
+    all.push_back({d, [] { return std::make_unique<Sidco>(0.1, TailModel::gamma_pareto); }});
   }
   return all;
 }
