@@ -86,9 +86,6 @@ Result<std::unique_ptr<Compressor>> make_compressor(const OperatorOptions& optio
                                                     const TensorLayout& layout,
                                                     std::uint64_t seed) {
   if (auto checked = check_options(options); !checked) return checked.error();
-  if (!make_operator(options, Tensor{"model", {2, 2}, 0}, seed)) {
-    return config_error(fmt::format("operator {} is not made yet", describe(options)));
-  }
   if (layout.size() > kModelFloatsMax) {
     return config_error(fmt::format("found a model of {} floats, expected at most {}",
                                     layout.size(), kModelFloatsMax));

@@ -5,11 +5,14 @@
 #include "compress/identity.h"
 #include "compress/induced.h"
 #include "compress/low_rank.h"
+#include "compress/natural.h"
 #include "compress/natural_dithering.h"
 #include "compress/one_bit.h"
 #include "compress/quantize.h"
 #include "compress/random_k.h"
+#include "compress/sidco.h"
 #include "compress/sign.h"
+#include "compress/ternary.h"
 #include "compress/threshold.h"
 #include "compress/top_k.h"
 #include "compress/variable_rate.h"
@@ -73,6 +76,15 @@ Made make_variable_rate(const OperatorOptions& o) {
                           .target_bits = static_cast<float>(o.target_bits)});
 }
 
+TailModel tail_of(EstimatorKind kind) {
+  switch (kind) {
+    case EstimatorKind::exponential: return TailModel::exponential;
+    case EstimatorKind::pareto: return TailModel::pareto;
+    case EstimatorKind::gamma: return TailModel::gamma_pareto;
+  }
+  return TailModel::pareto;
+}
+
 }  // namespace
 
 Made make_operator(const OperatorOptions& o, const Tensor& tensor, std::uint64_t seed) {
@@ -93,8 +105,12 @@ Made make_operator(const OperatorOptions& o, const Tensor& tensor, std::uint64_t
           ValueCoder(format_of(o), values_of(o)));
     case Kind::sign: return std::make_unique<Sign>(has_l2(o) ? Norm::l2 : Norm::l1, bucket_of(o));
     case Kind::quantize: return make_quantize(o);
-    case Kind::ternary: break;
-    case Kind::natural: break;
+    case Kind::ternary:
+      return std::make_unique<Ternary>(
+          TernaryParams{.bucket = bucket_of(o), .clip = static_cast<float>(o.clip)});
+    case Kind::natural:
+      return std::make_unique<Natural>(o.bits == 8 ? NaturalForm::eight_bits
+                                                   : NaturalForm::nine_bits);
     case Kind::natural_dithering:
       return std::make_unique<NaturalDithering>(bucket_norm(o), bucket_of(o));
     case Kind::low_rank: return make_low_rank(o, tensor, seed);
@@ -103,7 +119,8 @@ Made make_operator(const OperatorOptions& o, const Tensor& tensor, std::uint64_t
           CountSketchOptions{.rows = o.rows, .width = o.width, .seed = {}, .keep = o.keep});
     case Kind::one_bit: return std::make_unique<OneBit>(static_cast<float>(o.step));
     case Kind::variable_rate: return make_variable_rate(o);
-    case Kind::sidco: break;
+    case Kind::sidco:
+      return std::make_unique<Sidco>(o.ratio, tail_of(o.estimator), format_of(o), values_of(o));
     case Kind::induced:
       return std::make_unique<Induced>(make_operator(o.biased.front(), tensor, seed),
                                        make_operator(o.unbiased.front(), tensor, seed));

@@ -217,6 +217,7 @@ Result<void> Tensors::decode_add(Bytes bytes, float scale, std::span<float> y) c
   const Result<Header> header = read_header(bytes, Op::tensors, y.size());
   if (!header) return header.error();
   const auto count = static_cast<std::uint32_t>(messages());
+  if (auto same = expect("header field tensor", header->tensor, 0); !same) return same;
   if (auto same = expect_fields(*header, {.count = count}); !same) return same;
   const auto parts = split(bytes);
   if (!parts) return parts.error();

@@ -45,6 +45,8 @@ struct PropertyOptions {
   bool always_contracts = false;
   // C(x)_i is a sum that may cancel: roundings are held against the largest coordinate, not i.
   bool cancels = false;
+  // Whether a refusal names NaN by its index in the whole vector.
+  bool flat_index = true;
   // Contents to leave out, by name, with the reason beside the call.
   std::vector<std::string> leave_out = {};
 };
