@@ -19,6 +19,7 @@ constexpr AlgorithmTraits kAlgorithms[] = {
      kPowerIteration | kRelaxation | kGamma},
     {choco, "choco", either, Coding::contractive, kGamma},
     {cold, "cold", adapt_then_combine, Coding::contractive, kGamma},
+    {dyna_cold, "dyna-cold", adapt_then_combine, Coding::own, kGamma | kRho},
     {lead, "lead", adapt_then_combine, Coding::unbiased, kGamma | kAlpha},
     {def_atc, "def-atc", adapt_then_combine, Coding::any, kGamma | kZeta},
     {actc, "actc", adapt_then_combine, Coding::unbiased, kGamma | kZeta},
@@ -54,6 +55,7 @@ double default_gamma(AlgorithmKind kind, double delta) {
     case actc: return 1;
     case deepsqueeze: return exact ? 1 : delta / 10;
     case beer: return exact ? 0.5 : std::min(0.2, delta);
+    case dyna_cold: return 0.3;
     case lessbit: return 0.05;
     default: return 1;
   }
@@ -82,6 +84,7 @@ GossipOptions with_defaults(GossipOptions options, const compress::Contract* con
   if (traits.takes(kGamma) && !options.gamma) options.gamma = default_gamma(traits.kind, delta);
   if (traits.takes(kZeta) && !options.zeta) options.zeta = default_zeta(delta);
   if (traits.takes(kAlpha) && !options.alpha) options.alpha = delta;
+  if (traits.takes(kRho) && !options.rho) options.rho = 0.97;
   return options;
 }
 

@@ -21,7 +21,7 @@ enum class Order {
 // What codes the messages.
 enum class Coding {
   raw,          // float32 as it is
-  own,          // factors of the algorithm's own making
+  own,          // factors or bits of the algorithm's own making
   contractive,  // an operator of [compress] that contracts
   unbiased,     // … that is unbiased
   any,          // … with any contract, also an absolute error
@@ -35,6 +35,7 @@ enum Parameters : unsigned {
   kAlpha = 4,
   kPowerIteration = 8,  // rank, iterations
   kRelaxation = 16,
+  kRho = 32,
 };
 
 struct AlgorithmTraits {

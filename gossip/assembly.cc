@@ -44,6 +44,7 @@ std::unique_ptr<Method> make_compressed(const GossipOptions& options, Compressed
     case AlgorithmKind::choco: return make_choco(std::move(in), {gamma});
     case AlgorithmKind::cold:
     case AlgorithmKind::lead: return make_cold(std::move(in), {gamma, alpha});
+    case AlgorithmKind::dyna_cold: return make_dyna_cold(std::move(in), {gamma, *options.rho});
     case AlgorithmKind::def_atc: return make_def(std::move(in), {gamma, zeta, true});
     case AlgorithmKind::actc: return make_def(std::move(in), {gamma, zeta, false});
     case AlgorithmKind::deepsqueeze: return make_deepsqueeze(std::move(in), {gamma});
@@ -55,9 +56,12 @@ std::unique_ptr<Method> make_compressed(const GossipOptions& options, Compressed
 
 std::unique_ptr<Method> make_method(const GossipOptions& given, AlgorithmInputs inputs,
                                     const Edges& edges) {
-  if (!inputs.compressor) return make_uncompressed(with_defaults(given, nullptr), inputs, edges);
-  const compress::Contract contract = inputs.compressor->contract(inputs.start.size());
-  return make_compressed(with_defaults(given, &contract),
+  if (!inputs.compressor && given.algorithm != AlgorithmKind::dyna_cold) {
+    return make_uncompressed(with_defaults(given, nullptr), inputs, edges);
+  }
+  std::optional<compress::Contract> contract;
+  if (inputs.compressor) contract = inputs.compressor->contract(inputs.start.size());
+  return make_compressed(with_defaults(given, contract ? &*contract : nullptr),
                          {.start = inputs.start,
                           .edges = edges,
                           .compressor = std::move(inputs.compressor),

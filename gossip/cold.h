@@ -38,8 +38,8 @@ struct DynaColdOptions {
 
 // The same with q = ±s/2 for every coordinate, one bit each (Dyna-COLD). The scale s begins at
 // ‖y - h‖∞, falls by ρ a round, and travels in the message; where the innovation has outgrown it
-// twice over it begins anew, and it never falls below some ulp of ‖y‖∞, under which only rounding
-// is left to send. inputs.compressor is made here and must be empty.
+// twice over it begins anew at ‖y - h‖∞, and it never falls below some ulp of ‖y‖∞, under which
+// only rounding is left to send. inputs.compressor is made here.
 std::unique_ptr<Method> make_dyna_cold(CompressedInputs inputs, const DynaColdOptions& options);
 
 }  // namespace starling::gossip

@@ -34,6 +34,7 @@ enum class AlgorithmKind {
   powergossip_exact,
   choco,
   cold,
+  dyna_cold,
   lead,
   def_atc,
   actc,
@@ -60,7 +61,8 @@ struct GossipOptions {
   double relaxation = 1;
   // Of the compressed methods, each named as in its header; unset: derived from the compressor and
   // the graph (defaults.h).
-  std::optional<double> gamma = std::nullopt, zeta = std::nullopt, alpha = std::nullopt;
+  std::optional<double> gamma = std::nullopt, zeta = std::nullopt, alpha = std::nullopt,
+                        rho = std::nullopt;
 };
 
 }  // namespace starling::gossip

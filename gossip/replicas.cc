@@ -30,7 +30,7 @@ std::size_t Replicas::fresh_group() {
   if (at == groups_.end()) {
     at = std::ranges::find_if(groups_, [](const Group& g) { return g.members.empty(); });
     if (at == groups_.end()) at = groups_.emplace(at);
-    *at = Group{std::vector<float>(size_, 0.0f), {}, {}, {}, {}, true};
+    *at = Group{.reference = std::vector<float>(size_, 0.0f)};
   }
   return static_cast<std::size_t>(at - groups_.begin());
 }

@@ -25,13 +25,14 @@ class Replicas {
  public:
   // One message of this node and what it advances.
   struct Group {
-    std::vector<float> reference;  // d floats
+    std::vector<float> reference = {};  // d floats
     // Error feedback, of d floats from the first use on: what is left after the message below, once
     // a mix has taken that.
-    std::vector<float> residual;
+    std::vector<float> residual = {};
+    float scale = 0;  // of methods whose quantiser has one that changes from round to round
     // Of the exchange under way; after a commit empty where it did not count.
-    SharedBytes message;
-    std::vector<float> next_residual;
+    SharedBytes message = {};
+    std::vector<float> next_residual = {};
 
     std::vector<std::size_t> members = {};  // edges, and self
     bool fresh = true;                      // nothing was committed yet: all is 0
