@@ -145,9 +145,10 @@ void print(const std::vector<Line>& lines, const Values& values, const std::vect
     reads.push_back(gigabytes_per_second(values, cost.read_seconds));
   }
   std::ranges::sort(reads);
-  std::printf("%s: %zu floats in %zu tensors, raw %s; one core reads %.2f GB/s\n",
+  std::printf("%s: %zu floats in %zu tensor%s, raw %s; one core reads %.2f GB/s\n",
               values.origin.c_str(), values.floats.size(), values.layout.tensors().size(),
-              bytes_text(raw_bytes(values)).c_str(), reads.empty() ? 0 : reads[reads.size() / 2]);
+              values.layout.tensors().size() == 1 ? "" : "s", bytes_text(raw_bytes(values)).c_str(),
+              reads.empty() ? 0 : reads[reads.size() / 2]);
   std::printf("%s", table.text().c_str());
   std::printf(
       "error: ||C(x) - x||^2 / ||x||^2; GB/s of raw float32 on one core; a round: encode, one "

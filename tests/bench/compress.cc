@@ -158,10 +158,11 @@ Row select_row(const Named& named, std::size_t size) {
 // Its first call: no threshold to begin with, no buffers yet.
 Row first_select_row(const Named& named, std::size_t size) {
   const auto x = input(size);
-  return {.kernel = named.kernel, .floats = size, .read = x->span(), .work = [x, size] {
-            compress::TopSelector selector;
-            INVARIANT(selector.select(x->span(), compress::entries_of(kRatio, size)).ok());
-          }};
+  return {
+      .kernel = named.kernel, .floats = size, .target = {}, .read = x->span(), .work = [x, size] {
+        compress::TopSelector selector;
+        INVARIANT(selector.select(x->span(), compress::entries_of(kRatio, size)).ok());
+      }};
 }
 
 std::unique_ptr<Compressor> sign() { return std::make_unique<compress::Sign>(); }
