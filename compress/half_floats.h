@@ -10,8 +10,6 @@ namespace starling::compress {
 constexpr float kFloat16Max = 65504;
 constexpr float kFloat16Overflow = 65520;  // from here on values round beyond it
 
-// 8 bits of exponent, 7 of fraction. A finite value is never rounded to infinity: what lies above
-// the largest bfloat16 becomes it. NaN and infinity become it too.
 // A finite value stays finite: what would round to infinity becomes ±(2 - 2^-7)·2^127. So the
 // relative error is at most 2^-8 from 2^-126 on, the absolute one at most 2^-134 below.
 constexpr std::uint16_t to_bfloat16(float value) {

@@ -43,7 +43,6 @@ TEST_CASE("core: the uncompressed yardstick is the whole model once a round and 
     void initialize(std::span<float>) const override {}
     double step(Round, std::span<const float>, std::span<float>) override { return 0; }
     double learning_rate(Round) const override { return 0; }
-    double learning_rate(Round) const override { return 1; }
     train::Evaluation evaluate(std::span<const float>) override { return {}; }
     std::string describe() const override { return ""; }
 
