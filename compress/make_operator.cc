@@ -38,6 +38,8 @@ Made values_of(const OperatorOptions& o) {
   return make_operator(o.values.front(), Tensor{}, 0);
 }
 
+SparseCoder sparse_of(const OperatorOptions& o) { return SparseCoder(format_of(o), values_of(o)); }
+
 std::size_t bucket_of(const OperatorOptions& o) {
   return o.bucket.value_or(default_bucket(o.kind));
 }
@@ -93,11 +95,10 @@ Made make_operator(const OperatorOptions& o, const Tensor& tensor, std::uint64_t
     case Kind::identity: return std::make_unique<Identity>();
     case Kind::bfloat16: return std::make_unique<Cast>(Half::bfloat16);
     case Kind::float16: return std::make_unique<Cast>(Half::float16);
-    case Kind::top_k: return std::make_unique<TopK>(o.ratio, format_of(o), values_of(o));
+    case Kind::top_k: return std::make_unique<TopK>(o.ratio, sparse_of(o));
     case Kind::block_top_k: return std::make_unique<BlockTop>(o.block, format_of(o), values_of(o));
     case Kind::threshold:
-      return std::make_unique<Threshold>(static_cast<float>(o.threshold), o.cap,
-                                         SparseCoder(format_of(o), values_of(o)));
+      return std::make_unique<Threshold>(static_cast<float>(o.threshold), o.cap, sparse_of(o));
     case Kind::random_k:
       return std::make_unique<RandomK>(
           o.ratio,
@@ -119,8 +120,7 @@ Made make_operator(const OperatorOptions& o, const Tensor& tensor, std::uint64_t
           CountSketchOptions{.rows = o.rows, .width = o.width, .seed = {}, .keep = o.keep});
     case Kind::one_bit: return std::make_unique<OneBit>(static_cast<float>(o.step));
     case Kind::variable_rate: return make_variable_rate(o);
-    case Kind::sidco:
-      return std::make_unique<Sidco>(o.ratio, tail_of(o.estimator), format_of(o), values_of(o));
+    case Kind::sidco: return std::make_unique<Sidco>(o.ratio, tail_of(o.estimator), sparse_of(o));
     case Kind::induced:
       return std::make_unique<Induced>(make_operator(o.biased.front(), tensor, seed),
                                        make_operator(o.unbiased.front(), tensor, seed));

@@ -116,7 +116,7 @@ TEST_CASE("def-atc: the bit rate of a variable-rate quantiser is bounded as the 
   for (const double rate : {0.02, 0.01, 0.005}) {
     const auto quantizer = [&] {
       return std::make_unique<compress::VariableRate>(compress::VariableRateOptions{
-          .rounding = compress::Rounding::companded, .step = static_cast<float>(rate)});
+          .rounding = compress::RateRounding::companded, .step = static_cast<float>(rate)});
     };
     Lockstep flock(options(def_atc, 0.8, 0.8), ring(8), layout,
                    std::vector(8, std::vector<float>(kSize, 0.0f)), 7, quantizer);
