@@ -76,7 +76,7 @@ TEST_CASE("uniform quantisation: every instruction set computes the bits of the 
 TEST_CASE("variable rate: the properties of every operator") {
   // Around blocks of 256 and chunks of 4096.
   std::vector<std::size_t> some = {0, 1, 15, 17, 256, 257, 4096, 4097};
-  for (const Rounding rounding : {Rounding::nearest, Rounding::companded}) {
+  for (const RateRounding rounding : {RateRounding::nearest, RateRounding::companded}) {
     for (const float step : {0.01f, 3.0f}) {  // Rice codes and runs
       check_operator(variable_rate({.rounding = rounding, .step = step}), {.lengths = some});
     }
@@ -86,13 +86,14 @@ TEST_CASE("variable rate: the properties of every operator") {
   some = {1, 17, 300};
   for (const float step : {0x1p-149f, 0x1p-100f, 0x1p108f, 0x1p127f}) {
     check_operator(variable_rate({.step = step}), {.lengths = some});
-    check_operator(variable_rate({.rounding = Rounding::companded, .step = step}),
+    check_operator(variable_rate({.rounding = RateRounding::companded, .step = step}),
                    {.lengths = some});
   }
 }
 
 TEST_CASE("variable rate: cut, prolonged and flipped messages") {
-  for (const Rounding rounding : {Rounding::stochastic, Rounding::nearest, Rounding::companded}) {
+  for (const RateRounding rounding :
+       {RateRounding::stochastic, RateRounding::nearest, RateRounding::companded}) {
     // Raw blocks, Rice codes, runs.
     for (const float step : {1e-9f, 0.1f, 5.0f}) {
       check_hostile(variable_rate({.rounding = rounding, .step = step}), 600);
@@ -112,7 +113,7 @@ TEST_CASE("variable rate: no message is longer than floats and fields, and one i
   CHECK(encoded(uniform, far, 0).size() == uniform.encoded_bytes_max(kSize));
 
   // With ω = 1/4 and η = 2^-100 the largest float is level 317: 10 bits of zig-zag, one of unary.
-  VariableRate companded({.rounding = Rounding::companded, .step = 0x1p-120f});
+  VariableRate companded({.rounding = RateRounding::companded, .step = 0x1p-120f});
   CHECK(companded.encoded_bytes_max(kSize) == 32 + (kFields + 11 * kSize + 7) / 8);
   CHECK(encoded(companded, far, 0).size() == companded.encoded_bytes_max(kSize));
 }
@@ -139,7 +140,7 @@ TEST_CASE("variable rate: bits and errors of the specification's table") {
 
 TEST_CASE("variable rate: companded levels cost fewer bits as the range grows") {
   const auto companded = [](float sigma) {
-    return measure({.rounding = Rounding::companded, .step = 1}, sigma);
+    return measure({.rounding = RateRounding::companded, .step = 1}, sigma);
   };
   const Measured ten = companded(10), hundred = companded(100);
   CHECK(ten.bits < 4.13);  // 3.50, entropy 3.04
@@ -151,7 +152,8 @@ TEST_CASE("variable rate: companded levels cost fewer bits as the range grows") 
 // Nassif et al.: the average rate of a variable-rate quantiser stays bounded as the step of the
 // algorithm, and with it the signal and η, goes to 0.
 TEST_CASE("variable rate: bits stay constant where signal and step shrink together") {
-  for (const Rounding rounding : {Rounding::stochastic, Rounding::nearest, Rounding::companded}) {
+  for (const RateRounding rounding :
+       {RateRounding::stochastic, RateRounding::nearest, RateRounding::companded}) {
     const double bits = measure({.rounding = rounding, .step = 0.02f}, 0.08f).bits;
     CHECK(bits > 2);
     for (const float mu : {0.01f, 0.005f, 1e-4f, 1e-20f}) {
@@ -169,7 +171,7 @@ TEST_CASE("variable rate: no coordinate is ever a step off") {
     for (const float step : {1.0f, 0.7312f}) {
       VariableRate c({.step = step});
       CHECK(largest_error(x, decoded(c, encoded(c, x, 9), x.size())) < step);
-      VariableRate nearest({.rounding = Rounding::nearest, .step = step});
+      VariableRate nearest({.rounding = RateRounding::nearest, .step = step});
       // Half a step, and half an ulp of integers below 2^20.
       CHECK(largest_error(x, decoded(nearest, encoded(nearest, x, 9), x.size())) <
             step * (0.5 + 0x1p-4));
@@ -180,7 +182,7 @@ TEST_CASE("variable rate: no coordinate is ever a step off") {
 TEST_CASE("variable rate: stochastic and companded rounding are right on average") {
   constexpr std::size_t kSize = 4000, kRounds = 400;
   const std::vector<float> x = heavy(kSize, 6);
-  for (const Rounding rounding : {Rounding::stochastic, Rounding::companded}) {
+  for (const RateRounding rounding : {RateRounding::stochastic, RateRounding::companded}) {
     VariableRate c({.rounding = rounding, .step = 0.5f});
     std::vector<double> sum(kSize, 0.0);
     double error = 0;
@@ -225,7 +227,7 @@ TEST_CASE("variable rate: companded variance is within (ω|x| + η)² at every c
 }
 
 TEST_CASE("variable rate: the average meets the target while inputs shrink") {
-  for (const Rounding rounding : {Rounding::stochastic, Rounding::companded}) {
+  for (const RateRounding rounding : {RateRounding::stochastic, RateRounding::companded}) {
     for (const float target : {1.5f, 3.0f, 6.0f}) {
       CAPTURE(target);
       VariableRate c({.rounding = rounding, .step = 1e-3f, .target_bits = target, .gain = 0.5f});
@@ -264,7 +266,7 @@ TEST_CASE("variable rate: an outlier does not lengthen the rest of its block") {
 }
 
 TEST_CASE("variable rate: refusals name the field") {
-  VariableRate c({.step = 1}), companded({.rounding = Rounding::companded, .step = 1});
+  VariableRate c({.step = 1}), companded({.rounding = RateRounding::companded, .step = 1});
   std::vector<float> y(100);
   auto message = encoded(c, normals(100, 1), 0);
   const auto sentence = [&](const VariableRate& by) {
@@ -283,7 +285,7 @@ TEST_CASE("variable rate: refusals name the field") {
 }
 
 TEST_CASE("variable rate: integers beyond the levels or the codes are refused") {
-  for (const Rounding rounding : {Rounding::stochastic, Rounding::companded}) {
+  for (const RateRounding rounding : {RateRounding::stochastic, RateRounding::companded}) {
     VariableRate c({.rounding = rounding, .step = 1});
     std::vector<std::byte> message = encoded(c, std::vector<float>(1, 1.0f), 0);
     message.resize(32 + 7);
@@ -294,7 +296,7 @@ TEST_CASE("variable rate: integers beyond the levels or the codes are refused") 
     bits.put(7, 20);  // z = 2 · 2^20 + 7
     message.resize(32 + bits.finish());
     std::vector<float> y(1);
-    const std::string most = rounding == Rounding::companded ? "177" : "1048575";
+    const std::string most = rounding == RateRounding::companded ? "177" : "1048575";
     CHECK(c.decode_add(message, 1, y).error().message ==
           "magnitude of a code: found 1048580, expected at most " + most);
   }
@@ -306,7 +308,7 @@ TEST_CASE("variable rate: blocks of few large levels stay within the bound") {
     for (const float value : {1e3f, 1e20f, 3e38f}) {
       std::vector<float> x(256, 0.5f);
       std::fill_n(x.begin(), large, value);
-      VariableRate c({.rounding = Rounding::companded, .step = 0x1p-100f, .omega = 0x1p-6f});
+      VariableRate c({.rounding = RateRounding::companded, .step = 0x1p-100f, .omega = 0x1p-6f});
       CHECK(encoded(c, x, 0).size() <= c.encoded_bytes_max(256));
       VariableRate uniform({.step = 1});
       CHECK(encoded(uniform, x, 0).size() <= uniform.encoded_bytes_max(256));

@@ -66,7 +66,7 @@ TEST_CASE("biased methods: they stop short of the optimum, by less where steps a
         Case{"deepsqueeze", options(deepsqueeze, 0.05)}}) {
     CAPTURE(c.name);
     std::vector<double> floors;
-    for (const double rate : {0.004, 0.002, 0.001}) {
+    for (const double rate : {0.002, 0.001, 0.0005}) {
       floors.push_back(error_of(end_of(c.gossip, rate, static_cast<Round>(12 / rate), kSign)));
     }
     CAPTURE(floors[0]);
