@@ -204,10 +204,11 @@ TEST_CASE("assembly: which tensors go raw") {
 TEST_CASE("assembly: the summary of a run's operator") {
   using Kind = OperatorKind;
   CHECK(summary(of(Kind::bfloat16), model()) ==
-        "operator bfloat16 scope=model: contractive, delta 1; at most 7604 bytes a message, the "
+        "operator bfloat16 scope=model: contractive, delta 0.999985; at most 7604 bytes a message, "
+        "the "
         "raw model has 15144");
   CHECK(summary({.kind = Kind::sign, .scope = Scope::tensor}, model()) ==
-        "operator sign norm=l1 bucket=4096 scope=tensor: contractive, delta 0.0003255; at most "
+        "operator sign norm=l1 bucket=4096 scope=tensor: contractive, delta 0.000325521; at most "
         "700 bytes a message, the raw model has 15144; raw: layer1.bias");
   CHECK(describe(Contract{Guarantee::bounded, 0.75, 2}) == "bounded, beta^2 0.75, sigma^2 2");
 }
@@ -272,5 +273,5 @@ TEST_CASE("options: what the model is not needed for is refused at once") {
   OperatorOptions wrong = induced();
   wrong.unbiased.front().form = RandomForm::contractive;
   CHECK(sentence(wrong) ==
-        "unbiased: found contractive, delta 1 for 1 floats, expected an unbiased operator");
+        "unbiased: found contractive, delta 0.01, expected an unbiased operator");
 }
