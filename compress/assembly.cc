@@ -106,11 +106,11 @@ std::vector<std::string> raw_tensors(const OperatorOptions& options, const Tenso
 
 std::string describe(const Contract& contract) {
   switch (contract.guarantee) {
-    case Guarantee::contractive: return fmt::format("contractive, delta {:.4g}", contract.constant);
-    case Guarantee::unbiased: return fmt::format("unbiased, omega {:.4g}", contract.constant);
+    case Guarantee::contractive: return fmt::format("contractive, delta {:.6g}", contract.constant);
+    case Guarantee::unbiased: return fmt::format("unbiased, omega {:.6g}", contract.constant);
     case Guarantee::bounded: break;
   }
-  return fmt::format("bounded, beta^2 {:.4g}, sigma^2 {:.4g}", contract.constant,
+  return fmt::format("bounded, beta^2 {:.6g}, sigma^2 {:.6g}", contract.constant,
                      contract.absolute);
 }
 

@@ -205,11 +205,10 @@ std::optional<OptionProblem> wrong_class(const OperatorOptions& part, std::strin
                                          const std::string& path) {
   const Guarantee right = key == "biased" ? Guarantee::contractive : Guarantee::unbiased;
   const std::unique_ptr<Compressor> made = make_operator(part, Tensor{}, 0);
-  for (const std::size_t d : {std::size_t{1}, std::size_t{100}, std::size_t{10'000'000}}) {
+  for (const std::size_t d : {std::size_t{10'000'000}, std::size_t{100}, std::size_t{1}}) {
     const Contract contract = made->contract(d);
     if (contract.guarantee == right && (key != "biased" || contract.constant > 0)) continue;
-    return OptionProblem{fmt::format("{}{}", path, key),
-                         fmt::format("{} for {} floats", describe(contract), d),
+    return OptionProblem{fmt::format("{}{}", path, key), describe(contract),
                          key == "biased" ? "a contractive operator" : "an unbiased operator"};
   }
   return std::nullopt;

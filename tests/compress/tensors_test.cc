@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "compress/counter_random.h"
 #include "compress/header.h"
@@ -240,4 +241,10 @@ TEST_CASE("whole model: the operator's own bytes, and nan named by its tensor") 
   const std::string sentence = "tensor 'scale': found nan at index 1, expected finite values";
   CHECK(c.encode(x, kKey, out).error().message == sentence);
   CHECK(c.encode_ef(e, x, kKey, out).error().message == sentence);
+  // Finite both, their sum is not.
+  x[608] = 0;
+  std::vector<float> f(kSize, 0.0f);
+  x[2] = f[2] = std::numeric_limits<float>::max();
+  CHECK(c.encode_ef(f, x, kKey, out).error().message ==
+        "tensor 'matrix': found inf at index 2, expected finite values");
 }
