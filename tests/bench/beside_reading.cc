@@ -6,7 +6,7 @@
 
 #include <hwy/targets.h>
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <utility>
 
 #include "compress/kernels/read.h"
@@ -34,12 +34,18 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// Of this thread on the processor: what other programs have of it in between does not count.
+double seconds_on_processor() {
+  timespec now{};
+  INVARIANT(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
 template <class Work>
 double seconds_a_call(std::size_t calls, Work&& work) {
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = seconds_on_processor();
   for (std::size_t call = 0; call < calls; ++call) work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() /
-         static_cast<double>(calls);
+  return (seconds_on_processor() - begin) / static_cast<double>(calls);
 }
 
 double gigabytes(const Row& row) { return static_cast<double>(row.floats * sizeof(float)) / 1e9; }
