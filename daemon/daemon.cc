@@ -148,7 +148,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     std::vector<std::string> names;
     for (const auto& link : links_.status()) names.push_back(name_of_node(link.peer));
     log_->info(
-        "{} with {} on {}, process {}", gossip::name_of(run_.config.gossip.algorithm),
+        "{} with {} on {}, process {}", node::algorithm_summary(run_),
         names.empty() ? std::string("no neighbors") : fmt::format("{}", fmt::join(names, ", ")),
         run_.config.nodes[index_of(options_.self)].address, ::getpid());
     log_->info("{}", node::operator_summary(run_));

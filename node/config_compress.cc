@@ -181,6 +181,11 @@ bool takes_any(AlgorithmKind algorithm) {
          (coding != gossip::Coding::raw && coding != gossip::Coding::own);
 }
 
+// Whether messages of the operator are sent.
+bool sends_operator(AlgorithmKind algorithm) {
+  return algorithm != AlgorithmKind::none && takes_any(algorithm);
+}
+
 Result<void> check_operator(const Draft& draft, AlgorithmKind algorithm, const char* named_in) {
   const OperatorKind kind = draft.config.compress.kind;
   if (kind == OperatorKind::automatic || takes_any(algorithm)) return {};
@@ -233,11 +238,11 @@ Result<void> check_compress(const Draft& draft) {
     return checked;
   }
   // Beside algorithms that take the operator a comparison may have others, which do without it.
-  if (takes_any(config.gossip.algorithm)) return {};
-  for (const AlgorithmKind algorithm : config.run.compare) {
-    if (takes_any(algorithm)) return {};
+  const auto& compared = config.run.compare;
+  if (sends_operator(config.gossip.algorithm) || std::ranges::any_of(compared, sends_operator)) {
+    return {};
   }
-  for (const AlgorithmKind algorithm : config.run.compare) {
+  for (const AlgorithmKind algorithm : compared) {
     if (auto checked = check_operator(draft, algorithm, "[run] compare"); !checked) return checked;
   }
   return {};

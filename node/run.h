@@ -29,6 +29,9 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self);
 // The operator in one line for a person: what it promises, its largest message, what goes raw.
 std::string operator_summary(const Run& run);
 
+// The algorithm with all its parameters, those that follow from operator and graph included.
+std::string algorithm_summary(const Run& run);
+
 // What two nodes of a run must agree on before they exchange a byte: run name, seed, topology,
 // model layout, algorithm and operator with their parameters. The rest (paths, learning rates, the
 // number of rounds) may differ from machine to machine without harm to the exchange.

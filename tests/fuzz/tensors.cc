@@ -45,7 +45,7 @@ std::vector<Case> cases() {
     all.push_back(of(
         layout, [](const Tensor&, std::size_t) { return std::make_unique<Sign>(Norm::l1, 64); }));
     all.push_back(of(layout, [](const Tensor&, std::size_t) {
-      return std::make_unique<TopK>(0.1, ValueFormat::bfloat16);
+      return std::make_unique<TopK>(0.1, SparseCoder(ValueFormat::bfloat16));
     }));
     all.push_back(of(layout, [](const Tensor&, std::size_t) {
       return std::make_unique<Quantize>(QuantizeParams{.bucket = 128});

@@ -217,15 +217,23 @@ TEST_CASE("compress: an algorithm gets an operator of the class that its theory 
   CHECK(loads(AlgorithmKind::choco, {sign}) == "");
   CHECK(loads(AlgorithmKind::choco, {natural}) == "");
   CHECK(loads(AlgorithmKind::choco, {threshold}) ==
-        "run.toml: [compress] operator threshold threshold=0.001 cap=0.25 values=float32 "
-        "scope=model: found bounded, beta^2 0.75, sigma^2 6e-05, but choco takes one that is "
-        "contractive or unbiased");
+        "run.toml: [compress] operator: found threshold threshold=0.001 cap=0.25 values=float32 "
+        "scope=model (bounded, beta^2 0.75, sigma^2 6e-05), but choco needs one that contracts, "
+        "and this one has an error that does not shrink with what is sent; def-atc takes it, or "
+        "set [gossip] allow_unproven = true");
+  CHECK(loads(AlgorithmKind::choco, {threshold, "gossip.allow_unproven=true"}) == "");
+  const std::vector<std::string> scaled = {"compress.operator=random-k", "compress.ratio=0.1",
+                                           "compress.form=unbiased"};
+  for (const auto algorithm : {AlgorithmKind::choco, AlgorithmKind::def_atc}) {
+    CHECK(loads(algorithm, scaled).find("unbiased one with omega 9") != std::string::npos);
+  }
+  CHECK(loads(AlgorithmKind::actc, scaled) == "");
   CHECK(loads(AlgorithmKind::def_atc, {threshold}) == "");
   CHECK(loads(AlgorithmKind::lead, {natural}) == "");
   CHECK(loads(AlgorithmKind::lead, {"compress.operator=identity"}) == "");
   CHECK(loads(AlgorithmKind::lead, {sign}) ==
-        "run.toml: [compress] operator sign norm=l1 bucket=4096 scope=model: found contractive, "
-        "delta 0.0166667, but lead takes one that is unbiased");
+        "run.toml: [compress] operator: found sign norm=l1 bucket=4096 scope=model (contractive, "
+        "delta 0.0166667), but lead needs an unbiased one, or set [gossip] allow_unproven = true");
 }
 
 TEST_CASE("compress: the line of the start says what is sent") {

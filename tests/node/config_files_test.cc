@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "gossip/algorithms.h"
 #include "node/config.h"
+#include "node/run.h"
 
 namespace starling::node {
 namespace {
@@ -55,8 +57,8 @@ TEST_CASE("every file in configs/ loads") {
     CHECK(config->run.name == entry.path().stem().string());
     names.insert(config->run.name);
   }
-  CHECK(names == std::set<std::string>{"a9a", "compress", "fashion-mnist", "hospitals", "quadratic",
-                                       "quickstart", "two-nodes"});
+  CHECK(names == std::set<std::string>{"a9a", "algorithms", "compress", "fashion-mnist",
+                                       "hospitals", "quadratic", "quickstart", "two-nodes"});
 }
 
 TEST_CASE("every key of the run file stands in some file of configs/") {
@@ -70,31 +72,54 @@ TEST_CASE("every key of the run file stands in some file of configs/") {
     CAPTURE(key.key);
     const bool alive = all.find("\n" + key.key + " = ") != std::string::npos;
     const bool alternative = all.find("\n# " + key.key + " = ") != std::string::npos;
-    CHECK((alive || (key.section == "compress" && alternative)));
+    const bool may_alternate = key.section == "compress" || key.section == "gossip";
+    CHECK((alive || (may_alternate && alternative)));
   }
 }
 
-// Each begins with "# [compress]" and ends at the first line that is no comment.
-TEST_CASE("compress.toml: every alternative loads in place of the operator above it") {
-  std::ifstream in(kConfigs / "compress.toml");
+namespace {
+
+// What stands commented out behind a table of a file, from "# [TABLE]" to the first line that is no
+// comment, each with the part of the file before that table.
+std::vector<std::string> alternatives(const char* file, const std::string& table) {
+  std::ifstream in(kConfigs / file);
   std::string head, line;
-  while (std::getline(in, line) && line != "[compress]") head += line + "\n";
-  std::vector<std::string> alternatives;
+  while (std::getline(in, line) && line != table) head += line + "\n";
+  std::vector<std::string> all;
   bool inside = false;
   while (std::getline(in, line)) {
-    if (line == "# [compress]") alternatives.emplace_back();
-    inside = line == "# [compress]" || (inside && line.starts_with("# "));
-    if (inside) alternatives.back() += line.substr(2) + "\n";
+    if (line == "# " + table) all.push_back(head);
+    inside = line == "# " + table || (inside && line.starts_with("# "));
+    if (inside) all.back() += line.substr(2) + "\n";
   }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("compress.toml: every alternative loads in place of the operator above it") {
   std::set<std::string> operators;
-  for (const std::string& alternative : alternatives) {
-    CAPTURE(alternative);
-    const auto config = parse_config(head + alternative, "compress.toml", "", {});
+  for (const std::string& text : alternatives("compress.toml", "[compress]")) {
+    CAPTURE(text);
+    const auto config = parse_config(text, "compress.toml", "", {});
     if (!config) FAIL(config.error().message);
     operators.emplace(compress::name_of(config->compress.kind));
   }
   // All but auto.
   CHECK(operators.size() + 1 == compress::operator_kinds().size());
+}
+
+TEST_CASE("algorithms.toml: every alternative is a run that starts") {
+  std::set<std::string> algorithms = {"none", "choco", "d2"};
+  for (const std::string& text : alternatives("algorithms.toml", "[gossip]")) {
+    CAPTURE(text);
+    auto config = parse_config(text, "algorithms.toml", kConfigs, {});
+    if (!config) FAIL(config.error().message);
+    algorithms.emplace(gossip::name_of(config->gossip.algorithm));
+    const auto run = load_run(std::move(*config));
+    if (!run) FAIL(run.error().message);
+  }
+  CHECK(algorithms.size() == gossip::all_algorithms().size());
 }
 
 TEST_CASE("quickstart: the flock of the README") {
