@@ -11,7 +11,6 @@
 #include "compress/assembly.h"
 #include "compress/finite.h"
 #include "compress/kernels/read.h"
-#include "compress/one_bit.h"
 #include "compress/tensors.h"
 #include "node/safetensors.h"
 #include "protocol/random.h"
@@ -52,16 +51,6 @@ double seconds_of(Work&& work) {
 double median(std::vector<double> values) {
   std::ranges::nth_element(values, values.begin() + values.size() / 2);
   return values[values.size() / 2];
-}
-
-Result<std::unique_ptr<compress::Compressor>> make(const Options& options, const Values& values) {
-  // Its scale is an algorithm's business; the largest value is the smallest one that fits.
-  if (options.kind == Kind::one_bit) {
-    float largest = 0;
-    for (const float v : values.floats) largest = std::max(largest, std::fabs(v));
-    return std::unique_ptr<compress::Compressor>(std::make_unique<compress::OneBit>(largest));
-  }
-  return compress::make_compressor(options, values.layout, 1);
 }
 
 // One operator, its last message, and what the message is for the receiver.
@@ -134,6 +123,9 @@ Result<Values> values_of_file(const std::string& file) {
 std::vector<Configuration> configurations(std::span<const float> x) {
   const double rms = std::sqrt(squared_norm(x) / static_cast<double>(x.size()));
   const double scale = std::clamp(rms, 1e-20, 1e20);
+  float peak = 0;
+  for (const float v : x) peak = std::max(peak, std::fabs(v));
+  const double largest = std::clamp<double>(peak, 1e-20, 1e20);
   const std::size_t width = std::bit_floor(std::clamp<std::size_t>(x.size() / 50, 2, 1 << 20));
   const Options bfloat16{.kind = Kind::bfloat16};
   const auto top = [](std::vector<Options> values) {
@@ -154,7 +146,7 @@ std::vector<Configuration> configurations(std::span<const float> x) {
       {"random-k 1 %", keeping(Kind::random_k, 0.01)},
       {"sidco 1 %, bfloat16", keeping(Kind::sidco, 0.01, {bfloat16})},
       {"sign", {.kind = Kind::sign}},
-      {"one-bit", {.kind = Kind::one_bit}},
+      {"one-bit of the largest", {.kind = Kind::one_bit, .step = largest}},
       {"quantize 8 bits", quantized(8)},
       {"quantize 4 bits", quantized(4)},
       {"quantize 2 bits", quantized(2)},
@@ -174,7 +166,7 @@ std::vector<Configuration> configurations(std::span<const float> x) {
 }
 
 Result<OperatorCost> measure(const Options& options, const Values& values) {
-  auto c = make(options, values);
+  auto c = compress::make_compressor(options, values.layout, 1);
   if (!c) return c.error();
   Bench bench(std::move(*c), values.floats);
   for (int call = 0; call < kWarmCalls; ++call) {

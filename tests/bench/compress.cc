@@ -172,8 +172,9 @@ std::unique_ptr<Compressor> bfloat16() {
 std::unique_ptr<Compressor> four_bits() { return std::make_unique<compress::Quantize>(); }
 std::unique_ptr<Compressor> top() { return std::make_unique<compress::TopK>(kRatio); }
 std::unique_ptr<Compressor> top_coded() {
-  return std::make_unique<compress::TopK>(kRatio, compress::ValueFormat::bfloat16, nullptr,
-                                          compress::IndexCode::rice);
+  return std::make_unique<compress::TopK>(
+      kRatio,
+      compress::SparseCoder(compress::ValueFormat::bfloat16, nullptr, compress::IndexCode::rice));
 }
 
 // Rice gaps of 1 % of the coordinates.
