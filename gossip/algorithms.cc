@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gossip/powergossip.h"
 #include "protocol/check.h"
 
 namespace starling::gossip {
@@ -53,6 +54,7 @@ double default_gamma(AlgorithmKind kind, double delta) {
     case actc: return 1;
     case deepsqueeze: return exact ? 1 : delta / 10;
     case beer: return exact ? 0.5 : std::min(0.2, delta);
+    case powergossip_exact: return std::min(1.0, 2 * delta);
     case dyna_cold: return 0.3;
     case lessbit: return 0.05;
     default: return 1;
@@ -120,12 +122,22 @@ std::optional<std::string> objection(AlgorithmKind kind, const Topology& topolog
       lambda_n);
 }
 
-GossipOptions with_defaults(GossipOptions options, const compress::Contract* contract) {
+compress::Contract coding_contract(const GossipOptions& options, const TensorLayout& layout,
+                                   const compress::Compressor* compressor) {
+  if (compressor) return compressor->contract(layout.size());
+  if (!traits_of(options.algorithm).takes(kPowerIteration)) {
+    return {compress::Guarantee::contractive, 1};
+  }
+  return {compress::Guarantee::contractive,
+          captured_share(layout, options.rank, options.iterations)};
+}
+
+GossipOptions with_defaults(GossipOptions options, const compress::Contract& contract) {
   const AlgorithmTraits& traits = traits_of(options.algorithm);
-  const double delta = contract ? contraction(*contract) : 1;
+  const double delta = contraction(contract);
   // An unbiased operator may expand; what damps it is 1 / (1 + ω).
-  const bool unbiased = contract && contract->guarantee == compress::Guarantee::unbiased;
-  const double damping = unbiased ? 1 / (1 + contract->constant) : delta;
+  const bool unbiased = contract.guarantee == compress::Guarantee::unbiased;
+  const double damping = unbiased ? 1 / (1 + contract.constant) : delta;
   if (traits.takes(kGamma) && !options.gamma) options.gamma = default_gamma(traits.kind, damping);
   if (traits.takes(kZeta) && !options.zeta) options.zeta = default_zeta(damping);
   if (traits.takes(kAlpha) && !options.alpha) options.alpha = damping;

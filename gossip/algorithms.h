@@ -9,6 +9,7 @@
 #include "compress/compressor.h"
 #include "gossip/options.h"
 #include "gossip/topology.h"
+#include "protocol/tensor_layout.h"
 
 namespace starling::gossip {
 
@@ -59,9 +60,13 @@ std::optional<std::string> objection(AlgorithmKind kind, const compress::Contrac
 // Why the algorithm does not converge on this graph, if so.
 std::optional<std::string> objection(AlgorithmKind kind, const Topology& topology);
 
+// What `with_defaults` may assume of the messages: the operator's contract, or for low-rank factors
+// the share that they carry; exact for algorithms that send raw values.
+compress::Contract coding_contract(const GossipOptions& options, const TensorLayout& layout,
+                                   const compress::Compressor* compressor);
+
 // `options` with gamma, zeta, alpha and rho set where the algorithm takes them: what was given, or
-// else a value that is stable by the specification's tables for an operator of this contract (null:
-// none).
-GossipOptions with_defaults(GossipOptions options, const compress::Contract* contract);
+// else a value that is stable by the specification's tables for messages of this contract.
+GossipOptions with_defaults(GossipOptions options, const compress::Contract& contract);
 
 }  // namespace starling::gossip

@@ -56,17 +56,16 @@ std::unique_ptr<Method> make_compressed(const GossipOptions& options, Compressed
 
 std::unique_ptr<Method> make_method(const GossipOptions& given, AlgorithmInputs inputs,
                                     const Edges& edges) {
-  if (!inputs.compressor && given.algorithm != AlgorithmKind::dyna_cold) {
-    return make_uncompressed(with_defaults(given, nullptr), inputs, edges);
+  const GossipOptions options =
+      with_defaults(given, coding_contract(given, inputs.layout, inputs.compressor.get()));
+  if (!inputs.compressor && options.algorithm != AlgorithmKind::dyna_cold) {
+    return make_uncompressed(options, inputs, edges);
   }
-  std::optional<compress::Contract> contract;
-  if (inputs.compressor) contract = inputs.compressor->contract(inputs.start.size());
-  return make_compressed(with_defaults(given, contract ? &*contract : nullptr),
-                         {.start = inputs.start,
-                          .edges = edges,
-                          .compressor = std::move(inputs.compressor),
-                          .self = inputs.self,
-                          .seed = inputs.seed});
+  return make_compressed(options, {.start = inputs.start,
+                                   .edges = edges,
+                                   .compressor = std::move(inputs.compressor),
+                                   .self = inputs.self,
+                                   .seed = inputs.seed});
 }
 
 }  // namespace

@@ -74,7 +74,6 @@ class PowerGossip final : public Method {
     if (!exact()) return;
     duals_.follow(step.learning_rate);
     duals_.subtract_sum(x_);
-    y_ = x_;
   }
 
   void open_edge(std::size_t edge, Epoch epoch) override {
@@ -110,9 +109,6 @@ class PowerGossip final : public Method {
     for (const Arrival& arrival : arrivals) {
       mix_one(exchange, arrival.edge, arrival.body.floats());
     }
-    if (!exact() || exchange.index + 1 < options_.iterations) return;
-    const float half = half_gamma();
-    for (std::size_t i = 0; i < x_.size(); ++i) x_[i] = y_[i] + half * (x_[i] - y_[i]);
   }
 
   std::span<const float> model() const override { return x_; }
@@ -221,11 +217,21 @@ class PowerGossip final : public Method {
   std::vector<Matrix> matrices_;
   std::vector<Dense> dense_;
   std::vector<EdgeState> edges_;
-  EdgeDuals duals_;           // exact form
-  std::vector<float> x_, y_;  // y: before the iterations of the round; exact form
+  EdgeDuals duals_;  // exact form
+  std::vector<float> x_;
 };
 
 }  // namespace
+
+double captured_share(const TensorLayout& layout, std::size_t rank, std::size_t iterations) {
+  double share = 1;
+  for (const Tensor& t : layout.tensors()) {
+    if (!t.is_matrix()) continue;
+    const auto directions = static_cast<double>(std::min(t.rows(), t.columns()));
+    share = std::min(share, static_cast<double>(rank * iterations) / directions);
+  }
+  return share;
+}
 
 std::unique_ptr<Method> make_powergossip(std::span<const float> start, const TensorLayout& layout,
                                          const std::vector<EdgeEnd>& edges,

@@ -66,40 +66,11 @@ Result<void> check_training(const Draft& draft) {
   return {};
 }
 
-// The parameters and the order that the algorithms of the run do not take.
-Result<void> check_gossip(const Draft& draft) {
-  using namespace gossip;
-  const Config& config = draft.config;
-  unsigned taken = traits_of(config.gossip.algorithm).parameters;
-  for (const AlgorithmKind kind : config.run.compare) taken |= traits_of(kind).parameters;
-  for (const auto& [key, parameter] : {std::pair{"gamma", kGamma}, std::pair{"zeta", kZeta},
-                                       std::pair{"alpha", kAlpha}, std::pair{"rho", kRho}}) {
-    if (!draft.given(fmt::format("gossip.{}", key)) || (taken & parameter) != 0) continue;
-    std::vector<std::string> takers;
-    for (const AlgorithmTraits& one : all_algorithms()) {
-      if (one.takes(parameter)) takers.emplace_back(one.name);
-    }
-    return config_error(fmt::format(
-        "{}: [gossip] {}: found a key that {} does not take; it is for {}",
-        draft.where("gossip", key), key, name_of(config.gossip.algorithm), listed(takers)));
-  }
-  const Order order = traits_of(config.gossip.algorithm).order;
-  const bool wrong = config.gossip.overlap ? order == Order::adapt_then_combine
-                                           : order == Order::combine_while_adapt;
-  if (!draft.given("gossip.overlap") || !wrong) return {};
-  return config_error(fmt::format(
-      "{}: [gossip] overlap: found {}, but {} exchanges {}; remove the key",
-      draft.where("gossip", "overlap"), config.gossip.overlap, name_of(config.gossip.algorithm),
-      config.gossip.overlap ? "what the local step has made"
-                            : "on the model before the local step"));
-}
-
 }  // namespace
 
 Result<void> check_relations(const Draft& draft) {
   if (Result<void> checked = check_data(draft); !checked) return checked;
   if (Result<void> checked = check_training(draft); !checked) return checked;
-  if (Result<void> checked = check_gossip(draft); !checked) return checked;
   return check_compress(draft);
 }
 

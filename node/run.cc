@@ -97,12 +97,11 @@ Result<void> check_graph(const Run& run) {
 
 // The algorithm's options as they are used, with what follows from operator and graph.
 gossip::GossipOptions effective_options(const Run& run) {
-  std::optional<compress::Contract> contract;
-  if (takes_operator(run.config)) {
-    const TensorLayout layout = layout_of(run);
-    contract = compressor_of(run.config, layout).value()->contract(layout.size());
-  }
-  return gossip::with_defaults(run.config.gossip, contract ? &*contract : nullptr);
+  const TensorLayout layout = layout_of(run);
+  std::unique_ptr<compress::Compressor> compressor;
+  if (takes_operator(run.config)) compressor = compressor_of(run.config, layout).value();
+  const gossip::GossipOptions& options = run.config.gossip;
+  return gossip::with_defaults(options, gossip::coding_contract(options, layout, compressor.get()));
 }
 
 }  // namespace
