@@ -20,6 +20,8 @@ struct Contract {
   Guarantee guarantee;
   double constant;      // δ, ω or β²
   double absolute = 0;  // σ², for vectors of the size that was asked about; bounded only
+  // δ for a Gaussian vector, where the worst case is far from what is met; 0: as `constant`.
+  double typical = 0;
   bool operator==(const Contract&) const = default;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "compress/buckets.h"
 #include "compress/finite.h"
@@ -29,7 +30,9 @@ std::size_t Sign::bucket_of(std::size_t d) const { return bucket_ == 0 ? d : buc
 
 Contract Sign::contract(std::size_t d) const {
   const auto b = static_cast<double>(std::max<std::size_t>(1, std::min(bucket_of(d), d)));
-  if (norm_ == Norm::l1) return {Guarantee::contractive, 1 / b};
+  if (norm_ == Norm::l1) {
+    return {Guarantee::contractive, 1 / b, 0, std::max(1 / b, 2 / std::numbers::pi)};
+  }
   return {Guarantee::bounded, 2 * (1 - 1 / std::sqrt(b))};
 }
 

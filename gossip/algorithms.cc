@@ -40,6 +40,13 @@ double contraction(const compress::Contract& c) {
                                                          : std::max(0.0, 1 - c.constant);
 }
 
+// What error feedback and references work against in the long run. The duals of COLD take the worst
+// case: what it does in one round they integrate (specification §4: sign is the most fragile).
+double usual_contraction(AlgorithmKind kind, const compress::Contract& c) {
+  const bool dual = kind == cold || kind == lead;
+  return c.typical > 0 && !dual ? c.typical : contraction(c);
+}
+
 // An operator that loses next to nothing: the method runs as its uncompressed form does.
 constexpr double kNearlyExact = 0.9;
 
@@ -89,7 +96,7 @@ std::optional<std::string> objection(AlgorithmKind kind, const compress::Contrac
       if (expands) {
         return fmt::format(
             "{} needs one that contracts, and an unbiased one with omega {:.4g} "
-            "expands; take its contractive form",
+            "expands; take a contractive form of it",
             traits.name, contract.constant);
       }
       if (!absolute) return std::nullopt;
@@ -104,7 +111,7 @@ std::optional<std::string> objection(AlgorithmKind kind, const compress::Contrac
       if (!expands) return std::nullopt;
       return fmt::format(
           "error feedback amplifies an unbiased one with omega {:.4g} without bound "
-          "(measured at every zeta and gamma); take its contractive form, or actc",
+          "(measured at every zeta and gamma); take a contractive form of it, or actc",
           contract.constant);
     case Coding::raw:
     case Coding::own: break;
@@ -134,7 +141,7 @@ compress::Contract coding_contract(const GossipOptions& options, const TensorLay
 
 GossipOptions with_defaults(GossipOptions options, const compress::Contract& contract) {
   const AlgorithmTraits& traits = traits_of(options.algorithm);
-  const double delta = contraction(contract);
+  const double delta = usual_contraction(options.algorithm, contract);
   // An unbiased operator may expand; what damps it is 1 / (1 + ω).
   const bool unbiased = contract.guarantee == compress::Guarantee::unbiased;
   const double damping = unbiased ? 1 / (1 + contract.constant) : delta;

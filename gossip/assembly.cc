@@ -62,6 +62,7 @@ std::unique_ptr<Method> make_method(const GossipOptions& given, AlgorithmInputs 
     return make_uncompressed(options, inputs, edges);
   }
   return make_compressed(options, {.start = inputs.start,
+                                   .common = inputs.common,
                                    .edges = edges,
                                    .compressor = std::move(inputs.compressor),
                                    .self = inputs.self,

@@ -21,6 +21,8 @@ struct AlgorithmInputs {
   const Topology& topology;
   const TensorLayout& layout;
   std::span<const float> start;  // copied
+  // The run's start model, equal on all nodes: what neighbors know of each other to begin with.
+  std::span<const float> common;  // copied
   NodeId self;
   std::uint64_t seed;
   std::unique_ptr<compress::Compressor> compressor = nullptr;  // of the methods that take one

@@ -11,7 +11,9 @@ namespace {
 
 // x or v, and what the neighbors know of it.
 struct Tracked {
-  Tracked(std::size_t size, std::size_t edges) : value(size, 0.0f), replicas(size, edges) {}
+  // `common`: where the references of the value begin.
+  Tracked(std::span<const float> start, std::span<const float> common, std::size_t edges)
+      : value(start.begin(), start.end()), replicas(common, edges) {}
   std::vector<float> value;
   Replicas replicas;
 };
@@ -24,10 +26,8 @@ class Beer final : public Method {
         open_(edges_.size(), false),
         tracked_(inputs.start.size()),
         coder_(inputs.coder()),
-        x_(inputs.start.size(), edges_.size()),
-        v_(inputs.start.size(), edges_.size()) {
-    x_.value.assign(inputs.start.begin(), inputs.start.end());
-  }
+        x_(inputs.start, inputs.common, edges_.size()),
+        v_(zeros(inputs), zeros(inputs), edges_.size()) {}
 
   std::uint32_t exchanges() const override { return 2; }
   std::size_t body_bytes_max() const override { return coder_.bytes_max(); }
@@ -67,6 +67,10 @@ class Beer final : public Method {
   std::span<const float> model() const override { return x_.value; }
 
  private:
+  static std::vector<float> zeros(const CompressedInputs& inputs) {
+    return std::vector<float>(inputs.start.size(), 0.0f);
+  }
+
   Tracked& tracked(Exchange exchange) { return exchange.index == 0 ? x_ : v_; }
 
   // value += γ Σ_j w_ij (reference_j - reference_i)

@@ -13,7 +13,8 @@
 namespace starling::gossip {
 
 struct CompressedInputs {
-  std::span<const float> start;  // copied
+  std::span<const float> start;   // copied, as the next
+  std::span<const float> common;  // where references begin: what all nodes know
   std::vector<EdgeEnd> edges;
   std::unique_ptr<compress::Compressor> compressor;
   NodeId self;

@@ -36,7 +36,7 @@ class InnovationMethod : public Method {
   explicit InnovationMethod(CompressedInputs inputs, bool with_self = false)
       : edges_(inputs.edges),
         coder_(inputs.coder()),
-        replicas_(inputs.start.size(), edges_.size(), with_self),
+        replicas_(inputs.common, edges_.size(), with_self),
         x_(inputs.start.begin(), inputs.start.end()) {}
 
   virtual Result<SharedBytes> make_message(Exchange exchange, Replicas::Group& group) {

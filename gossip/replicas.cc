@@ -16,8 +16,11 @@ void advance(std::span<float> x, const compress::Compressor& c, const SharedByte
 
 }  // namespace
 
-Replicas::Replicas(std::size_t size, std::size_t edges, bool with_self)
-    : size_(size), self_(edges), group_of_(edges + 1, kNone), theirs_(edges) {
+Replicas::Replicas(std::span<const float> common, std::size_t edges, bool with_self)
+    : common_(common.begin(), common.end()),
+      self_(edges),
+      group_of_(edges + 1, kNone),
+      theirs_(edges) {
   if (!with_self) return;
   group_of_[self_] = fresh_group();
   groups_[group_of_[self_]].members.push_back(self_);
@@ -30,7 +33,7 @@ std::size_t Replicas::fresh_group() {
   if (at == groups_.end()) {
     at = std::ranges::find_if(groups_, [](const Group& g) { return g.members.empty(); });
     if (at == groups_.end()) at = groups_.emplace(at);
-    *at = Group{.reference = std::vector<float>(size_, 0.0f)};
+    *at = Group{.reference = common_};
   }
   return static_cast<std::size_t>(at - groups_.begin());
 }
@@ -47,7 +50,7 @@ void Replicas::open(std::size_t edge) {
   leave(edge);
   group_of_[edge] = fresh_group();
   groups_[group_of_[edge]].members.push_back(edge);
-  theirs_[edge].assign(size_, 0.0f);
+  theirs_[edge] = common_;
 }
 
 void Replicas::close(std::size_t edge) {

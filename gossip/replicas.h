@@ -14,7 +14,8 @@
 namespace starling::gossip {
 
 // Every edge has a reference of this node, which the neighbor holds too, and a replica of the
-// neighbor's reference of this edge. Both start at 0 when the edge opens and advance by the decoded
+// neighbor's reference of this edge. Both start at `common`, which all nodes know, when the edge
+// opens, and advance by the decoded
 // messages of an exchange that both ends hold, or not at all, so a link that breaks, a neighbor
 // that is late and a node that joins can make an edge slower but never wrong.
 //
@@ -35,12 +36,12 @@ class Replicas {
     std::vector<float> next_residual = {};
 
     std::vector<std::size_t> members = {};  // edges, and self
-    bool fresh = true;                      // nothing was committed yet: all is 0
+    bool fresh = true;                      // nothing was committed yet
   };
 
   // With `with_self` one reference advances with every message, whoever receives it: the node's own
   // picture of what it has told (self()).
-  Replicas(std::size_t size, std::size_t edges, bool with_self = false);
+  Replicas(std::span<const float> common, std::size_t edges, bool with_self = false);
 
   void open(std::size_t edge);
   void close(std::size_t edge);
@@ -68,7 +69,8 @@ class Replicas {
   void settle(std::size_t group, const std::vector<bool>& committed, const compress::Compressor& c,
               float step);
 
-  const std::size_t size_, self_;
+  const std::vector<float> common_;
+  const std::size_t self_;
   std::vector<Group> groups_;          // those without members are free
   std::vector<std::size_t> group_of_;  // by edge, then self; kNone: closed
   std::vector<std::vector<float>> theirs_;

@@ -134,6 +134,7 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self) {
   auto algorithm = gossip::make_algorithm(run.config.gossip, {.topology = run.topology,
                                                               .layout = trainer->layout(),
                                                               .start = start,
+                                                              .common = start,
                                                               .self = self,
                                                               .seed = run.config.run.seed,
                                                               .compressor = std::move(compressor)});

@@ -32,7 +32,7 @@ Result<SharedBytes> message_of(compress::Compressor& c, std::span<const float> x
 // A hub whose edges lead to nodes of one edge each, all moving about at random.
 class Star {
  public:
-  Star() : hub_(kSize, kEdges), leaves_(kEdges, Replicas(kSize, 1)) {
+  Star() : hub_(common(), kEdges), leaves_(kEdges, Replicas(common(), 1)) {
     for (std::size_t e = 0; e < kEdges; ++e) open(e);
   }
 
@@ -96,6 +96,12 @@ class Star {
   const std::set<std::size_t>& open_edges() const { return open_; }
 
  private:
+  static std::vector<float> common() {
+    std::vector<float> x(kSize);
+    Random(5, Stream::test, {98}).fill_normal(x);
+    return x;
+  }
+
   compress::Sign sign_;
   Replicas hub_;
   std::vector<Replicas> leaves_;
@@ -140,7 +146,7 @@ TEST_CASE("replicas: both ends hold the same bits whatever is lost, closed and o
 }
 
 TEST_CASE("replicas: what the node itself has told advances also when nobody received it") {
-  Replicas alone(kSize, 0, true);
+  Replicas alone(std::vector<float>(kSize, 0.0f), 0, true);
   compress::Identity identity;
   std::vector<float> x(kSize, 1.5f);
   REQUIRE(alone.encode({}, {}, [&](Replicas::Group&) { return message_of(identity, x); }).ok());

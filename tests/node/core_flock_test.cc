@@ -52,8 +52,9 @@ TEST_CASE("core: the uncompressed yardstick is the whole model once a round and 
   const std::vector<float> start(12, 1.0F);
   const auto topology = gossip::Topology::make(
       {.kind = gossip::TopologyKind::path, .nodes = 2, .degree = 0, .edges = {}}, 1);
-  Core core({.rounds = 1, .partners = {node_id(1)}}, std::make_unique<Matrix>(layout),
-            gossip::make_algorithm({.iterations = 2}, {*topology, layout, start, node_id(0), 1}));
+  Core core(
+      {.rounds = 1, .partners = {node_id(1)}}, std::make_unique<Matrix>(layout),
+      gossip::make_algorithm({.iterations = 2}, {*topology, layout, start, start, node_id(0), 1}));
   Effects out;
   core.handle(Start{}, 0s, out);
   core.handle(PeerUp{node_id(1), 1, 0}, 0s, out);

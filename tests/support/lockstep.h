@@ -22,16 +22,17 @@ using UpdateOf =
 
 class Lockstep {
  public:
-  // `starts[i]` is node i's start model.
+  // `starts[i]` is node i's start model; neighbors know nothing of it.
   Lockstep(const gossip::GossipOptions& options, const gossip::Topology& topology,
            const TensorLayout& layout, const std::vector<std::vector<float>>& starts,
            std::uint64_t seed = 7,
            const std::function<std::unique_ptr<compress::Compressor>()>& compressor = {})
       : done_(topology.nodes()) {
+    const std::vector<float> common(layout.size(), 0.0f);
     for (std::size_t i = 0; i < topology.nodes(); ++i) {
-      nodes_.push_back(gossip::make_algorithm(
-          options,
-          {topology, layout, starts[i], node_id(i), seed, compressor ? compressor() : nullptr}));
+      nodes_.push_back(
+          gossip::make_algorithm(options, {topology, layout, starts[i], common, node_id(i), seed,
+                                           compressor ? compressor() : nullptr}));
     }
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       for (const NodeId peer : gossip::partners(options, topology, node_id(i))) {
