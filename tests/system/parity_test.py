@@ -1,4 +1,5 @@
 """A run in the simulator and the same run by daemons end on the same bits."""
+import shutil
 import unittest
 
 from flock import FlockTest
@@ -15,6 +16,22 @@ SAME_KEYS = ["name", "round", "loss", "sent_bytes", "sent_uncompressed_bytes", "
 RING = {"topology.kind": "ring", "topology.nodes": 8}
 TORUS = {"topology.kind": "torus", "topology.nodes": 9}
 D_PSGD = {"gossip.algorithm": "d-psgd"}
+SMALL = {"topology.nodes": 4, "run.rounds": 12}
+# Every other round-synchronous algorithm, each with an operator that it takes.
+OTHERS = {
+    "powergossip-exact": {},
+    "choco": {"operator": "top-k", "ratio": 0.05, "values": "bfloat16"},
+    "cold": {"operator": "quantize", "rounding": "nearest"},
+    "dyna-cold": {},
+    "lead": {"operator": "random-k", "ratio": 0.5, "form": "unbiased"},
+    "def-atc": {"operator": "variable-rate", "code": "anq"},
+    "actc": {"operator": "natural"},
+    "beer": {"operator": "sign"},
+    "lessbit": {"operator": "ternary"},
+    "deepsqueeze": {"operator": "block-top-k", "block": 8},
+    "nids": {},
+    "gradient-tracking": {},
+}
 POWERGOSSIP = {"gossip.algorithm": "powergossip", "gossip.rank": 1, "gossip.iterations": 2}
 
 
@@ -50,6 +67,13 @@ class Parity(FlockTest):
 
     def test_powergossip_that_exchanges_after_the_step(self):
         self.check(POWERGOSSIP, RING, {"gossip.overlap": False})
+
+    def test_every_other_algorithm_with_an_operator(self):
+        for algorithm, operator in OTHERS.items():
+            with self.subTest(algorithm):
+                shutil.rmtree(self.state, ignore_errors=True)
+                self.check({"gossip.algorithm": algorithm}, SMALL,
+                           {f"compress.{key}": value for key, value in operator.items()})
 
     def test_alone_nobody_sends_and_the_bits_agree_too(self):
         _, real = self.check({"gossip.algorithm": "none"})
