@@ -218,3 +218,30 @@ TEST_CASE("faults: the same faults give the same bits") {
   CHECK(hashes(first) == hashes(second));
   CHECK(first.virtual_seconds == second.virtual_seconds);
 }
+
+// Gossip specification §8: a dead node's duals go with its edges, so Σ z = 0 holds among the others
+// and they find the optimum of the functions that are left. Kept, the duals leave an error of 0.3.
+TEST_CASE("faults: the survivors of an exact method find their own optimum") {
+  for (const char* algorithm : {"cold", "dyna-cold", "nids", "powergossip-exact"}) {
+    CAPTURE(algorithm);
+    const node::Run run = quadratic({std::string("gossip.algorithm=") + algorithm,
+                                     "train.learning_rate=0.1", "run.rounds=2000"});
+    Simulation simulation(run, kOptions);
+    simulation.kill(n(3), 100200us);
+    simulation.run();
+    const auto x = simulation.model(n(0));
+    std::vector<float> update(x.size());
+    std::vector<double> sum(x.size(), 0.0), absolute(x.size(), 0.0);
+    for (std::size_t i = 0; i < 8; ++i) {
+      if (i == 3) continue;
+      const auto model = simulation.model(n(i));
+      train::make_trainer(run.problem, n(i))->step(0, model, update);
+      for (std::size_t k = 0; k < x.size(); ++k) {
+        CHECK(std::abs(model[k] - x[k]) < 1e-4);
+        sum[k] += update[k];
+        absolute[k] += std::abs(update[k]);
+      }
+    }
+    for (std::size_t k = 0; k < x.size(); ++k) CHECK(std::abs(sum[k]) < 1e-4 * absolute[k] + 1e-6);
+  }
+}
