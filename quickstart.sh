@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds the release, and trains a model on eight daemons of this machine:
-# each node alone, uncompressed gossip, PowerGossip. Arguments go to `starling up`.
+# each node alone, uncompressed gossip, and three that compress. Arguments go to `starling up`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 scripts/install-packages.sh build

@@ -129,7 +129,7 @@ TEST_CASE("quickstart: the flock of the README") {
   CHECK(config->topology.nodes == 16);
   CHECK(fs::weakly_canonical(config->data.path) ==
         fs::weakly_canonical(fs::path(STARLING_SOURCE_DIR) / "data/uci-optdigits"));
-  CHECK(config->run.compare.size() == 3);
+  CHECK(config->run.compare.size() == 5);
 }
 
 TEST_CASE("a path that is no run file is refused") {
