@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and passes every test: as released, then under the address and
-# undefined-behaviour sanitizers, then under the thread sanitizer.
+# undefined-behaviour sanitizers, then what has threads under the thread sanitizer.
 #   ./test.sh            all three
 #   ./test.sh release    one of them (release, asan, tsan)
 set -euo pipefail
