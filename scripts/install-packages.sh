@@ -6,7 +6,7 @@ set -euo pipefail
 build=(g++ cmake ninja-build ccache pkg-config libasio-dev protobuf-compiler libprotobuf-dev
   libeigen3-dev libspdlog-dev libfmt-dev libtomlplusplus-dev libhwy-dev libcli11-dev zlib1g-dev
   nlohmann-json3-dev libssl-dev libxxhash-dev)
-test=(doctest-dev python3-minimal libpython3-stdlib)
+test=(doctest-dev libbenchmark-dev python3-minimal libpython3-stdlib)
 bench=(libbenchmark-dev iperf3 libopenblas0-pthread python3-torch python3-numpy iproute2)
 fuzz=(clang-16 libclang-rt-16-dev)
 
