@@ -2,9 +2,7 @@
 // (gossip specification §5, §7, acceptance tests 5 and 6).
 #include <doctest/doctest.h>
 
-#include "compress/identity.h"
 #include "compress/quantize.h"
-#include "compress/sign.h"
 #include "compress/variable_rate.h"
 #include "gossip/algorithms.h"
 #include "protocol/random.h"
@@ -17,15 +15,8 @@ using namespace starling::test;
 namespace {
 
 using enum AlgorithmKind;
-using MakeCompressor = std::function<std::unique_ptr<compress::Compressor>()>;
-
-const MakeCompressor kIdentity = [] { return std::make_unique<compress::Identity>(); };
-const MakeCompressor kSign = [] { return std::make_unique<compress::Sign>(compress::Norm::l1, 0); };
-
 GossipOptions options(AlgorithmKind kind, double gamma, double zeta = 1) {
-  GossipOptions o;
-  o.algorithm = kind;
-  o.gamma = gamma;
+  GossipOptions o = options_of(kind, gamma);
   o.zeta = zeta;
   return o;
 }

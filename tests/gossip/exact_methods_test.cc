@@ -3,9 +3,7 @@
 // measured.
 #include <doctest/doctest.h>
 
-#include "compress/identity.h"
 #include "compress/quantize.h"
-#include "compress/sign.h"
 #include "gossip/algorithms.h"
 #include "tests/gossip/problems.h"
 
@@ -16,19 +14,7 @@ using namespace starling::test;
 namespace {
 
 using enum AlgorithmKind;
-using MakeCompressor = std::function<std::unique_ptr<compress::Compressor>()>;
-
-const MakeCompressor kNone = {};
-const MakeCompressor kIdentity = [] { return std::make_unique<compress::Identity>(); };
-const MakeCompressor kSign = [] { return std::make_unique<compress::Sign>(compress::Norm::l1, 0); };
 constexpr double kStep = 1 / Quad::kLipschitz;
-
-GossipOptions options(AlgorithmKind kind, std::optional<double> gamma = {}) {
-  GossipOptions o;
-  o.algorithm = kind;
-  o.gamma = gamma;
-  return o;
-}
 
 // A flock on QUAD, in which every round also checks that the mean of the models moved by the mean
 // of the updates alone: the duals sum to 0, the trackers to the updates.
@@ -73,17 +59,17 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  GossipOptions lessbit_options = options(lessbit, 0.1);
+  GossipOptions lessbit_options = options_of(lessbit, 0.1);
   lessbit_options.alpha = 1;
   return {
-      {"nids", options(nids), kStep, kNone, 120},
-      {"d2", options(d2), kStep / 2, kNone, 200},
-      {"cold, identity, γ = 1", options(cold, 1), kStep, kIdentity, 120},
-      {"cold, sign, γ = 0.1", options(cold, 0.1), kStep, kSign, 1500},
-      {"dyna-cold, 1 bit", options(dyna_cold), kStep, kNone, 700},
-      {"gradient-tracking", options(gradient_tracking), kStep / 10, kNone, 700},
-      {"beer, sign, γ = 0.2", options(beer, 0.2), kStep / 10, kSign, 1500},
-      {"powergossip-exact", options(powergossip_exact, 1), kStep, kNone, 600},
+      {"nids", options_of(nids), kStep, kNone, 120},
+      {"d2", options_of(d2), kStep / 2, kNone, 200},
+      {"cold, identity, γ = 1", options_of(cold, 1), kStep, kIdentity, 120},
+      {"cold, sign, γ = 0.1", options_of(cold, 0.1), kStep, kSign, 1500},
+      {"dyna-cold, 1 bit", options_of(dyna_cold), kStep, kNone, 700},
+      {"gradient-tracking", options_of(gradient_tracking), kStep / 10, kNone, 700},
+      {"beer, sign, γ = 0.2", options_of(beer, 0.2), kStep / 10, kSign, 1500},
+      {"powergossip-exact", options_of(powergossip_exact, 1), kStep, kNone, 600},
       {"lessbit, identity", lessbit_options, kStep, kIdentity, 1000},
   };
 }
@@ -103,7 +89,7 @@ TEST_CASE(
 
 // Acceptance test 3.
 TEST_CASE("exact methods: cold with the identity is nids") {
-  Run nids_run(options(nids), kStep, kNone), cold_run(options(cold, 1), kStep, kIdentity);
+  Run nids_run(options_of(nids), kStep, kNone), cold_run(options_of(cold, 1), kStep, kIdentity);
   for (int r = 0; r < 40; ++r) {
     nids_run.rounds(1);
     cold_run.rounds(1);
@@ -117,7 +103,7 @@ TEST_CASE("exact methods: cold with the identity is nids") {
 
 TEST_CASE(
     "exact methods: sent bytes are one message a neighbor, a bit a coordinate for dyna-cold") {
-  Run run(options(dyna_cold), kStep, kNone);
+  Run run(options_of(dyna_cold), kStep, kNone);
   run.rounds(10);
   CHECK(run.flock().sent_bytes() == 10 * 8 * 2 * (32 + 3));
 }
@@ -132,7 +118,7 @@ TEST_CASE("exact methods: no drift in 200,000 rounds of float32") {
        {std::pair{cold, kSign}, std::pair{lead, MakeCompressor(quantize)}}) {
     CAPTURE(name_of(kind));
     const Quad quad;
-    Lockstep flock(options(kind, 0.1), ring(Quad::kNodes), quad.layout(), quad.starts(), 7,
+    Lockstep flock(options_of(kind, 0.1), ring(Quad::kNodes), quad.layout(), quad.starts(), 7,
                    compressor);
     flock.run(200'000, quad.step(kStep));
     CHECK(quad.error(flock) < 1e-5);

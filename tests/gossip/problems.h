@@ -5,9 +5,12 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "compress/identity.h"
+#include "compress/sign.h"
 #include "gossip/topology.h"
 #include "tests/support/lockstep.h"
 #include "train/quadratic.h"
@@ -17,6 +20,22 @@ namespace starling::test {
 inline gossip::Topology ring(std::size_t n) {
   return *gossip::Topology::make(
       {.kind = gossip::TopologyKind::ring, .nodes = n, .degree = 0, .edges = {}}, 1);
+}
+
+using MakeCompressor = std::function<std::unique_ptr<compress::Compressor>()>;
+
+inline const MakeCompressor kNone = {};
+inline const MakeCompressor kIdentity = [] { return std::make_unique<compress::Identity>(); };
+inline const MakeCompressor kSign = [] {
+  return std::make_unique<compress::Sign>(compress::Norm::l1, 0);
+};
+
+inline gossip::GossipOptions options_of(gossip::AlgorithmKind kind,
+                                        std::optional<double> gamma = {}) {
+  gossip::GossipOptions options;
+  options.algorithm = kind;
+  options.gamma = gamma;
+  return options;
 }
 
 // QUAD: d = 20, curvatures 1 to 10.
