@@ -1,6 +1,7 @@
 // The specification's test problem (§0): strongly heterogeneous quadratics on the ring of eight.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <functional>
@@ -12,6 +13,7 @@
 #include "compress/identity.h"
 #include "compress/sign.h"
 #include "gossip/topology.h"
+#include "protocol/random.h"
 #include "tests/support/lockstep.h"
 #include "train/quadratic.h"
 
@@ -84,6 +86,82 @@ class Quad {
     return options;
   }
   train::Quadratic quadratic_;
+};
+
+// LOG: logistic regression, 40 samples a node, of which each node has one label only (two have
+// both), ½ · 0.05 · ‖x‖² added; curvatures up to about 0.8.
+class Log {
+ public:
+  static constexpr std::size_t kNodes = 8, kSize = 20, kSamples = 40;
+  static constexpr double kLipschitz = 0.8, kL2 = 0.05;
+
+  Log() : samples_(kNodes * kSamples), optimum_(kSize, 0.0) {
+    std::vector<float> truth(kSize);
+    Random(31, Stream::test, {1}).fill_normal(truth);
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+      Sample& sample = samples_[s];
+      sample.x.resize(kSize);
+      Random(31, Stream::test, {2, s}).fill_normal(sample.x);
+      double along = Random(31, Stream::test, {3}).normal(s);
+      for (std::size_t k = 0; k < kSize; ++k) along += double{sample.x[k]} * truth[k];
+      sample.label = along > 0 ? 1 : -1;
+    }
+    std::ranges::stable_sort(samples_, {}, &Sample::label);
+    for (int step = 0; step < 3000; ++step) descend();
+  }
+
+  TensorLayout layout() const {
+    TensorLayout all;
+    all.add("x", {4, 5});
+    return all;
+  }
+  std::vector<std::vector<float>> starts() const {
+    return std::vector(kNodes, std::vector<float>(kSize, 0.0f));
+  }
+  UpdateOf step(double rate) const {
+    return [this, rate](std::size_t node, std::span<const float> model, std::span<float> update) {
+      const std::vector<double> x(model.begin(), model.end());
+      std::vector<double> gradient(kSize, 0.0);
+      add_gradient(node, x, gradient);
+      for (std::size_t k = 0; k < kSize; ++k) update[k] = static_cast<float>(rate * gradient[k]);
+    };
+  }
+  double error(const Lockstep& flock) const {
+    double sum = 0, norm = 0;
+    for (std::size_t k = 0; k < kSize; ++k) {
+      norm += optimum_[k] * optimum_[k];
+      for (std::size_t i = 0; i < kNodes; ++i) {
+        const double distance = flock.model(i)[k] - optimum_[k];
+        sum += distance * distance;
+      }
+    }
+    return std::sqrt(sum / kNodes / norm);
+  }
+
+ private:
+  struct Sample {
+    std::vector<float> x;
+    int label = 0;
+  };
+
+  void add_gradient(std::size_t node, std::span<const double> x, std::span<double> out) const {
+    for (std::size_t s = node * kSamples; s < (node + 1) * kSamples; ++s) {
+      double margin = 0;
+      for (std::size_t k = 0; k < kSize; ++k) margin += samples_[s].x[k] * x[k];
+      const double slope = -samples_[s].label / (1 + std::exp(samples_[s].label * margin));
+      for (std::size_t k = 0; k < kSize; ++k) out[k] += slope * samples_[s].x[k] / kSamples;
+    }
+    for (std::size_t k = 0; k < kSize; ++k) out[k] += kL2 * x[k];
+  }
+
+  void descend() {
+    std::vector<double> gradient(kSize, 0.0);
+    for (std::size_t i = 0; i < kNodes; ++i) add_gradient(i, optimum_, gradient);
+    for (std::size_t k = 0; k < kSize; ++k) optimum_[k] -= gradient[k] / kNodes / kLipschitz;
+  }
+
+  std::vector<Sample> samples_;
+  std::vector<double> optimum_;
 };
 
 }  // namespace starling::test
