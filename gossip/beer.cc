@@ -1,6 +1,6 @@
 #include "gossip/beer.h"
 
-#include <array>
+#include <algorithm>
 
 #include "gossip/delta.h"
 #include "gossip/replicas.h"
@@ -9,12 +9,13 @@
 namespace starling::gossip {
 namespace {
 
-// x or v, and what the neighbors know of it.
+// x or v, what the neighbors know of it, and what the next round adds to it: made in mix, where
+// both ends of an edge agree whether it counts, so that the mean stays.
 struct Tracked {
   // `common`: where the references of the value begin.
   Tracked(std::span<const float> start, std::span<const float> common, std::size_t edges)
       : value(start.begin(), start.end()), replicas(common, edges) {}
-  std::vector<float> value;
+  std::vector<float> value, pending = std::vector<float>(value.size(), 0.0f);
   Replicas replicas;
 };
 
@@ -23,7 +24,6 @@ class Beer final : public Method {
   Beer(CompressedInputs inputs, const BeerOptions& options)
       : gamma_(options.gamma),
         edges_(inputs.edges),
-        open_(edges_.size(), false),
         tracked_(inputs.start.size()),
         coder_(inputs.coder()),
         x_(inputs.start, inputs.common, edges_.size()),
@@ -33,18 +33,16 @@ class Beer final : public Method {
   std::size_t body_bytes_max() const override { return coder_.bytes_max(); }
 
   void adapt(const LocalStep& step) override {
-    combine(v_);
+    take_pending(v_);
     tracked_.track(step, v_.value);
-    combine(x_);
+    take_pending(x_);
     subtract(x_.value, v_.value);
   }
 
   void open_edge(std::size_t edge, Epoch /*epoch*/) override {
-    open_[edge] = true;
     for (Tracked* t : {&x_, &v_}) t->replicas.open(edge);
   }
   void close_edge(std::size_t edge) override {
-    open_[edge] = false;
     for (Tracked* t : {&x_, &v_}) t->replicas.close(edge);
   }
 
@@ -61,7 +59,12 @@ class Beer final : public Method {
   }
 
   void mix(Exchange exchange, std::span<const Arrival> arrivals) override {
-    tracked(exchange).replicas.commit(arrivals, coder_.compressor(), 1);
+    Tracked& t = tracked(exchange);
+    t.replicas.commit(arrivals, coder_.compressor(), 1);
+    for (const Arrival& arrival : arrivals) {
+      add_difference(t.pending, static_cast<float>(gamma_ * edges_[arrival.edge].weight),
+                     t.replicas.theirs(arrival.edge), t.replicas.ours(arrival.edge));
+    }
   }
 
   std::span<const float> model() const override { return x_.value; }
@@ -73,18 +76,13 @@ class Beer final : public Method {
 
   Tracked& tracked(Exchange exchange) { return exchange.index == 0 ? x_ : v_; }
 
-  // value += γ Σ_j w_ij (reference_j - reference_i)
-  void combine(Tracked& t) {
-    for (std::size_t edge = 0; edge < edges_.size(); ++edge) {
-      if (!open_[edge]) continue;
-      add_difference(t.value, static_cast<float>(gamma_ * edges_[edge].weight),
-                     t.replicas.theirs(edge), t.replicas.ours(edge));
-    }
+  static void take_pending(Tracked& t) {
+    for (std::size_t i = 0; i < t.value.size(); ++i) t.value[i] += t.pending[i];
+    std::ranges::fill(t.pending, 0.0f);
   }
 
   const double gamma_;
   const std::vector<EdgeEnd> edges_;
-  std::vector<bool> open_;
   TrackedUpdate tracked_;
   MessageCoder coder_;
   Tracked x_, v_;
