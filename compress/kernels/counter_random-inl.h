@@ -27,7 +27,7 @@ HWY_INLINE hn::Vec<DU> random_lanes(DU d, std::uint64_t key, std::uint32_t first
   // Iota from a variable start goes through memory, from a constant one it is a constant.
   const auto low = hn::Add(hn::Iota(d, 0), hn::Set(d, static_cast<std::uint32_t>(key) + first));
   const auto high = hn::Set(d, static_cast<std::uint32_t>(key >> 32));
-  return mix_lanes(d, hn::Xor(high, mix_lanes(d, low)));
+  return mix_lanes(d, hn::Xor(high, low));
 }
 
 }  // namespace starling::compress::HWY_NAMESPACE
