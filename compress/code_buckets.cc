@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "compress/buckets.h"
@@ -10,25 +9,6 @@
 #include "compress/header.h"
 
 namespace starling::compress {
-namespace {
-
-// Whether some field of `bits` bits is -s - 1, the code with its highest bit alone.
-bool any_unused(const std::byte* codes, std::size_t bytes, unsigned bits) {
-  const std::uint64_t ones = ~std::uint64_t{0} / ((std::uint64_t{1} << bits) - 1);
-  const std::uint64_t highest = ones << (bits - 1);
-  const auto zero_fields = [=](std::uint64_t word) { return (word - ones) & ~word & highest; };
-  std::uint64_t found = 0, word;
-  std::size_t i = 0;
-  for (; i + sizeof word <= bytes; i += sizeof word) {
-    found |= zero_fields(load<std::uint64_t>(codes + i) ^ highest);
-  }
-  word = 0;
-  if (i < bytes) std::memcpy(&word, codes + i, bytes - i);
-  return (found | zero_fields(word ^ highest)) != 0;
-}
-
-}  // namespace
-
 float scale_of(double norm) {
   constexpr double kMost = std::numeric_limits<float>::max();
   return without_underflow(static_cast<float>(std::min(norm, kMost)));
@@ -37,7 +17,7 @@ float scale_of(double norm) {
 Result<void> check_codes(const std::byte* codes, unsigned bits, std::size_t count) {
   const int s = levels_of(bits);
   const std::size_t bytes = code_bytes(bits, count), fields = bytes * 8 / bits;
-  if (any_unused(codes, bytes, bits)) {
+  if (any_unused({codes, bytes}, bits)) {
     for (std::size_t i = 0; i < fields; ++i) {
       if (code_at(codes, bits, i) >= -s) continue;
       return refused(fmt::format("code at index {}", i), -s - 1, fmt::format("{} to {}", -s, s));
@@ -73,13 +53,18 @@ Result<void> CodeBuckets::encode(std::span<const float> x, std::uint64_t key,
                                  std::byte* body) const {
   const Buckets buckets(x.size(), bucket_);
   std::byte* codes = body + buckets.count() * sizeof(float);
+  const auto part = [&](std::size_t begin) {
+    return x.subspan(begin, std::min(bucket_, x.size() - begin));
+  };
+  // A bucket ahead: the end of a norm is a chain of operations that wait for one another.
+  double next = x.empty() ? 0 : bucket_norm(part(0), norm_);
   for (const Bucket& b : buckets) {
-    const auto part = x.subspan(b.begin, b.size);
-    const double norm = bucket_norm(part, norm_);
+    const double norm = next;
+    if (b.begin + b.size < x.size()) next = bucket_norm(part(b.begin + b.size), norm_);
     if (!std::isfinite(norm)) return check_finite(x);
     const float scale = scale_of(norm);
     store(scale, body + b.index * sizeof(float));
-    write_codes(part, format_, draw(scale, key, b.begin),
+    write_codes(part(b.begin), format_, draw(scale, key, b.begin),
                 codes + code_bytes(format_.bits, b.begin));
   }
   return {};

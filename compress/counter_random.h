@@ -16,10 +16,13 @@ constexpr std::uint32_t mix32(std::uint32_t z) {
   return z ^ (z >> 16);
 }
 
-// 32 random bits.
+// 32 random bits. `key` is the value of a hash (subkey, Random): its two halves place the indices
+// 0, 1, 2, … somewhere in a permutation of all 2^32 words that looks random, and two such keys
+// share words of n indices with a probability of about n/2^30, at other indices then. One mix is
+// enough for that. Keys that differ by a small number instead draw the same words, a few indices
+// further on. Of one key no two indices draw the same word.
 constexpr std::uint32_t random_bits(std::uint64_t key, std::uint32_t index) {
-  return mix32(static_cast<std::uint32_t>(key >> 32) ^
-               mix32(static_cast<std::uint32_t>(key) + index));
+  return mix32(static_cast<std::uint32_t>(key >> 32) ^ (static_cast<std::uint32_t>(key) + index));
 }
 
 // 16 random bits for coordinate i. One draw of 32 serves two coordinates that lie 16 apart, so

@@ -69,7 +69,9 @@ Result<std::size_t> Sign::encode_ef(std::span<float> e, std::span<const float> g
     const double sum = add_and_sum(p, g.subspan(b.begin, b.size), norm_);
     if (!std::isfinite(sum)) return check_finite(e).error();
     const float s = scale_of(sum, b.size);
-    pack_signs_and_subtract(p, s, bits + b.begin / 8);
+    const std::size_t next = b.begin + b.size;
+    const float* ahead = next + b.size <= e.size() ? &e[next] : nullptr;
+    pack_signs_and_subtract(p, s, bits + b.begin / 8, ahead);
     store(s, scales + b.index * sizeof(float));
   }
   return encoded_bytes_max(e.size());

@@ -39,7 +39,7 @@ std::uint32_t ThresholdGuess::bits() const {
 }
 
 void ThresholdGuess::reached(std::size_t count, std::size_t k) {
-  if (count > k + k / 4) gap_ = std::max(0.005f, 0.875f * gap_);
+  if (count > k + k / 4) gap_ = std::max(0.005f, (count > 2 * k ? 0.75f : 0.875f) * gap_);
 }
 
 void ThresholdGuess::exact(std::uint32_t threshold) {
@@ -61,8 +61,10 @@ TopSelection TopSelector::first(std::size_t count) const {
   return {{indices_.get(), count}, {values_.get() + kOffset, count}};
 }
 
+// Error feedback piles entries up just below its threshold: room for many more than k costs less
+// than another sweep.
 TopSelector::Attempt TopSelector::guessed(std::size_t d, std::size_t k) const {
-  return {guess_.bits(), std::min(d, 3 * k + kSpare)};
+  return {guess_.bits(), std::min(d, std::max(3 * k, std::min(8 * k, d / 8)) + kSpare)};
 }
 
 std::optional<Result<TopSelection>> TopSelector::finish_guessed(Vector x, std::size_t k,

@@ -37,10 +37,11 @@ class MaxLanesSeen {
     most_ = hn::Max(most_, hn::And(hn::BitCast(DI(), v), hn::Set(DI(), 0x7fffffff)));
   }
   double finish(const float* tail, std::size_t count) {
-    float rest = static_cast<float>(ref::bucket_norm({tail, count}, BucketNorm::max));
-    const auto lanes = hn::GetLane(hn::MaxOfLanes(DI(), most_));
-    const auto most = std::max(lanes, std::bit_cast<std::int32_t>(rest));
-    return static_cast<double>(std::bit_cast<float>(most));
+    const auto lanes = std::bit_cast<float>(hn::GetLane(hn::MaxOfLanes(DI(), most_)));
+    if (count == 0) return static_cast<double>(lanes);
+    const auto rest = static_cast<float>(ref::bucket_norm({tail, count}, BucketNorm::max));
+    const auto bits = [](float size) { return std::bit_cast<std::int32_t>(size); };
+    return static_cast<double>(bits(lanes) < bits(rest) ? rest : lanes);
   }
 
  private:

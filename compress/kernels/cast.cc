@@ -97,8 +97,39 @@ bool RoundAs(const float* HWY_RESTRICT x, std::size_t size, std::byte* HWY_RESTR
   return all_within<kFormat>(most) && rest;
 }
 
+#if HWY_TARGET == HWY_SCALAR
+bool RoundToBfloat16(const float* x, std::size_t size, std::byte* halves) {
+  return RoundAs<Half::bfloat16>(x, size, halves);
+}
+#else
+// The upper half of what this returns is the bfloat16, if that is finite.
+HWY_INLINE VU round_upper_half(V v, VI& most) {
+  most = hn::Max(most, hn::BitCast(DI(), hn::Abs(v)));
+  const VU bits = hn::BitCast(DU(), v);
+  const VU odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(DU(), 1));
+  return hn::Add(hn::Add(bits, hn::Set(DU(), 0x7fff)), odd);
+}
+
+// As if nothing rounded up to infinity, and once more if something did.
+bool RoundToBfloat16(const float* HWY_RESTRICT x, std::size_t size,
+                     std::byte* HWY_RESTRICT halves) {
+  const hn::Repartition<std::uint16_t, DU> d;
+  VI most = hn::Zero(DI());
+  std::size_t i = 0;
+  for (; i + 2 * kWidth <= size; i += 2 * kWidth) {
+    const VU low = round_upper_half(hn::LoadU(D(), x + i), most);
+    const VU high = round_upper_half(hn::LoadU(D(), x + i + kWidth), most);
+    hn::StoreU(hn::ConcatOdd(d, hn::BitCast(d, high), hn::BitCast(d, low)), d,
+               reinterpret_cast<std::uint16_t*>(halves + 2 * i));
+  }
+  const auto first = hn::Set(DI(), 0x7f7f8000);
+  if (!hn::AllTrue(DI(), hn::Lt(most, first))) return RoundAs<Half::bfloat16>(x, size, halves);
+  return RoundAs<Half::bfloat16>(x + i, size - i, halves + 2 * i);
+}
+#endif
+
 bool Round(const float* x, std::size_t size, Half format, std::byte* halves) {
-  return format == Half::bfloat16 ? RoundAs<Half::bfloat16>(x, size, halves)
+  return format == Half::bfloat16 ? RoundToBfloat16(x, size, halves)
                                   : RoundAs<Half::float16>(x, size, halves);
 }
 

@@ -37,6 +37,15 @@ constexpr int levels_of(const CodeFormat& format) {
   return format.grid == Grid::ternary ? 1 : levels_of(format.bits);
 }
 
+constexpr bool known(const CodeFormat& format) {
+  switch (format.grid) {
+    case Grid::uniform: return format.bits == 2 || format.bits == 4 || format.bits == 8;
+    case Grid::powers: return format.bits == 4;
+    case Grid::ternary: return format.bits == 8;
+  }
+  return false;
+}
+
 // The code of element i.
 int code_at(const std::byte* codes, unsigned bits, std::size_t i);
 
@@ -66,6 +75,8 @@ void write_codes_and_subtract(std::span<float> e, const CodeFormat& format, cons
                               float unit, std::byte* codes);
 // y_i += level · unit.
 void add_codes(const std::byte* codes, const CodeFormat& format, float unit, std::span<float> y);
+// Whether some field of `bits` bits is -s - 1, the code with its highest bit alone.
+bool any_unused(std::span<const std::byte> codes, unsigned bits);
 
 namespace ref {
 void write_codes(std::span<const float> x, const CodeFormat& format, const CodeDraw& draw,
@@ -73,6 +84,7 @@ void write_codes(std::span<const float> x, const CodeFormat& format, const CodeD
 void write_codes_and_subtract(std::span<float> e, const CodeFormat& format, const CodeDraw& draw,
                               float unit, std::byte* codes);
 void add_codes(const std::byte* codes, const CodeFormat& format, float unit, std::span<float> y);
+bool any_unused(std::span<const std::byte> codes, unsigned bits);
 }  // namespace ref
 
 }  // namespace starling::compress

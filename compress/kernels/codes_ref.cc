@@ -92,5 +92,15 @@ void add_codes(const std::byte* codes, const CodeFormat& format, float unit, std
   }
 }
 
+bool any_unused(std::span<const std::byte> codes, unsigned bits) {
+  const unsigned mask = (1U << bits) - 1, unused = 1U << (bits - 1);
+  for (const std::byte byte : codes) {
+    for (unsigned at = 0; at < 8; at += bits) {
+      if ((std::to_integer<unsigned>(byte) >> at & mask) == unused) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace ref
 }  // namespace starling::compress

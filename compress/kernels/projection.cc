@@ -29,95 +29,167 @@ float add_lanes(std::array<float, kLanes>& lanes) {
   return lanes[0];
 }
 
-// p[r] = dot(row r, v) for Rows consecutive rows.
-template <std::size_t Rows>
-void dot_rows(const float* HWY_RESTRICT x, std::size_t n, const float* HWY_RESTRICT v,
-              float* HWY_RESTRICT p) {
+// Some rows of the matrix and some vectors of the factors: v and q begin at the first one, p where
+// the first row of the first one is.
+struct Tile {
+  const float* x;
+  MatrixShape shape;
+  const float* v;
+  float* p;
+  float* q;
+  std::size_t ahead;  // floats from here to the rows after these, or 0
+};
+
+// Asks for the second cache for what lies `Lines` times as far behind `begin` as j.
+template <std::size_t Lines>
+HWY_INLINE void ask_ahead(const float* begin, std::size_t j) {
+  for (std::size_t line = 0; line < Lines; ++line) {
+    __builtin_prefetch(begin + Lines * j + line * kLanes, 0, 2);
+  }
+}
+
+// Which of the two products a sweep computes. One asks for all rows ahead, of two each for a half.
+enum class Sweep { project, transpose, both };
+
+// p[r] = dot(row r, v).
+template <Sweep kSweep, std::size_t Rows, std::size_t Ranks>
+void dot_rows(const Tile& t) {
+  constexpr std::size_t kLines = kSweep == Sweep::both ? Rows / 2 : Rows;
   const D d;
-  V sums[Rows][kParts];
-  for (auto& row : sums) {
-    for (V& part : row) part = hn::Zero(d);
+  const std::size_t n = t.shape.columns;
+  const float* HWY_RESTRICT x = t.x;
+  const float* HWY_RESTRICT v = t.v;
+  V sums[Ranks][Rows][kParts];
+  for (auto& rank : sums) {
+    for (auto& row : rank) {
+      for (V& part : row) part = hn::Zero(d);
+    }
   }
   std::size_t j = 0;
   for (; j + kLanes <= n; j += kLanes) {
+    ask_ahead<kLines>(x + t.ahead, j);
     for (std::size_t part = 0; part < kParts; ++part) {
-      const V factor = hn::LoadU(d, v + j + part * kWidth);
+      V entries[Rows];
       for (std::size_t r = 0; r < Rows; ++r) {
-        const V entries = hn::LoadU(d, x + r * n + j + part * kWidth);
-        sums[r][part] = hn::Add(sums[r][part], hn::Mul(entries, factor));
+        entries[r] = hn::LoadU(d, x + r * n + j + part * kWidth);
+      }
+      for (std::size_t k = 0; k < Ranks; ++k) {
+        const V factor = hn::LoadU(d, v + k * n + j + part * kWidth);
+        for (std::size_t r = 0; r < Rows; ++r) {
+          sums[k][r][part] = hn::Add(sums[k][r][part], hn::Mul(entries[r], factor));
+        }
       }
     }
   }
-  for (std::size_t r = 0; r < Rows; ++r) {
-    std::array<float, kLanes> lanes;
-    for (std::size_t part = 0; part < kParts; ++part) {
-      hn::StoreU(sums[r][part], d, lanes.data() + part * kWidth);
+  for (std::size_t k = 0; k < Ranks; ++k) {
+    for (std::size_t r = 0; r < Rows; ++r) {
+      std::array<float, kLanes> lanes;
+      for (std::size_t part = 0; part < kParts; ++part) {
+        hn::StoreU(sums[k][r][part], d, lanes.data() + part * kWidth);
+      }
+      for (std::size_t rest = j; rest < n; ++rest) {
+        lanes[rest - j] += x[r * n + rest] * v[k * n + rest];
+      }
+      t.p[k * t.shape.rows + r] = add_lanes(lanes);
     }
-    for (std::size_t rest = j; rest < n; ++rest) lanes[rest - j] += x[r * n + rest] * v[rest];
-    p[r] = add_lanes(lanes);
   }
 }
 
-// q += Σ_r p[r] · row r, for Rows consecutive rows, added in row order.
-template <std::size_t Rows>
-void add_rows(const float* HWY_RESTRICT x, std::size_t n, const float* HWY_RESTRICT p,
-              float* HWY_RESTRICT q) {
+// q += Σ_r p[r] · row r, added in row order.
+template <Sweep kSweep, std::size_t Rows, std::size_t Ranks>
+void add_rows(const Tile& t) {
+  constexpr std::size_t kBehind = kSweep == Sweep::both ? Rows / 2 : 0, kLines = Rows - kBehind;
   const D d;
+  const std::size_t n = t.shape.columns;
+  const float* HWY_RESTRICT x = t.x;
+  float* HWY_RESTRICT q = t.q;
+  V factors[Ranks][Rows];
+  for (std::size_t k = 0; k < Ranks; ++k) {
+    for (std::size_t r = 0; r < Rows; ++r) {
+      factors[k][r] = hn::Set(d, t.p[k * t.shape.rows + r]);
+    }
+  }
   std::size_t j = 0;
   for (; j + kWidth <= n; j += kWidth) {
-    V sum = hn::LoadU(d, q + j);
+    if (kParts == 1 || j % kLanes == 0) ask_ahead<kLines>(x + t.ahead + kBehind * n, j);
+    V entries[Rows];
     for (std::size_t r = 0; r < Rows; ++r) {
-      sum = hn::Add(sum, hn::Mul(hn::Set(d, p[r]), hn::LoadU(d, x + r * n + j)));
+      entries[r] = hn::LoadU(d, x + r * n + j);
     }
-    hn::StoreU(sum, d, q + j);
+    for (std::size_t k = 0; k < Ranks; ++k) {
+      V sum = hn::LoadU(d, q + k * n + j);
+      for (std::size_t r = 0; r < Rows; ++r) {
+        sum = hn::Add(sum, hn::Mul(factors[k][r], entries[r]));
+      }
+      hn::StoreU(sum, d, q + k * n + j);
+    }
   }
-  for (; j < n; ++j) {
-    for (std::size_t r = 0; r < Rows; ++r) q[j] += p[r] * x[r * n + j];
+  for (std::size_t k = 0; k < Ranks; ++k) {
+    for (std::size_t rest = j; rest < n; ++rest) {
+      for (std::size_t r = 0; r < Rows; ++r) {
+        q[k * n + rest] += t.p[k * t.shape.rows + r] * x[r * n + rest];
+      }
+    }
   }
 }
 
-// Which of the two products a sweep computes.
-enum class Sweep { project, transpose, both };
+// Some vectors of the factors, for the rows of the tile.
+template <Sweep kSweep, std::size_t Rows, std::size_t Ranks>
+void sweep_ranks(const Tile& rows, std::size_t k) {
+  Tile t = rows;
+  t.p += k * t.shape.rows;
+  if constexpr (kSweep != Sweep::transpose) {
+    t.v += k * t.shape.columns;
+    dot_rows<kSweep, Rows, Ranks>(t);
+  }
+  if constexpr (kSweep != Sweep::project) {
+    t.q += k * t.shape.columns;
+    add_rows<kSweep, Rows, Ranks>(t);
+  }
+}
 
 template <Sweep kSweep, std::size_t Rows>
-void sweep_rows(const float* x, MatrixShape shape, std::size_t row, std::size_t rank,
-                const float* v, float* p, float* q) {
-  const float* rows = x + row * shape.columns;
-  for (std::size_t k = 0; k < rank; ++k) {
-    float* pk = p + k * shape.rows + row;
-    if constexpr (kSweep != Sweep::transpose) {
-      dot_rows<Rows>(rows, shape.columns, v + k * shape.columns, pk);
-    }
-    if constexpr (kSweep != Sweep::project) {
-      add_rows<Rows>(rows, shape.columns, pk, q + k * shape.columns);
-    }
+void sweep_rows(const Tile& rows, std::size_t rank) {
+  std::size_t k = 0;
+  if constexpr (kParts == 1 && Rows > 1) {  // as many sums as there are registers for
+    for (; k + 4 <= rank; k += 4) sweep_ranks<kSweep, Rows, 4>(rows, k);
+    for (; k + 2 <= rank; k += 2) sweep_ranks<kSweep, Rows, 2>(rows, k);
   }
+  for (; k < rank; ++k) sweep_ranks<kSweep, Rows, 1>(rows, k);
 }
 
 template <Sweep kSweep>
-void sweep(const float* x, MatrixShape shape, std::size_t rank, const float* v, float* p,
-           float* q) {
-  if (kSweep != Sweep::project) std::fill(q, q + rank * shape.columns, 0.0f);
+void sweep(Tile t, std::size_t rank) {
+  const auto [rows, columns] = t.shape;
+  if (kSweep != Sweep::project) std::fill(t.q, t.q + rank * columns, 0.0f);
   std::size_t row = 0;
-  for (; row + kRowsAtOnce <= shape.rows; row += kRowsAtOnce) {
-    sweep_rows<kSweep, kRowsAtOnce>(x, shape, row, rank, v, p, q);
+  for (; row + kRowsAtOnce <= rows; row += kRowsAtOnce) {
+    t.ahead = row + 2 * kRowsAtOnce <= rows ? kRowsAtOnce * columns : 0;
+    sweep_rows<kSweep, kRowsAtOnce>(t, rank);
+    t.x += kRowsAtOnce * columns;
+    t.p += kRowsAtOnce;
   }
-  for (; row < shape.rows; ++row) sweep_rows<kSweep, 1>(x, shape, row, rank, v, p, q);
+  for (; row < rows; ++row) {
+    t.ahead = 0;
+    sweep_rows<kSweep, 1>(t, rank);
+    t.x += columns;
+    ++t.p;
+  }
 }
 
 void Project(const float* x, MatrixShape shape, std::size_t rank, const float* v, float* p) {
-  sweep<Sweep::project>(x, shape, rank, v, p, nullptr);
+  sweep<Sweep::project>({x, shape, v, p, nullptr, 0}, rank);
 }
 
 void ProjectTransposed(const float* x, MatrixShape shape, std::size_t rank, const float* p,
                        float* q) {
   // The sweep writes p only where it computes it, which it does not here.
-  sweep<Sweep::transpose>(x, shape, rank, nullptr, const_cast<float*>(p), q);
+  sweep<Sweep::transpose>({x, shape, nullptr, const_cast<float*>(p), q, 0}, rank);
 }
 
 void ProjectBoth(const float* x, MatrixShape shape, std::size_t rank, const float* v, float* p,
                  float* q) {
-  sweep<Sweep::both>(x, shape, rank, v, p, q);
+  sweep<Sweep::both>({x, shape, v, p, q, 0}, rank);
 }
 
 void AddOuter(float* HWY_RESTRICT x, MatrixShape shape, std::size_t rank, float scale,

@@ -169,11 +169,15 @@ double AddAndSum(float* e, const float* g, std::size_t size, Norm norm) {
   return norm == Norm::l1 ? AddAndSumAs<Norm::l1>(e, g, size) : AddAndSumAs<Norm::l2>(e, g, size);
 }
 
-void PackSignsAndSubtract(float* HWY_RESTRICT e, std::size_t size, float s,
-                          std::byte* HWY_RESTRICT bits) {
+void PackSignsAndSubtract(std::span<float> p, float s, std::byte* HWY_RESTRICT bits,
+                          const float* ahead) {
+  float* HWY_RESTRICT e = p.data();
+  const std::size_t size = p.size();
+  if (ahead == nullptr) ahead = e;
   const V step = hn::Set(D(), s);
   std::size_t i = 0;
   for (; i + kSumLanes <= size; i += kSumLanes) {
+    __builtin_prefetch(ahead + i, 0, 2);  // for the second cache: the first one is full
     std::uint32_t word = 0;
     for (std::size_t part = 0; part < kParts; ++part) {
       float* at = e + i + part * kWidth;
@@ -227,8 +231,8 @@ NormSum add_and_sum(std::span<float> e, std::span<const float> g, Norm norm) {
   return std::isfinite(sum) ? sum : wide_abs_sum(e);
 }
 
-void pack_signs_and_subtract(std::span<float> e, float s, std::byte* bits) {
-  HWY_DYNAMIC_DISPATCH(PackSignsAndSubtract)(e.data(), e.size(), s, bits);
+void pack_signs_and_subtract(std::span<float> e, float s, std::byte* bits, const float* ahead) {
+  HWY_DYNAMIC_DISPATCH(PackSignsAndSubtract)(e, s, bits, ahead);
 }
 
 void add_signs(const std::byte* bits, float s, std::span<float> y) {

@@ -20,8 +20,11 @@ using NormSum = double;
 NormSum pack_signs(std::span<const float> x, Norm norm, std::byte* bits);
 // e += g; the sum is of the new e.
 NormSum add_and_sum(std::span<float> e, std::span<const float> g, Norm norm);
-// Writes the signs of e to `bits`, then e_i -= ±s, the sign that of e_i.
-void pack_signs_and_subtract(std::span<float> e, float s, std::byte* bits);
+// Writes the signs of e to `bits`, then e_i -= ±s, the sign that of e_i. `ahead`: e.size() floats
+// that the caller sweeps over next, or null; they are asked for, while this sweep needs nothing
+// from memory.
+void pack_signs_and_subtract(std::span<float> e, float s, std::byte* bits,
+                             const float* ahead = nullptr);
 // y_i += ±s by the signs in `bits`.
 void add_signs(const std::byte* bits, float s, std::span<float> y);
 

@@ -70,10 +70,14 @@ void measure(benchmark::State& state, const MakeRow& make) {
   state.counters["ratio"] = results().back().ratio;
 }
 
-std::string target_text(const std::optional<Target>& target) {
+// A share of the read rate also in GB/s of this machine.
+std::string target_text(const Measured& m) {
+  const std::optional<Target>& target = m.row.target;
   if (!target) return "-";
   switch (target->unit) {
-    case Target::Unit::ratio: return fmt::format(">= {:.2f}", target->value);
+    case Target::Unit::ratio:
+      return fmt::format(">= {:.2f} ({:.0f} GB/s)", target->value,
+                         target->value * gigabytes(m.row) / m.read_seconds);
     case Target::Unit::gigabytes: return fmt::format(">= {:.0f} GB/s", target->value);
     case Target::Unit::nanoseconds: return fmt::format("<= {:.0f} ns", target->value);
   }
@@ -97,17 +101,16 @@ void print_row(const Measured& m) {
     return shown ? fmt::format("{:.2f}", value) : std::string("-");
   };
   const auto count = static_cast<double>(std::max<std::size_t>(1, row.indices));
-  fmt::print("{:<44} {:>9} {:>8} {:>8.2f} {:>7} {:>7}  {:<11} {}\n", row.kernel, row.floats,
+  fmt::print("{:<44} {:>9} {:>8} {:>8.2f} {:>7} {:>7}  {:<17} {}\n", row.kernel, row.floats,
              number(!indices, gigabytes(row) / m.seconds), gigabytes(row) / m.read_seconds,
-             number(!indices, m.ratio), number(indices, m.seconds * 1e9 / count),
-             target_text(row.target),
+             number(!indices, m.ratio), number(indices, m.seconds * 1e9 / count), target_text(m),
              !row.target           ? "-"
              : met(m, *row.target) ? "yes"
                                    : "no");
 }
 
 void print_table() {
-  fmt::print("\n{:<44} {:>9} {:>8} {:>8} {:>7} {:>7}  {:<11} {}\n", "kernel", "floats", "GB/s",
+  fmt::print("\n{:<44} {:>9} {:>8} {:>8} {:>7} {:>7}  {:<17} {}\n", "kernel", "floats", "GB/s",
              "read", "ratio", "ns/idx", "target", "met");
   for (const Measured& m : results()) print_row(m);
   fmt::print(

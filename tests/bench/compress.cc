@@ -114,6 +114,21 @@ Row feedback_row(const Named& named, std::size_t size) {
           .instruction_sets = named.instruction_sets};
 }
 
+// y += g in the plainest loop: it reads and writes what error feedback has to.
+void add_to(std::span<float> y, std::span<const float> g) {
+  float* __restrict to = y.data();
+  const float* __restrict from = g.data();
+  for (std::size_t i = 0; i < y.size(); ++i) to[i] += from[i];
+}
+
+Row add_row(const Named& named, std::size_t size) {
+  const auto y = std::make_shared<Floats>(size, 1);
+  const auto g = input(size);
+  return {.kernel = named.kernel, .floats = size, .target = {}, .read = g->span(), .work = [y, g] {
+            add_to(y->span(), g->span());
+          }};
+}
+
 void add_sizes(const std::string& name, const Named& named,
                Row (*make)(const Named&, std::size_t)) {
   for (const std::size_t size : kSizes) {
@@ -231,6 +246,7 @@ void add_all() {
             select_row);
   add_sizes("top_k/encode_coded_avx2",
             {"Top-1 %, Rice, bfloat16, AVX2", top_coded, {.50, .45, 6}, kUpToAvx2}, encode_row);
+  add_sizes("add", {"y += g (the bound of error feedback)", {}, {}}, add_row);
   add_sizes("top_k/encode_ef", {"Top-1 %", top, {.45, .35, 12}}, feedback_row);
   add_sizes("top_k/rice_encode", {"Rice gaps of 1 %: plan and write", {}, {}}, rice_encode_row);
   add_sizes("top_k/rice_decode", {"Rice gaps of 1 %: read", {}, {}}, rice_decode_row);

@@ -78,6 +78,32 @@ TEST_CASE("codes kernels: every instruction set computes the bits of the plain l
   });
 }
 
+TEST_CASE("codes kernels: every instruction set finds the code that nobody writes, anywhere") {
+  for_each_target([] {
+    for (const unsigned bits : {2u, 4u, 8u}) {
+      CAPTURE(bits);
+      for (const std::size_t size : {0, 1, 7, 8, 9, 63, 64, 65, 200}) {
+        GuardedBytes codes(size, 1);
+        // Every other field just above the highest code, or just below it, or 0.
+        const std::uint8_t neighbors[] = {0x11, 0x77, 0x99, 0x00, 0xff};
+        for (std::size_t i = 0; i < size; ++i) {
+          const std::uint8_t byte = neighbors[i % 5];
+          codes.span()[i] = std::byte{bits == 2 ? std::uint8_t{0xdd} : byte};
+        }
+        CHECK(any_unused(codes.span(), bits) == false);
+        CHECK(ref::any_unused(codes.span(), bits) == false);
+        for (std::size_t i = 0; i < size; ++i) {
+          const std::byte before = codes.span()[i];
+          codes.span()[i] = std::byte{static_cast<std::uint8_t>(1U << (bits - 1))};
+          CHECK(any_unused(codes.span(), bits));
+          CHECK(ref::any_unused(codes.span(), bits));
+          codes.span()[i] = before;
+        }
+      }
+    }
+  });
+}
+
 TEST_CASE("codes: 4-bit codes lie in planes of 16") {
   std::vector<float> x(300, 0.0f);
   x[128 + 16 * 3 + 5] = -7;  // block 1, word 5, nibble 3

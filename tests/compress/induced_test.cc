@@ -145,7 +145,8 @@ TEST_CASE("induced: two parts that draw at random draw apart") {
   const Average found = average(c, x, kRounds);
   CHECK(c.contract(kSize).constant == doctest::Approx(4 * 0.8));
   CHECK(found.error == doctest::Approx(4 * 0.8).epsilon(0.1));
-  CHECK(found.of_mean < 1.5 * found.error / kRounds);
+  // 1 ± 0.4 of it over 300 sets of keys, 4.4 at most: few coordinates are large. Biased: thousands.
+  CHECK(found.of_mean < 6 * found.error / kRounds);
 }
 
 TEST_CASE("induced: the history of the first goes on from call to call") {
