@@ -48,9 +48,10 @@ int up(const UpOptions& options) {
   std::fprintf(out, "%zu daemons, state and logs in %s\n", config->nodes.size(),
                flock_options.state_dir.c_str());
   LiveView view(out, ::isatty(::fileno(out)) == 1);
-  return run_and_report(*config, options.run_file.json, [&](const node::Config& one) {
-    return Flock(one, flock_options, view).run();
-  });
+  const auto run_one = [&](const Variant& variant) {
+    return Flock(variant.config, flock_options, view).run();
+  };
+  return run_and_report(compared(*config), options.run_file.json, run_one).exit_code;
 }
 
 }  // namespace

@@ -12,6 +12,11 @@ namespace {
 
 constexpr int kInterrupted = 130;  // what shells expect after Ctrl-C
 
+struct Finished {
+  bool own;
+  FlockResult result;
+};
+
 nlohmann::ordered_json json_of(const FlockResult& result) {
   nlohmann::ordered_json json = node::to_json(result.report);
   if (result.reached) {
@@ -21,42 +26,52 @@ nlohmann::ordered_json json_of(const FlockResult& result) {
   return json;
 }
 
-void print_json(const node::Config& config, const std::vector<FlockResult>& results) {
-  const std::string own = gossip::name_of(config.gossip.algorithm);
-  const auto mine = std::ranges::find_if(
-      results, [&own](const FlockResult& r) { return r.report.algorithm == own; });
-  nlohmann::ordered_json json = json_of(mine == results.end() ? results.back() : *mine);
-  if (results.size() > 1) {
-    for (const FlockResult& result : results) json["compared"].push_back(json_of(result));
+void print_json(const std::vector<Finished>& runs) {
+  const auto mine = std::ranges::find_if(runs, &Finished::own);
+  nlohmann::ordered_json json = json_of(mine == runs.end() ? runs.back().result : mine->result);
+  if (runs.size() > 1) {
+    for (const Finished& run : runs) json["compared"].push_back(json_of(run.result));
   }
-  std::printf("%s\n", json.dump().c_str());
+  // A label comes from the command line and need not be UTF-8.
+  const auto replace = nlohmann::ordered_json::error_handler_t::replace;
+  std::printf("%s\n", json.dump(-1, ' ', false, replace).c_str());
+}
+
+void print_table(const std::vector<node::RunReport>& reports, std::FILE* out) {
+  std::fprintf(out, "\n%s", result_table(reports).text().c_str());
+  for (const node::RunReport& report : reports) {
+    const std::string& label = report.label.empty() ? report.algorithm : report.label;
+    for (const std::string& name : report.missing) {
+      std::fprintf(out, "%s: no report from %s\n", label.c_str(), name.c_str());
+    }
+  }
 }
 
 }  // namespace
 
-int run_and_report(const node::Config& config, bool json, const RunOne& run_one) {
-  std::vector<gossip::AlgorithmKind> algorithms = config.run.compare;
-  if (algorithms.empty()) algorithms = {config.gossip.algorithm};
-  std::vector<FlockResult> results;
-  for (const gossip::AlgorithmKind algorithm : algorithms) {
-    node::Config one = config;
-    one.gossip.algorithm = algorithm;
-    auto result = run_one(one);
-    if (!result) return fail(result.error());
-    results.push_back(std::move(*result));
-    if (results.back().interrupted) break;
-  }
-  std::vector<node::RunReport> reports;
-  for (const FlockResult& result : results) reports.push_back(result.report);
-  std::FILE* const out = json ? stderr : stdout;
-  std::fprintf(out, "\n%s", result_table(reports).c_str());
-  for (const node::RunReport& report : reports) {
-    for (const std::string& name : report.missing) {
-      std::fprintf(out, "%s: no report from %s\n", report.algorithm.c_str(), name.c_str());
+Outcome run_and_report(const std::vector<Variant>& variants, bool json, const RunOne& run_one) {
+  Outcome outcome;
+  std::vector<Finished> runs;
+  for (const Variant& variant : variants) {
+    auto result = run_one(variant);
+    if (!result) {
+      const bool go_on = result.error().code == ErrorCode::diverged && variants.size() > 1;
+      if (!go_on) return {fail(result.error()), {}};
+      outcome.exit_code =
+          fail({result.error().code, variant.label + ": " + result.error().message});
+      continue;
     }
+    if (variant.label != result->report.algorithm) result->report.label = variant.label;
+    outcome.reports.push_back(result->report);
+    runs.push_back({variant.own, std::move(*result)});
+    if (!runs.back().result.interrupted) continue;
+    outcome.exit_code = kInterrupted;
+    break;
   }
-  if (json) print_json(config, results);
-  return results.back().interrupted ? kInterrupted : 0;
+  if (runs.empty()) return outcome;
+  print_table(outcome.reports, json ? stderr : stdout);
+  if (json) print_json(runs);
+  return outcome;
 }
 
 }  // namespace starling::daemon

@@ -24,8 +24,7 @@ std::vector<std::string> result_row(const node::RunReport& r, bool error, bool v
     sent += node.sent_bytes;
     raw += node.sent_uncompressed_bytes;
   }
-  const double nodes = std::max<double>(1, static_cast<double>(r.nodes.size()));
-  std::vector<std::string> row = {r.algorithm};
+  std::vector<std::string> row = {r.label.empty() ? r.algorithm : r.label};
   if (error) {
     row.push_back(r.relative_error ? fmt::format("{:.3g}", *r.relative_error) : "-");
   } else {
@@ -35,7 +34,7 @@ std::vector<std::string> result_row(const node::RunReport& r, bool error, bool v
   row.push_back(fmt::format("{:.4f}", r.mean_loss));
   row.push_back(r.consensus_distance ? fmt::format("{:.2g}", *r.consensus_distance) : "-");
   row.push_back(fmt::format("{}", r.rounds));
-  row.push_back(bytes_text(static_cast<double>(sent) / nodes));
+  row.push_back(bytes_text(r.sent_bytes_mean));
   row.push_back(ratio_text(raw, sent));
   if (virtual_time) row.push_back(fmt::format("{:.2f}", r.virtual_seconds.value_or(0)));
   row.push_back(fmt::format("{:.1f}", r.wall_seconds));
@@ -45,6 +44,7 @@ std::vector<std::string> result_row(const node::RunReport& r, bool error, bool v
 }  // namespace
 
 std::string Table::text() const {
+  if (rows_.empty()) return {};
   std::vector<std::size_t> widths(rows_[0].size(), 0);
   for (const auto& row : rows_) {
     for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
@@ -79,12 +79,14 @@ std::string ratio_text(std::uint64_t uncompressed, std::uint64_t sent) {
   return fmt::format("{:.1f}x", static_cast<double>(uncompressed) / static_cast<double>(sent));
 }
 
-std::string result_table(const std::vector<node::RunReport>& reports) {
+Table result_table(const std::vector<node::RunReport>& reports) {
   const bool error = std::ranges::any_of(
       reports, [](const node::RunReport& r) { return r.relative_error.has_value(); });
   const bool virtual_time = std::ranges::any_of(
       reports, [](const node::RunReport& r) { return r.virtual_seconds.has_value(); });
-  std::vector<std::string> header = {"algorithm"};
+  const bool labelled =
+      std::ranges::any_of(reports, [](const node::RunReport& r) { return !r.label.empty(); });
+  std::vector<std::string> header = {labelled ? "run" : "algorithm"};
   if (error) {
     header.push_back("relative error");
   } else {
@@ -97,7 +99,7 @@ std::string result_table(const std::vector<node::RunReport>& reports) {
   for (const node::RunReport& report : reports) {
     table.add(result_row(report, error, virtual_time));
   }
-  return table.text();
+  return table;
 }
 
 }  // namespace starling::daemon

@@ -12,9 +12,12 @@ namespace starling::daemon {
 // Rows of equal length under a header; the first column is left-aligned, the others right-aligned.
 class Table {
  public:
+  Table() = default;  // for one that is assigned later
   explicit Table(std::vector<std::string> header) : rows_{std::move(header)} {}
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
   std::string text() const;
+  // The header first.
+  const std::vector<std::vector<std::string>>& rows() const { return rows_; }
 
  private:
   std::vector<std::vector<std::string>> rows_;
@@ -27,6 +30,6 @@ std::string ratio_text(std::uint64_t uncompressed, std::uint64_t sent);
 
 // One row a run: mean and worst accuracy (or the error where the optimum is known), bytes a node,
 // seconds.
-std::string result_table(const std::vector<node::RunReport>& reports);
+Table result_table(const std::vector<node::RunReport>& reports);
 
 }  // namespace starling::daemon

@@ -127,7 +127,7 @@ void Core::on(const Evaluated& event, Time now, Effects& out) {
   evaluate_ += event.took;
   evaluated_rounds_ = round_;
   evaluated_at_seconds_ = seconds(progress(now).train());
-  out.push_back(RoundDone{round_ == 0 ? 0 : round_ - 1, true});
+  out.push_back(RoundDone{round_ == 0 ? 0 : round_ - 1, true, sent_bytes_});
   next(now, out);
 }
 
@@ -200,7 +200,7 @@ void Core::round_finished(Round round, Time now, Effects& out) {
     out.push_back(RunEvaluation{});
     return;
   }
-  out.push_back(RoundDone{round, false});
+  out.push_back(RoundDone{round, false, sent_bytes_});
   next(now, out);
 }
 

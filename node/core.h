@@ -57,6 +57,7 @@ struct RunEvaluation {};
 struct RoundDone {
   Round round;
   bool evaluated;
+  std::uint64_t sent_bytes;  // until then; the counter goes on with the next round
 };
 // Nothing more will come. `failure` is a sentence when training diverged.
 struct Finished {

@@ -61,13 +61,15 @@ NodeReport report_of(const std::string& name, const Progress& p, std::span<const
 
 void summarize(RunReport& report) {
   report.mean_accuracy = mean_of(report.nodes, &NodeReport::accuracy);
-  report.mean_loss = 0;
+  report.mean_loss = report.sent_bytes_mean = 0;
+  const auto nodes = static_cast<double>(report.nodes.size());
   double squares = 0;
   bool all_know_optimum = !report.nodes.empty();
   for (const NodeReport& node : report.nodes) {
     report.rounds = std::max(report.rounds, node.round);
     report.train_seconds = std::max(report.train_seconds, node.train_seconds);
-    report.mean_loss += node.loss / static_cast<double>(report.nodes.size());
+    report.mean_loss += node.loss / nodes;
+    report.sent_bytes_mean += static_cast<double>(node.sent_bytes) / nodes;
     if (node.accuracy) {
       report.min_accuracy = std::min(report.min_accuracy.value_or(1.0), *node.accuracy);
     }
@@ -75,7 +77,7 @@ void summarize(RunReport& report) {
     squares += std::pow(node.relative_error.value_or(0), 2);
   }
   if (all_know_optimum) {
-    report.relative_error = std::sqrt(squares / static_cast<double>(report.nodes.size()));
+    report.relative_error = std::sqrt(squares / nodes);
   }
 }
 
@@ -115,13 +117,16 @@ Json to_json(const RunReport& r) {
   Json json;
   json["run"] = r.run;
   json["algorithm"] = r.algorithm;
+  if (!r.label.empty()) json["label"] = r.label;
   json["rounds"] = r.rounds;
   json["wall_seconds"] = r.wall_seconds;
   json["train_seconds"] = r.train_seconds;
   put(json, "virtual_seconds", r.virtual_seconds);
+  put(json, "node_rounds_per_second", r.node_rounds_per_second);
   put(json, "mean_accuracy", r.mean_accuracy);
   put(json, "min_accuracy", r.min_accuracy);
   json["mean_loss"] = r.mean_loss;
+  json["sent_bytes_mean"] = r.sent_bytes_mean;
   put(json, "consensus_distance", r.consensus_distance);
   put(json, "relative_error", r.relative_error);
   json["nodes"] = Json::array();

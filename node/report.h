@@ -25,13 +25,16 @@ struct NodeReport {
 
 struct RunReport {
   std::string run, algorithm;
+  std::string label;         // among others of one call; empty: the algorithm tells it
   Round rounds = 0;          // of the node that did most
   double wall_seconds = 0;   // of the whole run, start and evaluations included
   double train_seconds = 0;  // of the slowest node, evaluations left out
   std::optional<double> virtual_seconds;
   std::optional<double> mean_accuracy, min_accuracy, relative_error;
   double mean_loss = 0;
-  std::optional<double> consensus_distance;  // absent when a node's model is not at hand
+  double sent_bytes_mean = 0;                    // of a node
+  std::optional<double> node_rounds_per_second;  // of wall time; the simulator's alone
+  std::optional<double> consensus_distance;      // absent when a node's model is not at hand
   std::vector<NodeReport> nodes;
   std::vector<std::string> missing;  // nodes that did not live to report
 };
@@ -39,8 +42,8 @@ struct RunReport {
 NodeReport report_of(const std::string& name, const Progress& progress,
                      std::span<const float> model);
 
-// Fills in what follows from report.nodes: rounds, train_seconds, means, minimum, relative error
-// (root mean square over the nodes).
+// Fills in what follows from report.nodes: rounds, train_seconds, means, minimum, relative
+// error (root mean square over the nodes).
 void summarize(RunReport& report);
 
 // Root mean square distance of the models from their mean, relative to the mean's norm; 0 for a

@@ -104,6 +104,12 @@ gossip::GossipOptions effective_options(const Run& run) {
   return gossip::with_defaults(options, gossip::coding_contract(options, layout, compressor.get()));
 }
 
+Result<Run> checked(Run run) {
+  if (Result<void> graph = check_graph(run); !graph) return graph.error();
+  if (Result<void> op = check_operator(run); !op) return op.error();
+  return run;
+}
+
 }  // namespace
 
 Result<Run> load_run(Config config) {
@@ -116,10 +122,11 @@ Result<Run> load_run(Config config) {
                                       .rounds = config.run.rounds},
                                      config.nodes.size());
   if (!problem) return problem.error();
-  Run run{std::move(config), std::move(*topology), std::move(*problem)};
-  if (Result<void> checked = check_graph(run); !checked) return checked.error();
-  if (Result<void> checked = check_operator(run); !checked) return checked.error();
-  return run;
+  return checked({std::move(config), std::move(*topology), std::move(*problem)});
+}
+
+Result<Run> with_config(const Run& run, Config config) {
+  return checked({std::move(config), run.topology, run.problem});
 }
 
 std::unique_ptr<Core> make_core(const Run& run, NodeId self) {

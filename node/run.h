@@ -24,6 +24,10 @@ struct Run {
 // operator would not make the model's messages shorter.
 Result<Run> load_run(Config config);
 
+// The same graph and data under a config that differs under [gossip] and [compress] alone. Fails as
+// load_run does where operator and algorithm do not go together.
+Result<Run> with_config(const Run& run, Config config);
+
 std::unique_ptr<Core> make_core(const Run& run, NodeId self);
 
 // The operator in one line for a person: what it promises, its largest message, what goes raw.

@@ -23,6 +23,7 @@ enum class Stream : std::uint64_t {
   test,
   compression,
   measurement,
+  link_jitter,
 };
 
 // Counter-based generator: splitmix64's finaliser over (key, index).

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "gossip/assembly.h"
 #include "protocol/frame.h"
@@ -19,7 +20,8 @@ std::array<std::pair<NodeId, NodeId>, 2> both_ends(NodeId low, NodeId high) {
 Simulation::Simulation(const node::Run& run, SimulationOptions options)
     : run_(run),
       options_(options),
-      network_(run.topology.nodes(), options.link),
+      network_(run.topology.nodes(),
+               {.model = options.link, .links = options.links, .seed = run.config.run.seed}),
       hosts_(run.topology.nodes()) {
   if (run.config.gossip.algorithm != gossip::AlgorithmKind::none) {
     for (const gossip::Edge& edge : run.topology.edges()) links_.push_back({edge.low, edge.high});
@@ -100,9 +102,10 @@ void Simulation::carry_out(NodeId node, node::Effect& effect) {
   if (auto* send = std::get_if<node::Send>(&effect)) {
     transmit(node, *send);
   } else if (std::holds_alternative<node::RunLocalStep>(effect)) {
-    schedule_at(node, now_ + options_.step, [this, node, &host] {
+    const Duration step = step_of(node);
+    schedule_at(node, now_ + step, [this, node, &host, step] {
       host.core->compute_step();
-      give(node, node::StepComputed{options_.step});
+      give(node, node::StepComputed{step});
     });
   } else if (std::holds_alternative<node::RunEvaluation>(effect)) {
     schedule_at(node, now_, [this, node, &host] {
@@ -115,8 +118,8 @@ void Simulation::carry_out(NodeId node, node::Effect& effect) {
     if (Link* link = link_between(node, late->peer)) take_down(*link);
   } else if (auto* wrong = std::get_if<node::Reject>(&effect)) {
     if (Link* link = link_between(node, wrong->peer)) take_down(*link);
-  } else if (std::holds_alternative<node::RoundDone>(effect)) {
-    if (observer_) observer_(node, now_, host.core->progress(now_));
+  } else if (const auto* done = std::get_if<node::RoundDone>(&effect)) {
+    tell(node, *done);
   } else if (auto* finished = std::get_if<node::Finished>(&effect)) {
     host.finished = true;
     if (finished->failure && !failure_) {
@@ -124,6 +127,20 @@ void Simulation::carry_out(NodeId node, node::Effect& effect) {
     }
     take_down_all(node);  // behind its last messages the neighbors see it leave
   }
+}
+
+void Simulation::tell(NodeId node, const node::RoundDone& done) {
+  if (!observer_) return;
+  node::Progress progress = at(node).core->progress(now_);
+  progress.sent_bytes = done.sent_bytes;
+  observer_(node, now_, progress);
+}
+
+Duration Simulation::step_of(NodeId node) const {
+  const auto slow = options_.slow.find(node);
+  if (slow == options_.slow.end()) return options_.step;
+  const double nanoseconds = static_cast<double>(options_.step.count()) * slow->second;
+  return Duration{static_cast<Duration::rep>(std::llround(nanoseconds))};
 }
 
 // ---- links ----------------------------------------------------------------------------------
@@ -139,13 +156,15 @@ void Simulation::transmit(NodeId from, const node::Send& send) {
   Link* link = link_between(from, send.to);
   if (!link->up || link->epoch != send.epoch) return;
   const std::uint64_t bytes = kFrameHeaderBytes + send.body.size();
-  schedule_at(send.to, network_.reached(from, bytes, now_), [this, link, from, send, bytes] {
-    schedule_at(send.to, network_.received(send.to, bytes, now_), [this, link, from, send] {
-      // What was sent before an orderly end still arrives; a cut loses it.
-      if (link->epoch != send.epoch || !link->whole || !at(from).alive) return;
-      give(send.to, node::Received{from, send.epoch, send.round, send.exchange, send.body});
-    });
-  });
+  schedule_at(
+      send.to, network_.reached(from, send.to, bytes, now_), [this, link, from, send, bytes] {
+        schedule_at(
+            send.to, network_.received(from, send.to, bytes, now_), [this, link, from, send] {
+              // What was sent before an orderly end still arrives; a cut loses it.
+              if (link->epoch != send.epoch || !link->whole || !at(from).alive) return;
+              give(send.to, node::Received{from, send.epoch, send.round, send.exchange, send.body});
+            });
+      });
 }
 
 // Both ends learn of it a moment later, behind whatever the other one had sent. Until then the link
@@ -159,8 +178,8 @@ void Simulation::take_down(Link& link) {
       if (at(node).alive && at(node).life == life) give(node, node::PeerDown{peer});
       if (--link.unaware == 0) bring_up_when_possible(link);
     };
-    schedule(network_.reached(peer, 0, now_), [this, node, notice] {
-      schedule(network_.received(node, 0, now_) + options_.notice, notice);
+    schedule(network_.reached(peer, node, 0, now_), [this, node, peer, notice] {
+      schedule(network_.received(peer, node, 0, now_) + options_.notice, notice);
     });
   }
 }

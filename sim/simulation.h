@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -18,14 +19,17 @@ namespace starling::sim {
 
 struct SimulationOptions {
   LinkModel link = {};
+  std::vector<SingleLink> links = {};  // those that differ
   // Virtual time that a local step takes; coding and evaluation take none.
   Duration step{0};
+  std::map<NodeId, double> slow = {};  // nodes whose step takes that many times as long
   // How long after a link was cut or a node killed the other end notices, and how long after both
   // ends are there again the edge comes up.
   Duration notice{std::chrono::milliseconds{1}};
 };
 
-// Called after each round of each node, with its new progress.
+// Called after each round of each node, with its new progress; its model is that of the round's
+// end. progress.sent_bytes are those of the rounds done, though the next one may have begun.
 using Observer = std::function<void(NodeId node, Time now, const node::Progress& progress)>;
 
 // One thread. Deterministic: the same run, options and faults give the same bits and the same
@@ -95,6 +99,8 @@ class Simulation {
   void wait_for_timer(NodeId node);
   void give(NodeId node, const node::CoreEvent& event);
   void carry_out(NodeId node, node::Effect& effect);
+  void tell(NodeId node, const node::RoundDone& done);
+  Duration step_of(NodeId node) const;
   void transmit(NodeId from, const node::Send& send);
   void start(NodeId node);
   const Link* link_between(NodeId a, NodeId b) const;

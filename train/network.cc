@@ -92,9 +92,14 @@ void Network::reserve(std::size_t rows) {
   if (rows <= capacity_) return;
   capacity_ = rows;
   for (std::size_t l = 0; l < layers(); ++l) outputs_[l].resize(rows * widths_[l + 1]);
-  const std::size_t widest = *std::max_element(widths_.begin() + 1, widths_.end());
-  delta_.resize(rows * widest);
-  next_delta_.resize(rows * widest);
+}
+
+// Apart from the outputs, as an evaluation has more rows than a step and needs none of it.
+void Network::reserve_slopes(std::size_t rows) {
+  const std::size_t size = rows * *std::max_element(widths_.begin() + 1, widths_.end());
+  if (size <= delta_.size()) return;
+  delta_.resize(size);
+  next_delta_.resize(size);
 }
 
 void Network::forward(std::span<const float> x, const Batch& batch) {
@@ -131,6 +136,7 @@ double Network::gradient(std::span<const float> x, const Batch& batch, std::span
     loss += row_loss(std::span(outputs_.back()).subspan(row * width, width), batch.y[row], correct,
                      slope);
   }
+  reserve_slopes(rows);
   std::copy_n(outputs_.back().begin(), rows * width, delta_.begin());
   backward(x, batch, gradient);
   loss /= static_cast<double>(rows);

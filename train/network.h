@@ -49,6 +49,7 @@ class Network {
  private:
   std::size_t layers() const { return widths_.size() - 1; }
   void reserve(std::size_t rows);
+  void reserve_slopes(std::size_t rows);
   void forward(std::span<const float> x, const Batch& batch);
   void backward(std::span<const float> x, const Batch& batch, std::span<float> gradient);
   // From the logits of one row: its loss, and whether the right class won. With `slope` the logits
@@ -60,7 +61,7 @@ class Network {
   const Loss loss_;
   const double l2_;
   TensorLayout layout_;
-  // Work memory for capacity_ rows, each row's values side by side.
+  // Work memory, each row's values side by side: outputs for capacity_ rows.
   std::size_t capacity_ = 0;
   std::vector<std::vector<float>> outputs_;  // of every layer, after its ReLU
   std::vector<float> delta_, next_delta_;    // d loss / d output, of two neighbouring layers

@@ -4,25 +4,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <string>
+#include "tests/daemon/scratch.h"
 
 using namespace starling;
 using namespace starling::daemon;
-
-namespace {
-
-// A directory that is gone with the test.
-struct Scratch {
-  Scratch() {
-    std::string name = (std::filesystem::temp_directory_path() / "starling-test-XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  ~Scratch() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
-
-}  // namespace
 
 TEST_CASE("state directory: one holder at a time, named to the second, free when it is gone") {
   const Scratch scratch;

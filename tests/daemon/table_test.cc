@@ -32,15 +32,21 @@ TEST_CASE("table: results show accuracy, or the error where the optimum is known
   report.min_accuracy = 0.95;
   report.nodes.resize(1);
   report.nodes[0].sent_bytes = 1000;
+  report.sent_bytes_mean = 1000;
   report.nodes[0].sent_uncompressed_bytes = 10000;
-  const std::string accuracy = result_table({report});
+  const std::string accuracy = result_table({report}).text();
   CHECK(accuracy.find("accuracy mean  worst node") != std::string::npos);
   CHECK(accuracy.find("95.3 %      95.0 %") != std::string::npos);
   CHECK(accuracy.find("10.0x") != std::string::npos);
   report.relative_error = 0.0123;
   report.virtual_seconds = 1.5;
-  const std::string error = result_table({report});
+  const std::string error = result_table({report}).text();
   CHECK(error.find("relative error") != std::string::npos);
   CHECK(error.find("0.0123") != std::string::npos);
   CHECK(error.find("virtual s") != std::string::npos);
+  CHECK(error.starts_with("algorithm "));
+  report.label = "gossip.gamma=0.1";
+  const std::string labelled = result_table({report}).text();
+  CHECK(labelled.starts_with("run "));
+  CHECK(labelled.find("\ngossip.gamma=0.1 ") != std::string::npos);
 }

@@ -140,10 +140,10 @@ TEST_CASE("report: the keys of the JSON form, in order") {
   report.nodes[0].relative_error = 0.2;
   summarize(report);
   const auto json = to_json(report);
-  CHECK(keys_of(json) == std::vector<std::string>{"run", "algorithm", "rounds", "wall_seconds",
-                                                  "train_seconds", "virtual_seconds",
-                                                  "mean_accuracy", "min_accuracy", "mean_loss",
-                                                  "consensus_distance", "relative_error", "nodes"});
+  CHECK(keys_of(json) == std::vector<std::string>{
+                             "run", "algorithm", "rounds", "wall_seconds", "train_seconds",
+                             "virtual_seconds", "mean_accuracy", "min_accuracy", "mean_loss",
+                             "sent_bytes_mean", "consensus_distance", "relative_error", "nodes"});
   CHECK(keys_of(json["nodes"][0]) ==
         std::vector<std::string>{"name", "round", "loss", "accuracy", "relative_error",
                                  "sent_bytes", "sent_uncompressed_bytes", "received_bytes",

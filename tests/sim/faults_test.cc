@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr SimulationOptions kOptions{.link = {.delay = 500us}, .step = 1ms};
+const SimulationOptions kOptions{.link = {.delay = 500us}, .step = 1ms};
 constexpr NodeId n(std::size_t i) { return node_id(i); }
 
 void check_all_did(const Simulation& simulation, const node::Run& run, Round rounds) {

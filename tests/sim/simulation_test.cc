@@ -82,6 +82,7 @@ TEST_CASE("simulation: the observer sees every round of every node, with its eva
   simulation.observe([&](NodeId node, Time now, const node::Progress& progress) {
     seen[index_of(node)].push_back(progress.rounds_done);
     CHECK(now == progress.rounds_done * 1ms);
+    CHECK(progress.sent_bytes == progress.rounds_done * 2 * kDenseMessage);
     if (progress.evaluated_rounds == progress.rounds_done) {
       evaluated[index_of(node)].push_back(progress.rounds_done);
     }

@@ -77,3 +77,36 @@ TEST_CASE("time: a report splits a node's time into work and waiting") {
 }
 
 TEST_CASE("time: without links and steps a run takes no time") { CHECK(milliseconds({}, {}) == 0); }
+
+TEST_CASE("time: the neighbors of a slow node wait for its step") {
+  SimulationOptions options = ten_ms_link(4ms);
+  options.slow = {{node_id(1), 5.5}};
+  CHECK(milliseconds({}, options) == doctest::Approx(10 * 22));
+  // Without overlap a node waits for a step of the other and sees it a delay later, so two rounds
+  // take both steps and two delays.
+  options.slow = {{node_id(0), 0.5}, {node_id(1), 1.0}};
+  CHECK(milliseconds({"gossip.overlap=false"}, options) == doctest::Approx(5 * (2 + 4 + 20)));
+  const node::RunReport report = simulate(quadratic({"run.rounds=10"}), options);
+  CHECK(report.nodes[0].compute_seconds == doctest::Approx(0.02));
+  CHECK(report.nodes[2].compute_seconds == doctest::Approx(0.04));
+}
+
+TEST_CASE("time: one far link makes its ends' rounds long, and soon everybody's") {
+  SimulationOptions options = ten_ms_link(4ms);
+  options.links = {{.a = node_id(1), .b = node_id(0), .delay = 30ms}};
+  CHECK(milliseconds({}, options) == doctest::Approx(10 * 30));
+  CHECK(*simulate(quadratic({"run.rounds=10"}), options).virtual_seconds == doctest::Approx(0.300));
+}
+
+// Each round takes the longer of two delays between 10 and 20 ms, 16.7 ms on the average.
+TEST_CASE("time: jitter makes rounds longer, and models not different") {
+  SimulationOptions options = ten_ms_link(4ms);
+  options.link.jitter = 10ms;
+  const double jittered = milliseconds({"run.seed=3"}, options);
+  CHECK(jittered > 10 * 13);
+  CHECK(jittered < 10 * 20);
+  CHECK(milliseconds({"run.seed=3"}, options) == jittered);
+  CHECK(milliseconds({"run.seed=4"}, options) != jittered);
+  const node::Run run = quadratic();
+  CHECK(hashes(simulate(run, options)) == hashes(simulate(run, ten_ms_link(4ms))));
+}

@@ -5,7 +5,7 @@ import unittest
 from flock import FlockTest
 
 RUN_KEYS = ["run", "algorithm", "rounds", "wall_seconds", "train_seconds", "mean_accuracy",
-            "min_accuracy", "mean_loss", "consensus_distance", "nodes"]
+            "min_accuracy", "mean_loss", "sent_bytes_mean", "consensus_distance", "nodes"]
 NODE_KEYS = ["name", "round", "loss", "accuracy", "sent_bytes", "sent_uncompressed_bytes",
              "received_bytes", "compute_seconds", "encode_seconds", "wait_seconds",
              "evaluate_seconds", "train_seconds", "parameters_sha256"]
@@ -83,7 +83,8 @@ class Parity(FlockTest):
         simulated, real = self.check(D_PSGD, {"run.rounds": 5})
         self.assertEqual(list(real), RUN_KEYS)
         at = RUN_KEYS.index("train_seconds") + 1
-        self.assertEqual(list(simulated), RUN_KEYS[:at] + ["virtual_seconds"] + RUN_KEYS[at:])
+        self.assertEqual(list(simulated), RUN_KEYS[:at] +
+                         ["virtual_seconds", "node_rounds_per_second"] + RUN_KEYS[at:])
         for node in simulated["nodes"] + real["nodes"]:
             self.assertEqual(list(node), NODE_KEYS)
 
