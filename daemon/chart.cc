@@ -14,7 +14,7 @@ namespace {
 // In units of the view box.
 constexpr double kWidth = 440, kHeight = 300;
 constexpr double kLeft = 64, kRight = 20, kTop = 34, kBottom = 46;
-constexpr std::size_t kPointsMax = 400;
+constexpr std::size_t kPointsMax = 200;
 
 // Legible on white and on black.
 constexpr std::array kColors = {"#3d7fe0", "#d9711f", "#2f9e5f", "#c4459c",
