@@ -13,6 +13,7 @@
 
 #include "compress/kernels/bucket_norm.h"
 #include "compress/kernels/norm_sums.h"
+#include "compress/kernels/square_sums-inl.h"
 #include "protocol/check.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,11 +24,8 @@ using D = hn::CappedTag<float, kSumLanes>;
 using DI = hn::RebindToSigned<D>;
 using V = hn::Vec<D>;
 using VI = hn::Vec<DI>;
-using Wide = hn::CappedTag<double, kSumLanes>;
 constexpr std::size_t kWidth = hn::MaxLanes(D());
 constexpr std::size_t kParts = kSumLanes / kWidth;
-constexpr std::size_t kWideWidth = hn::MaxLanes(Wide());
-constexpr std::size_t kWideParts = kSumLanes / kWideWidth;
 
 class MaxLanesSeen {
  public:
@@ -48,33 +46,15 @@ class MaxLanesSeen {
   VI most_;
 };
 
-class SquareSums {
+class LengthSeen {
  public:
-  SquareSums() {
-    for (auto& sum : sums_) sum = hn::Zero(Wide());
-  }
-  void add(std::size_t part, V /*v*/, const float* at) {
-    constexpr std::size_t kSplit = kWidth / kWideWidth;
-    for (std::size_t k = 0; k < kSplit; ++k) {
-      const auto narrow = hn::LoadU(hn::Rebind<float, Wide>(), at + k * kWideWidth);
-      const auto wide = hn::PromoteTo(Wide(), narrow);
-      auto& sum = sums_[part * kSplit + k];
-      sum = hn::Add(sum, hn::Mul(wide, wide));
-    }
-  }
+  void add(std::size_t part, V /*v*/, const float* at) { sums_.add(part, at); }
   double finish(const float* tail, std::size_t count) {
-    std::array<double, kSumLanes> lanes;
-    for (std::size_t part = 0; part < kWideParts; ++part) {
-      hn::StoreU(sums_[part], Wide(), lanes.data() + part * kWideWidth);
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-      lanes[i] += static_cast<double>(tail[i]) * static_cast<double>(tail[i]);
-    }
-    return std::sqrt(add_lanes(lanes));
+    return std::sqrt(sums_.finish(tail, count));
   }
 
  private:
-  hn::Vec<Wide> sums_[kWideParts];
+  SquareSums sums_;
 };
 
 template <class Lanes>
@@ -107,12 +87,12 @@ double AddAndNormAs(float* HWY_RESTRICT e, const float* HWY_RESTRICT g, std::siz
 }
 
 double Norm(const float* x, std::size_t size, BucketNorm norm) {
-  return norm == BucketNorm::max ? NormAs<MaxLanesSeen>(x, size) : NormAs<SquareSums>(x, size);
+  return norm == BucketNorm::max ? NormAs<MaxLanesSeen>(x, size) : NormAs<LengthSeen>(x, size);
 }
 
 double AddAndNorm(float* e, const float* g, std::size_t size, BucketNorm norm) {
   return norm == BucketNorm::max ? AddAndNormAs<MaxLanesSeen>(e, g, size)
-                                 : AddAndNormAs<SquareSums>(e, g, size);
+                                 : AddAndNormAs<LengthSeen>(e, g, size);
 }
 
 }  // namespace starling::compress::HWY_NAMESPACE

@@ -13,6 +13,7 @@
 
 #include "compress/kernels/norm_sums.h"
 #include "compress/kernels/sign.h"
+#include "compress/kernels/square_sums-inl.h"
 #include "protocol/check.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -21,9 +22,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::CappedTag<float, kSumLanes>;
 using V = hn::Vec<D>;
-using Wide = hn::CappedTag<double, kSumLanes>;
-constexpr std::size_t kWideWidth = hn::MaxLanes(Wide());
-constexpr std::size_t kWideParts = kSumLanes / kWideWidth;
 constexpr std::size_t kWidth = hn::MaxLanes(D());
 constexpr std::size_t kParts = kSumLanes / kWidth;
 
@@ -61,31 +59,11 @@ class Lanes<Norm::l2> {
  public:
   static constexpr std::size_t kSegment = SIZE_MAX;
 
-  Lanes() {
-    for (auto& sum : sums_) sum = hn::Zero(Wide());
-  }
-  void add(std::size_t part, V /*v*/, const float* at) {
-    constexpr std::size_t kSplit = kWidth / kWideWidth;
-    for (std::size_t k = 0; k < kSplit; ++k) {
-      const auto narrow = hn::LoadU(hn::Rebind<float, Wide>(), at + k * kWideWidth);
-      const auto wide = hn::PromoteTo(Wide(), narrow);
-      auto& sum = sums_[part * kSplit + k];
-      sum = hn::Add(sum, hn::Mul(wide, wide));
-    }
-  }
-  double flush(const float* tail, std::size_t count) {
-    std::array<double, kSumLanes> lanes;
-    for (std::size_t part = 0; part < kWideParts; ++part) {
-      hn::StoreU(sums_[part], Wide(), lanes.data() + part * kWideWidth);
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-      lanes[i] += static_cast<double>(tail[i]) * static_cast<double>(tail[i]);
-    }
-    return add_lanes(lanes);
-  }
+  void add(std::size_t part, V /*v*/, const float* at) { sums_.add(part, at); }
+  double flush(const float* tail, std::size_t count) { return sums_.finish(tail, count); }
 
  private:
-  hn::Vec<Wide> sums_[kWideParts];
+  SquareSums sums_;
 };
 
 HWY_INLINE std::uint32_t sign_bits(V v) {
