@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 
-#include "gossip/algorithms.h"
 #include "node/config_keys.h"
-#include "node/config_names.h"
 
 namespace starling::node {
 namespace {
