@@ -90,14 +90,29 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     engine_.post(node::PeerDown{peer});
   }
   void received(NodeId peer, const FrameHeader& header, SharedBytes body) override {
-    engine_.post(
-        node::Received{peer, header.epoch, header.round, header.exchange, std::move(body)});
+    engine_.post(node::Received{peer,
+                                {.epoch = header.epoch,
+                                 .type = header.type,
+                                 .round = header.round,
+                                 .exchange = header.exchange,
+                                 .base = header.base_hash,
+                                 .body = std::move(body)}});
   }
 
   // ---- from the engine -----------------------------------------------------------------------
 
   void send(const node::Send& m) override {
-    links_.send(m.to, {.epoch = m.epoch, .round = m.round, .exchange = m.exchange}, m.body);
+    const gossip::Parcel& parcel = m.parcel;
+    links_.send(m.to,
+                {.type = parcel.type,
+                 .epoch = parcel.epoch,
+                 .round = parcel.round,
+                 .exchange = parcel.exchange,
+                 .base_hash = parcel.base},
+                parcel.body);
+  }
+  void settled(NodeId peer, const std::string& how) override {
+    if (!how.empty()) log_->info("the edge to {} {}", name_of_node(peer), how);
   }
   void leave_out(NodeId peer, const std::string& why) override {
     log_->warn("{} is left out: {}", name_of_node(peer), why);

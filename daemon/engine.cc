@@ -25,7 +25,7 @@ void Engine::handle(const node::CoreEvent& event) {
   core_->handle(event, begin, effects);
   core_->charge_encoding(now() - begin);
   if (const auto* received = std::get_if<node::Received>(&event)) {
-    asio::post(io_, [this, from = received->from, bytes = received->body.size()] {
+    asio::post(io_, [this, from = received->from, bytes = received->parcel.body.size()] {
       output_.consumed(from, bytes);
     });
   }
@@ -52,6 +52,8 @@ void Engine::carry_out(node::Effects effects) {
     for (const node::Effect& effect : effects) {
       if (const auto* message = std::get_if<node::Send>(&effect)) {
         output_.send(*message);
+      } else if (const auto* settled = std::get_if<node::EdgeSettled>(&effect)) {
+        output_.settled(settled->peer, settled->how);
       } else if (const auto* late = std::get_if<node::LeaveOut>(&effect)) {
         output_.leave_out(late->peer, late->why);
       } else if (const auto* wrong = std::get_if<node::Reject>(&effect)) {

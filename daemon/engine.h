@@ -20,6 +20,7 @@ class EngineOutput {
  public:
   virtual ~EngineOutput() = default;
   virtual void send(const node::Send& message) = 0;
+  virtual void settled(NodeId peer, const std::string& how) = 0;
   virtual void leave_out(NodeId peer, const std::string& why) = 0;
   virtual void reject(NodeId peer, const std::string& why) = 0;
   // The body of a received message has been let go of.

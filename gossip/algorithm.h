@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "protocol/bytes.h"
+#include "protocol/frame.h"
 #include "protocol/ids.h"
 
 namespace starling::gossip {
@@ -21,7 +22,8 @@ namespace starling::gossip {
 struct BeginRound {
   Round round;
 };
-// The edge to a neighbor is up at both ends; it takes part from the next round on.
+// The link to a neighbor is up at both ends. When the two have settled where their edge stands it
+// takes part, from the next round on.
 struct PeerUp {
   NodeId peer;
   Epoch epoch;
@@ -34,12 +36,18 @@ struct LocalStepDone {
   std::span<const float> update;  // valid during the call
   double learning_rate = 1;       // that is in it
 };
+// What travels on an edge, as Send and Received have it.
+struct Parcel {
+  Epoch epoch = 0;
+  FrameType type = FrameType::exchange;  // or opening, settlement
+  Round round = 0;
+  std::uint32_t exchange = 0;
+  std::uint64_t base = 0;  // EdgeLedger::chain() of the sender
+  SharedBytes body = {};   // immutable; the driver may still write it when the next round starts
+};
 struct Received {
   NodeId from;
-  Epoch epoch;
-  Round round;
-  std::uint32_t exchange;
-  SharedBytes body;
+  Parcel parcel;
 };
 struct TimerFired {
   std::uint64_t timer;
@@ -51,10 +59,12 @@ using Event = std::variant<BeginRound, PeerUp, PeerDown, LocalStepDone, Received
 // Reliable and ordered while the epoch lasts; a broken link is a PeerDown.
 struct Send {
   NodeId to;
-  Epoch epoch;
-  Round round;
-  std::uint32_t exchange;
-  SharedBytes body;  // immutable; the driver may still be writing it when the next round starts
+  Parcel parcel;
+};
+// Both ends of the edge know where it stands: it takes part in every round that begins from now on.
+struct EdgeSettled {
+  NodeId peer;
+  std::string how;  // for people; empty where there was nothing to settle
 };
 // Run the local step on model(), which stays as it is until LocalStepDone comes back.
 struct RunLocalStep {
@@ -83,8 +93,8 @@ struct Diverged {
 struct RoundFinished {
   Round round;
 };
-using Action =
-    std::variant<Send, RunLocalStep, ArmTimer, LeaveOut, Reject, Diverged, RoundFinished>;
+using Action = std::variant<Send, EdgeSettled, RunLocalStep, ArmTimer, LeaveOut, Reject, Diverged,
+                            RoundFinished>;
 using Outbox = std::vector<Action>;
 
 // Engine thread only. Deterministic: the same construction and the same sequence of (event, now)

@@ -39,16 +39,25 @@ class Beer final : public Method {
     subtract(x_.value, v_.value);
   }
 
-  void open_edge(std::size_t edge, Epoch /*epoch*/) override {
+  void open_edge(std::size_t edge, Epoch /*history*/) override {
     for (Tracked* t : {&x_, &v_}) t->replicas.open(edge);
   }
-  void close_edge(std::size_t edge) override {
-    for (Tracked* t : {&x_, &v_}) t->replicas.close(edge);
+  void suspend_edge(std::size_t edge, bool pending) override {
+    under_way_->replicas.suspend(edge, pending);
   }
+  void resume_edge(std::size_t edge) override {
+    for (Tracked* t : {&x_, &v_}) t->replicas.resume(edge);
+  }
+  std::uint64_t edge_hash(std::size_t edge) const override {
+    const bool low = edges_[edge].self < edges_[edge].peer;
+    return x_.replicas.hash(edge, low) + 3 * v_.replicas.hash(edge, low);
+  }
+  bool keeps_references() const override { return true; }
 
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
-                      std::span<SharedBytes> out) override {
+                      std::span<Message> out) override {
     Tracked& t = tracked(exchange);
+    under_way_ = &t;
     return t.replicas.encode(edges, out, [&](Replicas::Group& group) {
       return coder_.encode(exchange, difference(t.value, group.reference, innovation_));
     });
@@ -86,6 +95,7 @@ class Beer final : public Method {
   TrackedUpdate tracked_;
   MessageCoder coder_;
   Tracked x_, v_;
+  Tracked* under_way_ = &x_;  // of the last encode
   std::vector<float> innovation_;
 };
 

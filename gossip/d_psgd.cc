@@ -19,13 +19,12 @@ class DPsgd final : public Method {
 
   void adapt(const LocalStep& step) override { subtract(x_, step.update); }
 
-  void open_edge(std::size_t /*edge*/, Epoch /*epoch*/) override {}
+  void open_edge(std::size_t /*edge*/, Epoch /*history*/) override {}
 
   Result<void> encode(Exchange /*exchange*/, std::span<const std::size_t> edges,
-                      std::span<SharedBytes> out) override {
+                      std::span<Message> out) override {
     if (edges.empty()) return {};
-    sent_ = raw_message(x_);
-    std::fill(out.begin(), out.end(), sent_);
+    std::ranges::fill(out, Message{raw_message(x_)});
     return {};
   }
 
@@ -36,7 +35,8 @@ class DPsgd final : public Method {
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
     for (const Arrival& arrival : arrivals) {
       const double weight = edges_[arrival.edge].weight * relaxation_;
-      add_difference(x_, static_cast<float>(weight), arrival.body.floats(), sent_.floats());
+      add_difference(x_, static_cast<float>(weight), arrival.theirs.body.floats(),
+                     arrival.ours.body.floats());
     }
   }
 
@@ -46,7 +46,6 @@ class DPsgd final : public Method {
   const std::vector<EdgeEnd> edges_;
   const double relaxation_;
   std::vector<float> x_;
-  SharedBytes sent_;  // x as it was at encode
 };
 
 }  // namespace

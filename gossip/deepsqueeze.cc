@@ -21,16 +21,14 @@ class DeepSqueeze final : public Method {
   std::size_t body_bytes_max() const override { return coder_.bytes_max(); }
 
   void adapt(const LocalStep& step) override { subtract(x_, step.update); }
-  void open_edge(std::size_t /*edge*/, Epoch /*epoch*/) override {}
+  void open_edge(std::size_t /*edge*/, Epoch /*history*/) override {}
 
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
-                      std::span<SharedBytes> out) override {
+                      std::span<Message> out) override {
     if (edges.empty()) return {};
     Result<SharedBytes> message = coder_.encode_ef(exchange, error_, x_);
     if (!message) return message.error();
-    ours_.assign(x_.size(), 0.0f);
-    INVARIANT(coder_.compressor().decode_add(message->bytes(), 1, ours_).ok());
-    std::ranges::fill(out, *message);
+    std::ranges::fill(out, Message{std::move(*message)});
     return {};
   }
 
@@ -39,9 +37,10 @@ class DeepSqueeze final : public Method {
   }
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
+    if (arrivals.empty()) return;
+    decode(arrivals.front().ours, ours_);  // the same on every edge
     for (const Arrival& arrival : arrivals) {
-      theirs_.assign(x_.size(), 0.0f);
-      INVARIANT(coder_.compressor().decode_add(arrival.body.bytes(), 1, theirs_).ok());
+      decode(arrival.theirs, theirs_);
       const double step = gamma_ * edges_[arrival.edge].weight;
       add_difference(x_, static_cast<float>(step), theirs_, ours_);
     }
@@ -50,6 +49,11 @@ class DeepSqueeze final : public Method {
   std::span<const float> model() const override { return x_; }
 
  private:
+  void decode(const Message& message, std::vector<float>& into) {
+    into.assign(x_.size(), 0.0f);
+    INVARIANT(coder_.compressor().decode_add(message.body.bytes(), 1, into).ok());
+  }
+
   const double gamma_;
   const std::vector<EdgeEnd> edges_;
   MessageCoder coder_;

@@ -13,8 +13,7 @@ class Def final : public InnovationMethod {
   void adapt(const LocalStep& step) override { subtract(x_, step.update); }  // x is ψ until mix
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
-    commit(arrivals, options_.zeta);
-    x_ = replicas_.self().reference;
+    if (commit(arrivals, options_.zeta)) x_ = replicas_.self().reference;
     combine(arrivals, options_.gamma);
   }
 

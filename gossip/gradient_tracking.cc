@@ -27,13 +27,12 @@ class GradientTracking final : public Method {
     tracked_.track(step, v);
     subtract(x, v);
   }
-  void open_edge(std::size_t /*edge*/, Epoch /*epoch*/) override {}
+  void open_edge(std::size_t /*edge*/, Epoch /*history*/) override {}
 
   Result<void> encode(Exchange /*exchange*/, std::span<const std::size_t> edges,
-                      std::span<SharedBytes> out) override {
+                      std::span<Message> out) override {
     if (edges.empty()) return {};
-    sent_ = raw_message(state_);
-    std::ranges::fill(out, sent_);
+    std::ranges::fill(out, Message{raw_message(state_)});
     return {};
   }
 
@@ -44,7 +43,7 @@ class GradientTracking final : public Method {
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
     for (const Arrival& arrival : arrivals) {
       const auto weight = static_cast<float>(edges_[arrival.edge].weight);
-      add_difference(state_, weight, arrival.body.floats(), sent_.floats());
+      add_difference(state_, weight, arrival.theirs.body.floats(), arrival.ours.body.floats());
     }
   }
 
@@ -55,7 +54,6 @@ class GradientTracking final : public Method {
   TrackedUpdate tracked_;
   std::vector<float> state_;  // x, then v
   std::size_t size_;
-  SharedBytes sent_;
 };
 
 }  // namespace

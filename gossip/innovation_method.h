@@ -17,11 +17,16 @@ class InnovationMethod : public Method {
   std::uint32_t exchanges() const final { return 1; }
   std::size_t body_bytes_max() const final { return coder_.bytes_max(); }
 
-  void open_edge(std::size_t edge, Epoch /*epoch*/) override { replicas_.open(edge); }
-  void close_edge(std::size_t edge) override { replicas_.close(edge); }
+  void open_edge(std::size_t edge, Epoch /*history*/) override { replicas_.open(edge); }
+  void suspend_edge(std::size_t edge, bool pending) override { replicas_.suspend(edge, pending); }
+  void resume_edge(std::size_t edge) override { replicas_.resume(edge); }
+  std::uint64_t edge_hash(std::size_t edge) const final {
+    return replicas_.hash(edge, edges_[edge].self < edges_[edge].peer);
+  }
+  bool keeps_references() const final { return true; }
 
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
-                      std::span<SharedBytes> out) final {
+                      std::span<Message> out) final {
     return replicas_.encode(edges, out,
                             [&](Replicas::Group& group) { return make_message(exchange, group); });
   }
@@ -47,9 +52,9 @@ class InnovationMethod : public Method {
     return difference(x_, group.reference, innovation_);
   }
 
-  // References and replicas advance by step · C of the messages that counted.
-  void commit(std::span<const Arrival> arrivals, double step) {
-    replicas_.commit(arrivals, coder_.compressor(), static_cast<float>(step));
+  // References and replicas advance by step · C of the messages that counted; see Replicas.
+  bool commit(std::span<const Arrival> arrivals, double step) {
+    return replicas_.commit(arrivals, coder_.compressor(), static_cast<float>(step));
   }
 
   // x += γ Σ_j w_ij (h_j - h_i) over the edges that counted.
@@ -73,13 +78,17 @@ class InnovationMethod : public Method {
 // With a dual an edge that integrates the differences of what was sent: COLD and its relatives.
 class DualMethod : public InnovationMethod {
  public:
-  void open_edge(std::size_t edge, Epoch epoch) final {
-    InnovationMethod::open_edge(edge, epoch);
+  void open_edge(std::size_t edge, Epoch history) final {
+    InnovationMethod::open_edge(edge, history);
     duals_.open(edge);
   }
-  void close_edge(std::size_t edge) final {
-    InnovationMethod::close_edge(edge);
-    duals_.close(edge);
+  void suspend_edge(std::size_t edge, bool pending) final {
+    InnovationMethod::suspend_edge(edge, pending);
+    duals_.suspend(edge);
+  }
+  void resume_edge(std::size_t edge) final {
+    InnovationMethod::resume_edge(edge);
+    duals_.resume(edge);
   }
 
   // x <- x - u - D

@@ -31,10 +31,18 @@ struct LocalStep {
   double learning_rate;
 };
 
-// The neighbor's message of an exchange in which this node's message went the other way.
+// What one end of an edge sends in an exchange.
+struct Message {
+  SharedBytes body;
+  // Of methods that keep references, in the first message of an edge that begins elsewhere than at
+  // what all nodes know: the reference to begin with, as raw float32. Otherwise empty.
+  SharedBytes start = {};
+};
+
+// The two messages of an exchange that counts on an edge.
 struct Arrival {
   std::size_t edge;  // index into the edge ends that the method was made with
-  SharedBytes body;
+  Message ours, theirs;
 };
 
 // The arithmetic of one method: one file beside its paper. Rounds (rounds.h) calls it in this
@@ -45,6 +53,10 @@ struct Arrival {
 //
 // mix gets, in ascending order of neighbors, exactly those edges of the preceding encode on which
 // both ends hold both messages; an edge that failed in between is missing there, at both ends.
+//
+// Where only the other end held both when a link broke, mix gets that one edge later, between two
+// rounds, before it is resumed. So what mix adds for an edge depends on its two messages and on
+// what belongs to the edge, and is the exact negative of what the other end adds.
 class Method {
  public:
   virtual ~Method() = default;
@@ -55,17 +67,26 @@ class Method {
   // Takes the local step into the model, or keeps it for encode and mix.
   virtual void adapt(const LocalStep& step) = 0;
 
-  // Forgets what is known of this edge: it starts anew, in the same way at both ends.
-  virtual void open_edge(std::size_t edge, Epoch epoch) = 0;
-
-  // The edge is down: what belongs to it alone goes with it, as it does at the other end. It comes
-  // back, if ever, by open_edge.
-  virtual void close_edge(std::size_t /*edge*/) {}
+  // Edges: open, then suspend and resume in turns, then perhaps open again. All between rounds but
+  // suspend.
+  //
+  // Forgets what is known of this edge: it starts anew, in the same way at both ends. `history`
+  // has never named this edge before.
+  virtual void open_edge(std::size_t edge, Epoch history) = 0;
+  // The edge is down; what belongs to it is without effect and stays as it is. With `pending` the
+  // message of the last encode may have counted at the other end, and may have to here.
+  virtual void suspend_edge(std::size_t /*edge*/, bool /*pending*/) {}
+  // It goes on where it was; a pending message that was not mixed since counts nowhere.
+  virtual void resume_edge(std::size_t /*edge*/) {}
+  // What both ends of an open edge hold alike, in that moment and on every machine.
+  virtual std::uint64_t edge_hash(std::size_t /*edge*/) const { return 0; }
+  // Whether Message::start is ever used.
+  virtual bool keeps_references() const { return false; }
 
   // out[i] becomes the message for edges[i]; a message that is the same for all is made once. Fails
   // (ErrorCode::diverged) where the model no longer holds finite numbers.
   virtual Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
-                              std::span<SharedBytes> out) = 0;
+                              std::span<Message> out) = 0;
 
   // Whether `body` can be a neighbor's message of this exchange (length, finite values). Fails
   // with ErrorCode::peer; only bodies that pass come to mix.

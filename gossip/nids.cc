@@ -25,14 +25,14 @@ class Nids final : public Method {
     subtract(x_, step.update);
     duals_.subtract_sum(x_);
   }
-  void open_edge(std::size_t edge, Epoch /*epoch*/) override { duals_.open(edge); }
-  void close_edge(std::size_t edge) override { duals_.close(edge); }
+  void open_edge(std::size_t edge, Epoch /*history*/) override { duals_.open(edge); }
+  void suspend_edge(std::size_t edge, bool /*pending*/) override { duals_.suspend(edge); }
+  void resume_edge(std::size_t edge) override { duals_.resume(edge); }
 
   Result<void> encode(Exchange /*exchange*/, std::span<const std::size_t> edges,
-                      std::span<SharedBytes> out) override {
+                      std::span<Message> out) override {
     if (edges.empty()) return {};
-    sent_ = raw_message(x_);
-    std::ranges::fill(out, sent_);
+    std::ranges::fill(out, Message{raw_message(x_)});
     return {};
   }
 
@@ -43,7 +43,7 @@ class Nids final : public Method {
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
     for (const Arrival& arrival : arrivals) {
       const auto step = static_cast<float>(factor_ * edges_[arrival.edge].weight);
-      const auto ours = sent_.floats(), theirs = arrival.body.floats();
+      const auto ours = arrival.ours.body.floats(), theirs = arrival.theirs.body.floats();
       duals_.add(arrival.edge, step, ours, theirs);
       add_difference(x_, step, theirs, ours);
     }
@@ -56,7 +56,6 @@ class Nids final : public Method {
   const std::vector<EdgeEnd> edges_;
   EdgeDuals duals_;
   std::vector<float> x_;  // y between adapt and mix
-  SharedBytes sent_;      // y
 };
 
 }  // namespace

@@ -39,9 +39,10 @@ struct Factors {
 
 struct EdgeState {
   EdgeEnd end;
-  Epoch epoch = 0;
-  std::vector<Factors> factors;  // one a matrix, the same bits at both ends
-  SharedBytes sent;              // our message of the current exchange
+  Epoch history = 0;
+  // One a matrix, the same bits at both ends. Both are orthonormal, but for the one that mix has
+  // just replaced while it stands for the difference.
+  std::vector<Factors> factors;
 };
 
 class PowerGossip final : public Method {
@@ -58,7 +59,7 @@ class PowerGossip final : public Method {
         dense_.push_back({t.offset, t.size()});
       }
     }
-    for (const EdgeEnd& end : edges) edges_.push_back({end, 0, {}, {}});
+    for (const EdgeEnd& end : edges) edges_.push_back({end, 0, {}});
   }
 
   std::uint32_t exchanges() const override { return options_.iterations; }
@@ -76,10 +77,10 @@ class PowerGossip final : public Method {
     duals_.subtract_sum(x_);
   }
 
-  void open_edge(std::size_t edge, Epoch epoch) override {
+  void open_edge(std::size_t edge, Epoch history) override {
     if (exact()) duals_.open(edge);
     EdgeState& state = edges_[edge];
-    state.epoch = epoch;
+    state.history = history;
     state.factors.resize(matrices_.size());
     for (std::size_t m = 0; m < matrices_.size(); ++m) {
       const Matrix& matrix = matrices_[m];
@@ -88,15 +89,26 @@ class PowerGossip final : public Method {
       const Random random = edge_random(state, m);
       Random(random.bits(0), Stream::low_rank_start).fill_normal(state.factors[m].p);
       Random(random.bits(1), Stream::low_rank_start).fill_normal(state.factors[m].q);
+      compress::orthonormalize(state.factors[m].p, matrix.shape.rows, random.bits(2));
+      compress::orthonormalize(state.factors[m].q, matrix.shape.columns, random.bits(3));
     }
   }
 
-  void close_edge(std::size_t edge) override { duals_.close(edge); }
+  void suspend_edge(std::size_t edge, bool /*pending*/) override { duals_.suspend(edge); }
+  void resume_edge(std::size_t edge) override { duals_.resume(edge); }
+  std::uint64_t edge_hash(std::size_t edge) const override {
+    RunningHash hash;
+    for (const Factors& f : edges_[edge].factors) {
+      hash.add(std::as_bytes(std::span(f.p)));
+      hash.add(std::as_bytes(std::span(f.q)));
+    }
+    return hash.value();
+  }
 
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
-                      std::span<SharedBytes> out) override {
+                      std::span<Message> out) override {
     for (std::size_t i = 0; i < edges.size(); ++i) {
-      out[i] = edges_[edges[i]].sent = encode_one(exchange, edges_[edges[i]]);
+      out[i] = {encode_one(exchange, edges_[edges[i]])};
     }
     return {};
   }
@@ -107,7 +119,7 @@ class PowerGossip final : public Method {
 
   void mix(Exchange exchange, std::span<const Arrival> arrivals) override {
     for (const Arrival& arrival : arrivals) {
-      mix_one(exchange, arrival.edge, arrival.body.floats());
+      mix_one(exchange, arrival);
     }
   }
 
@@ -119,7 +131,7 @@ class PowerGossip final : public Method {
     const auto [low, high] = std::minmax(state.end.self, state.end.peer);
     return {options_.seed,
             Stream::low_rank_start,
-            {index_of(low), index_of(high), state.epoch, matrix}};
+            {index_of(low), index_of(high), state.history, matrix}};
   }
 
   // Floats of all replaced factors when the iteration starts from `side`.
@@ -148,45 +160,45 @@ class PowerGossip final : public Method {
     return std::span(x_).subspan(offset, size);
   }
 
-  SharedBytes encode_one(Exchange exchange, EdgeState& state) {
+  SharedBytes encode_one(Exchange exchange, const EdgeState& state) const {
     const Side side = side_of(options_, exchange);
-    const std::uint64_t t = exchange.round * options_.iterations + exchange.index;
     ByteBlock block(body_floats(exchange) * sizeof(float));
     std::span<float> rest = block.floats();
     for (std::size_t m = 0; m < matrices_.size(); ++m) {
       const Matrix& matrix = matrices_[m];
-      const std::uint64_t redraw = edge_random(state, m).bits(2 + t);
-      const auto x = tensor(matrix.offset, matrix.shape.size());
-      auto& [p, q] = state.factors[m];
+      const auto x = std::span(x_).subspan(matrix.offset, matrix.shape.size());
+      const auto& [p, q] = state.factors[m];
       if (side == Side::left) {
-        compress::orthonormalize(p, matrix.shape.rows, redraw);
         compress::project_transposed(x, matrix.shape, p, rest.first(q.size()));
         rest = rest.subspan(q.size());
       } else {
-        compress::orthonormalize(q, matrix.shape.columns, redraw);
         compress::project(x, matrix.shape, q, rest.first(p.size()));
         rest = rest.subspan(p.size());
       }
     }
     if (exchange.index == 0) {
       for (const Dense& dense : dense_) {
-        std::ranges::copy(tensor(dense.offset, dense.size), rest.begin());
+        std::ranges::copy(std::span(x_).subspan(dense.offset, dense.size), rest.begin());
         rest = rest.subspan(dense.size);
       }
     }
     return block;
   }
 
-  void mix_one(Exchange exchange, std::size_t edge, std::span<const float> theirs) {
-    EdgeState& state = edges_[edge];
-    const std::span<float> dual = exact() ? duals_.dual(edge) : std::span<float>();
-    std::span<const float> ours = state.sent.floats();
+  void mix_one(Exchange exchange, const Arrival& arrival) {
+    EdgeState& state = edges_[arrival.edge];
+    const std::span<float> dual = exact() ? duals_.dual(arrival.edge) : std::span<float>();
+    const float dual_step = exact() ? half_gamma() / duals_.rate(arrival.edge) : 0;
+    const std::uint64_t next = exchange.round * options_.iterations + exchange.index + 1;
+    std::span<const float> ours = arrival.ours.body.floats();
+    std::span<const float> theirs = arrival.theirs.body.floats();
     const bool low = state.end.self < state.end.peer;
     const auto scale = static_cast<float>(state.end.weight * options_.relaxation);
     for (std::size_t m = 0; m < matrices_.size(); ++m) {
       const Matrix& matrix = matrices_[m];
       auto& [p, q] = state.factors[m];
-      std::vector<float>& replaced = side_of(options_, exchange) == Side::left ? q : p;
+      const bool left = side_of(options_, exchange) == Side::left;
+      std::vector<float>& replaced = left ? q : p;
       for (std::size_t i = 0; i < replaced.size(); ++i) {
         replaced[i] = low ? theirs[i] - ours[i] : ours[i] - theirs[i];
       }
@@ -194,8 +206,10 @@ class PowerGossip final : public Method {
                           low ? scale : -scale, p, q);
       if (exact()) {
         compress::add_outer(dual.subspan(matrix.offset, matrix.shape.size()), matrix.shape,
-                            half_gamma() * (low ? -scale : scale), p, q);
+                            dual_step * (low ? -scale : scale), p, q);
       }
+      compress::orthonormalize(replaced, left ? matrix.shape.columns : matrix.shape.rows,
+                               edge_random(state, m).bits(2 + next));
       ours = ours.subspan(replaced.size());
       theirs = theirs.subspan(replaced.size());
     }
@@ -205,7 +219,7 @@ class PowerGossip final : public Method {
       add_difference(tensor(dense.offset, dense.size), weight, theirs.first(dense.size),
                      ours.first(dense.size));
       if (exact()) {
-        add_difference(dual.subspan(dense.offset, dense.size), half_gamma() * weight,
+        add_difference(dual.subspan(dense.offset, dense.size), dual_step * weight,
                        ours.first(dense.size), theirs.first(dense.size));
       }
       ours = ours.subspan(dense.size);

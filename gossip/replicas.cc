@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gossip/delta.h"
 #include "protocol/check.h"
 
 namespace starling::gossip {
@@ -20,15 +21,18 @@ Replicas::Replicas(std::span<const float> common, std::size_t edges, bool with_s
     : common_(common.begin(), common.end()),
       self_(edges),
       group_of_(edges + 1, kNone),
+      begun_(edges, false),
       theirs_(edges) {
-  if (!with_self) return;
-  group_of_[self_] = fresh_group();
-  groups_[group_of_[self_]].members.push_back(self_);
+  if (with_self) join(self_, fresh_group());
 }
+
+// ---- groups ---------------------------------------------------------------------------------
 
 // The group that has committed nothing yet, or a free one, or a new one.
 std::size_t Replicas::fresh_group() {
-  const auto usable = [](const Group& g) { return g.fresh && !g.members.empty(); };
+  const auto usable = [](const Group& g) {
+    return g.fresh && g.state == Group::State::resting && !g.members.empty();
+  };
   auto at = std::ranges::find_if(groups_, usable);
   if (at == groups_.end()) {
     at = std::ranges::find_if(groups_, [](const Group& g) { return g.members.empty(); });
@@ -36,6 +40,26 @@ std::size_t Replicas::fresh_group() {
     *at = Group{.reference = common_};
   }
   return static_cast<std::size_t>(at - groups_.begin());
+}
+
+// The one that most others know already: a reference and a message less to make.
+std::size_t Replicas::group_to_join() {
+  if (group_of_[self_] != kNone) return group_of_[self_];
+  std::size_t best = kNone, most = 0;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const Group& group = groups_[g];
+    if (group.fresh || group.state != Group::State::resting || group.members.size() <= most) {
+      continue;
+    }
+    best = g;
+    most = group.members.size();
+  }
+  return best == kNone ? fresh_group() : best;
+}
+
+void Replicas::join(std::size_t member, std::size_t group) {
+  group_of_[member] = group;
+  groups_[group].members.push_back(member);
 }
 
 void Replicas::leave(std::size_t member) {
@@ -46,27 +70,55 @@ void Replicas::leave(std::size_t member) {
   group_of_[member] = kNone;
 }
 
+// ---- edges ----------------------------------------------------------------------------------
+
 void Replicas::open(std::size_t edge) {
   leave(edge);
-  group_of_[edge] = fresh_group();
-  groups_[group_of_[edge]].members.push_back(edge);
+  join(edge, group_to_join());
+  begun_[edge] = false;
   theirs_[edge] = common_;
 }
 
-void Replicas::close(std::size_t edge) {
+// With its message pending the edge gets a group of its own, which nobody encodes for meanwhile.
+void Replicas::suspend(std::size_t edge, bool pending) {
+  if (!pending) return;
+  INVARIANT(group(edge).state == Group::State::under_way);
+  Group own = group(edge);
+  own.members = {edge};
+  own.state = Group::State::kept;
   leave(edge);
-  theirs_[edge] = {};
+  group_of_[edge] = groups_.size();
+  groups_.push_back(std::move(own));
 }
 
-Result<void> Replicas::encode(std::span<const std::size_t> edges, std::span<SharedBytes> out,
+void Replicas::resume(std::size_t edge) {
+  Group& group = groups_[group_of_[edge]];
+  if (group.state != Group::State::kept) return;
+  group.state = Group::State::resting;
+  group.message = {};
+}
+
+std::uint64_t Replicas::hash(std::size_t edge, bool self_is_low) const {
+  RunningHash hash;
+  hash.add(std::as_bytes(self_is_low ? ours(edge) : theirs(edge)));
+  hash.add(std::as_bytes(self_is_low ? theirs(edge) : ours(edge)));
+  return hash.value();
+}
+
+// ---- exchanges ------------------------------------------------------------------------------
+
+Result<void> Replicas::encode(std::span<const std::size_t> edges, std::span<Message> out,
                               const Make& make) {
-  for (Group& group : groups_) group.message = {};
+  for (Group& group : groups_) {
+    if (group.state != Group::State::kept) group.state = Group::State::resting;
+  }
   const auto message_of = [&](std::size_t member) -> Result<SharedBytes> {
     Group& group = groups_[group_of_[member]];
-    if (group.message.size() == 0) {
+    if (group.state == Group::State::resting) {
       Result<SharedBytes> made = make(group);
       if (!made) return made.error();
       group.message = std::move(*made);
+      group.state = Group::State::under_way;
     }
     return group.message;
   };
@@ -76,45 +128,55 @@ Result<void> Replicas::encode(std::span<const std::size_t> edges, std::span<Shar
   for (std::size_t i = 0; i < edges.size(); ++i) {
     Result<SharedBytes> made = message_of(edges[i]);
     if (!made) return made.error();
-    out[i] = std::move(*made);
+    const Group& group = this->group(edges[i]);
+    out[i] = {.body = std::move(*made)};
+    if (!begun_[edges[i]] && !group.fresh) out[i].start = raw_message(group.reference);
   }
   return {};
 }
 
-void Replicas::commit(std::span<const Arrival> arrivals, const compress::Compressor& c,
+bool Replicas::commit(std::span<const Arrival> arrivals, const compress::Compressor& c,
                       float step) {
   std::vector<bool> committed(self_ + 1, false);
   for (const Arrival& arrival : arrivals) {
     committed[arrival.edge] = true;
-    advance(theirs_[arrival.edge], c, arrival.body, step);
+    begun_[arrival.edge] = true;
+    std::vector<float>& theirs = theirs_[arrival.edge];
+    if (arrival.theirs.start.size() > 0) {
+      const auto start = arrival.theirs.start.floats();
+      theirs.assign(start.begin(), start.end());
+    }
+    advance(theirs, c, arrival.theirs.body, step);
+    Group& group = groups_[group_of_[arrival.edge]];
+    if (group.state == Group::State::kept) group.state = Group::State::under_way;
   }
-  committed[self_] = true;
+  const std::size_t self_group = group_of_[self_];
+  committed[self_] = self_group != kNone && groups_[self_group].state == Group::State::under_way;
+  moved_.clear();
   const std::size_t groups = groups_.size();
   for (std::size_t g = 0; g < groups; ++g) {
-    if (!groups_[g].members.empty()) settle(g, committed, c, step);
+    if (groups_[g].state == Group::State::under_way) settle(g, committed, c, step);
   }
+  return committed[self_];
 }
 
 void Replicas::move_committed(std::span<const Arrival> arrivals, const compress::Compressor& c,
                               float step) {
-  for (const Arrival& arrival : arrivals) advance(theirs_[arrival.edge], c, arrival.body, step);
-  for (Group& group : groups_) {
-    if (group.message.size() > 0) advance(group.reference, c, group.message, step);
+  for (const Arrival& arrival : arrivals) {
+    advance(theirs_[arrival.edge], c, arrival.theirs.body, step);
   }
+  for (const std::size_t g : moved_) advance(groups_[g].reference, c, groups_[g].message, step);
 }
 
 // The members that committed go on with the message; the others keep the reference as it was.
 void Replicas::settle(std::size_t g, const std::vector<bool>& committed,
                       const compress::Compressor& c, float step) {
+  groups_[g].state = Group::State::resting;
   std::vector<std::size_t> on, behind;
   for (const std::size_t member : groups_[g].members) {
     (committed[member] ? on : behind).push_back(member);
   }
-  if (on.empty()) {
-    groups_[g].message = {};
-    return;
-  }
-  INVARIANT(groups_[g].message.size() > 0);
+  if (on.empty()) return;
   if (!behind.empty()) {
     for (const std::size_t member : behind) group_of_[member] = groups_.size();
     Group& old = groups_.emplace_back(groups_[g]);
@@ -126,29 +188,40 @@ void Replicas::settle(std::size_t g, const std::vector<bool>& committed,
   group.fresh = false;
   advance(group.reference, c, group.message, step);
   std::swap(group.residual, group.next_residual);
+  moved_.push_back(g);
+}
+
+// ---- duals ----------------------------------------------------------------------------------
+
+void EdgeDuals::open(std::size_t edge) {
+  duals_[edge] = {};
+  duals_[edge].values.assign(size_, 0.0f);
+}
+
+void EdgeDuals::suspend(std::size_t edge) {
+  if (!duals_[edge].suspended_at) duals_[edge].suspended_at = rate_;
+}
+
+void EdgeDuals::resume(std::size_t edge) { duals_[edge].suspended_at.reset(); }
+
+float EdgeDuals::rate(std::size_t edge) const { return duals_[edge].suspended_at.value_or(rate_); }
+
+void EdgeDuals::follow(double learning_rate) {
+  if (learning_rate > 0) rate_ = static_cast<float>(learning_rate);
 }
 
 void EdgeDuals::add(std::size_t edge, float factor, std::span<const float> ours,
                     std::span<const float> theirs) {
-  std::vector<float>& dual = duals_[edge];
+  std::vector<float>& dual = duals_[edge].values;
   INVARIANT(dual.size() == ours.size() && dual.size() == theirs.size());
-  for (std::size_t i = 0; i < dual.size(); ++i) dual[i] += factor * (ours[i] - theirs[i]);
-}
-
-void EdgeDuals::follow(double learning_rate) {
-  const bool changed = learning_rate_ > 0 && learning_rate > 0 && learning_rate != learning_rate_;
-  if (changed) {
-    const auto ratio = static_cast<float>(learning_rate / learning_rate_);
-    for (std::vector<float>& dual : duals_) {
-      for (float& value : dual) value *= ratio;
-    }
-  }
-  if (learning_rate > 0) learning_rate_ = learning_rate;
+  const float step = factor / rate(edge);
+  for (std::size_t i = 0; i < dual.size(); ++i) dual[i] += step * (ours[i] - theirs[i]);
 }
 
 void EdgeDuals::subtract_sum(std::span<float> x) const {
-  for (const std::vector<float>& dual : duals_) {
-    for (std::size_t i = 0; i < dual.size(); ++i) x[i] -= dual[i];
+  for (const Dual& dual : duals_) {
+    if (dual.suspended_at) continue;
+    for (std::size_t i = 0; i < dual.values.size(); ++i) x[i] -= rate_ * dual.values[i];
   }
 }
 

@@ -4,12 +4,28 @@
 
 #include <algorithm>
 
+#include "compress/finite.h"
 #include "protocol/check.h"
 
 namespace starling::gossip {
 namespace {
 
-Exchange exchange_of(const Received& message) { return {message.round, message.exchange}; }
+// What people read of a verdict.
+std::string describe(Verdict verdict, const Settlement& ours, const Settlement& theirs) {
+  switch (verdict) {
+    case Verdict::go_on: return fmt::format("goes on after {} exchanges", ours.count);
+    case Verdict::replay:
+      return fmt::format("goes on after {} exchanges; it gets the last message once more",
+                         ours.count);
+    case Verdict::await:
+      return fmt::format("goes on after {} exchanges, the last of which is made up for",
+                         theirs.count);
+    case Verdict::reopen:
+      return fmt::format("starts anew: {} exchanges are known here, {} there, not the same ones",
+                         ours.count, theirs.count);
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -17,8 +33,13 @@ Rounds::Rounds(std::unique_ptr<Method> method, const std::vector<EdgeEnd>& edges
     : method_(std::move(method)), overlap_(overlap) {
   for (const EdgeEnd& end : edges) {
     INVARIANT(edges_.empty() || edges_.back().peer < end.peer);
-    edges_.push_back({end.peer, std::nullopt, false, {}, {}});
+    edges_.emplace_back(end);
   }
+}
+
+std::size_t Rounds::body_bytes_max() const {
+  const std::size_t start = method_->keeps_references() ? model().size_bytes() : 0;
+  return std::max(start + method_->body_bytes_max(), kSettlementBytes);
 }
 
 void Rounds::handle(const Event& event, Time now, Outbox& out) {
@@ -31,8 +52,10 @@ void Rounds::handle(const Event& event, Time now, Outbox& out) {
 void Rounds::on(const BeginRound& event, Time /*now*/, Outbox& out) {
   INVARIANT(phase_ == Phase::idle);
   current_ = {event.round, 0};
-  for (Edge& edge : edges_) {
-    edge.active = edge.epoch.has_value();
+  for (std::size_t i = 0; i < edges_.size(); ++i) {
+    Edge& edge = edges_[i];
+    edge.active = edge.epoch && edge.standing == Standing::settled;
+    if (edge.active) bring_in(i);
     drop_outdated(edge);
   }
   phase_ = Phase::stepping;
@@ -44,12 +67,26 @@ void Rounds::on(const BeginRound& event, Time /*now*/, Outbox& out) {
 void Rounds::on(const PeerUp& event, Time now, Outbox& out) {
   const std::size_t index = index_of_peer(event.peer);
   Edge& edge = edges_[index];
-  // Whatever the old epoch still held is void; the method starts this edge anew. The neighbor may
-  // say again in the new epoch what it said in the old one.
-  edge.active = false;
-  edge.inbox.clear();
+  // Whatever the old epoch still held does not count here; the ledgers know what does.
+  take_down(index);
+  if (edge.active) {
+    edge.active = false;
+    edge.inbox.clear();
+    suspend(index);
+  }
   edge.epoch = event.epoch;
-  method_->open_edge(index, event.epoch);
+  if (event.epoch == 1) {  // neither end has ever known the other
+    edge.standing = Standing::settled;
+    edge.todo = Todo::open;
+    out.push_back(EdgeSettled{edge.peer, {}});
+  } else {
+    edge.standing = Standing::unsettled;
+    const std::uint64_t state = edge.ledger.history() > 0 ? method_->edge_hash(index) : 0;
+    out.push_back(Send{edge.peer,
+                       {.epoch = event.epoch,
+                        .type = FrameType::settlement,
+                        .body = encode(edge.ledger.settlement(state))}});
+  }
   advance(now, out);
 }
 
@@ -76,18 +113,10 @@ void Rounds::on(const LocalStepDone& event, Time now, Outbox& out) {
 void Rounds::on(const Received& event, Time now, Outbox& out) {
   const std::size_t index = index_of_peer(event.from);
   Edge& edge = edges_[index];
-  if (edge.epoch != event.epoch) return;  // of an edge that has been closed since
-  if (auto why = objection(edge, event)) {
-    out.push_back(Reject{edge.peer, std::move(*why)});
-    take_down(index);
-    advance(now, out);
-    return;
+  if (edge.epoch != event.parcel.epoch) return;  // of a link that has been closed since
+  if (Result<void> admitted = admit(edge, event.parcel, now, out); !admitted) {
+    reject(index, admitted.error().message, out);
   }
-  if (phase_ != Phase::idle && exchange_of(event) < current_) return;  // we left it out of that
-  if (phase_ == Phase::exchanging && exchange_of(event) == current_ && edge.active) {
-    edge.arrivals.observe(now - waiting_since_);
-  }
-  edge.inbox.push_back(event);
   advance(now, out);
 }
 
@@ -118,48 +147,159 @@ std::size_t Rounds::index_of_peer(NodeId peer) const {
   return static_cast<std::size_t>(it - edges_.begin());
 }
 
-// Why a correct neighbor cannot have sent this message now, if so.
-std::optional<std::string> Rounds::objection(const Edge& edge, const Received& message) const {
-  if (message.exchange >= method_->exchanges()) {
-    return fmt::format("exchange {} of round {}, expected one below {}", message.exchange,
-                       message.round, method_->exchanges());
+void Rounds::reject(std::size_t index, std::string why, Outbox& out) {
+  out.push_back(Reject{edges_[index].peer, std::move(why)});
+  take_down(index);
+}
+
+// Takes what a neighbor sent. Fails where no correct neighbor can have sent it now.
+Result<void> Rounds::admit(Edge& edge, const Parcel& parcel, Time now, Outbox& out) {
+  if (parcel.type == FrameType::settlement) {
+    if (edge.standing != Standing::unsettled) {
+      return Error{ErrorCode::peer, "a settlement on an edge that is settled"};
+    }
+    Result<Settlement> theirs = decode_settlement(parcel.body.bytes());
+    if (!theirs) return theirs.error();
+    settle(edge, *theirs, out);
+    return {};
   }
-  if (!edge.inbox.empty() && exchange_of(message) <= exchange_of(edge.inbox.back())) {
-    return fmt::format("round {} exchange {} came after round {} exchange {}", message.round,
-                       message.exchange, edge.inbox.back().round, edge.inbox.back().exchange);
+  if (edge.standing == Standing::unsettled) {
+    return Error{ErrorCode::peer, fmt::format("round {} exchange {} came before the settlement",
+                                              parcel.round, parcel.exchange)};
+  }
+  Result<Incoming> message = unpack(parcel);
+  if (!message) {
+    return Error{ErrorCode::peer, fmt::format("round {} exchange {}: {}", parcel.round,
+                                              parcel.exchange, message.error().message)};
+  }
+  if (edge.standing == Standing::settled) return admit_exchange(edge, std::move(*message), now);
+  const EdgeLedger::Record& pending = *edge.ledger.pending();
+  if (message->exchange != pending.exchange || message->base != pending.base) {
+    return Error{ErrorCode::peer,
+                 fmt::format("round {} exchange {} on {:016x}, expected round {} exchange {} on "
+                             "{:016x} once more",
+                             parcel.round, parcel.exchange, parcel.base, pending.exchange.round,
+                             pending.exchange.index, pending.base)};
+  }
+  edge.made_up = std::move(message->message);
+  edge.standing = Standing::settled;
+  out.push_back(EdgeSettled{edge.peer, {}});
+  return {};
+}
+
+Result<Rounds::Incoming> Rounds::unpack(const Parcel& parcel) const {
+  const Exchange exchange{parcel.round, parcel.exchange};
+  if (exchange.index >= method_->exchanges()) {
+    return Error{ErrorCode::peer, fmt::format("expected one below {}", method_->exchanges())};
+  }
+  Message message{parcel.body};
+  if (parcel.type == FrameType::opening) {
+    const std::size_t start = model().size_bytes();
+    if (!method_->keeps_references() || parcel.body.size() < start) {
+      return Error{ErrorCode::peer,
+                   fmt::format("an opening of {} bytes, expected {}", parcel.body.size(),
+                               method_->keeps_references() ? fmt::format("at least {}", start)
+                                                           : "no opening at all")};
+    }
+    message = {parcel.body.slice(start, parcel.body.size() - start), parcel.body.slice(0, start)};
+    Result<void> finite = compress::check_raw_floats(message.start.bytes(), model().size());
+    if (!finite) return finite.error();
+  }
+  if (Result<void> checked = method_->check(exchange, message.body); !checked) {
+    return checked.error();
+  }
+  return Incoming{exchange, parcel.base, std::move(message)};
+}
+
+Result<void> Rounds::admit_exchange(Edge& edge, Incoming message, Time now) {
+  if (!edge.inbox.empty() && message.exchange <= edge.inbox.back().exchange) {
+    return Error{ErrorCode::peer,
+                 fmt::format("round {} exchange {} came after round {} exchange {}",
+                             message.exchange.round, message.exchange.index,
+                             edge.inbox.back().exchange.round, edge.inbox.back().exchange.index)};
   }
   // A neighbor waits for our message before it goes on, so it can be one round ahead, no more.
   const std::size_t inbox_max = std::size_t{2} * method_->exchanges();
   if (edge.inbox.size() >= inbox_max) {
-    return fmt::format("{} messages ahead of round {}, expected at most {}", edge.inbox.size() + 1,
-                       current_.round, inbox_max);
+    return Error{ErrorCode::peer, fmt::format("{} messages ahead of round {}, expected at most {}",
+                                              edge.inbox.size() + 1, current_.round, inbox_max)};
   }
-  const Result<void> checked = method_->check(exchange_of(message), message.body);
-  if (!checked) {
-    return fmt::format("round {} exchange {}: {}", message.round, message.exchange,
-                       checked.error().message);
+  edge.ledger.acknowledge(message.base);
+  if (phase_ != Phase::idle && message.exchange < current_) return {};  // we left it out of that
+  if (phase_ == Phase::exchanging && message.exchange == current_ && edge.active) {
+    edge.arrivals.observe(now - waiting_since_);
   }
-  return std::nullopt;
+  edge.inbox.push_back(std::move(message));
+  return {};
 }
 
-// The neighbor is gone. Its message of the current exchange still counts if it is here and ours is
+// Both ends know both ledgers and conclude the same.
+void Rounds::settle(Edge& edge, const Settlement& theirs, Outbox& out) {
+  const std::size_t index = index_of_peer(edge.peer);
+  const std::uint64_t state = edge.ledger.history() > 0 ? method_->edge_hash(index) : 0;
+  const Settlement ours = edge.ledger.settlement(state);
+  const Verdict how = verdict(ours, theirs);
+  edge.todo = how == Verdict::reopen ? Todo::open : Todo::resume;
+  if (how == Verdict::replay) {
+    const EdgeLedger::Record* last = edge.ledger.last();
+    INVARIANT(last != nullptr);
+    out.push_back(Send{edge.peer, parcel_of(edge, *last)});
+  }
+  edge.standing = how == Verdict::await ? Standing::awaiting : Standing::settled;
+  const std::string words = describe(how, ours, theirs);
+  if (how != Verdict::await) out.push_back(EdgeSettled{edge.peer, words});
+}
+
+// Before the first round after an edge was settled.
+void Rounds::bring_in(std::size_t index) {
+  Edge& edge = edges_[index];
+  if (edge.todo == Todo::open) {
+    edge.ledger.open(*edge.epoch);
+    method_->open_edge(index, *edge.epoch);
+  } else if (edge.todo == Todo::resume) {
+    if (edge.made_up) {
+      const EdgeLedger::Record& pending = *edge.ledger.pending();
+      const Arrival arrival{index, pending.message, *edge.made_up};
+      method_->mix(pending.exchange, std::span(&arrival, 1));
+      edge.ledger.count(*edge.made_up);
+      edge.made_up.reset();
+    }
+    edge.ledger.drop();
+    method_->resume_edge(index);
+  }
+  edge.todo = Todo::nothing;
+}
+
+// The link is gone. Its message of the current exchange still counts if it is here and ours is
 // on its way: a neighbor that finished its last round and left has counted ours.
 void Rounds::take_down(std::size_t index) {
   Edge& edge = edges_[index];
   if (!edge.epoch) return;
   edge.epoch.reset();
+  edge.made_up.reset();
+  const bool taking_part =
+      edge.standing == Standing::settled && edge.todo == Todo::nothing && edge.ledger.history() > 0;
+  edge.todo = Todo::nothing;
+  if (!taking_part) {
+    edge.inbox.clear();
+    return;
+  }
   const bool sent = phase_ == Phase::exchanging || (phase_ == Phase::stepping && overlap_);
   edge.active = edge.active && sent && has_current(edge);
   edge.inbox.resize(edge.active ? 1 : 0);
-  if (!edge.active) method_->close_edge(index);  // otherwise when it has been mixed
+  if (!edge.active) suspend(index);  // otherwise when it has been mixed
+}
+
+void Rounds::suspend(std::size_t index) {
+  method_->suspend_edge(index, edges_[index].ledger.pending() != nullptr);
 }
 
 bool Rounds::has_current(const Edge& edge) const {
-  return !edge.inbox.empty() && exchange_of(edge.inbox.front()) == current_;
+  return !edge.inbox.empty() && edge.inbox.front().exchange == current_;
 }
 
 void Rounds::drop_outdated(Edge& edge) {
-  while (!edge.inbox.empty() && exchange_of(edge.inbox.front()) < current_) edge.inbox.pop_front();
+  while (!edge.inbox.empty() && edge.inbox.front().exchange < current_) edge.inbox.pop_front();
 }
 
 // ---- exchanges ------------------------------------------------------------------------------
@@ -169,18 +309,36 @@ void Rounds::send_exchange(Outbox& out) {
   for (std::size_t i = 0; i < edges_.size(); ++i) {
     if (edges_[i].active) active.push_back(i);
   }
-  std::vector<SharedBytes> bodies(active.size());
-  if (Result<void> encoded = method_->encode(current_, active, bodies); !encoded) {
+  std::vector<Message> messages(active.size());
+  if (Result<void> encoded = method_->encode(current_, active, messages); !encoded) {
     phase_ = Phase::diverged;
     out.push_back(Diverged{encoded.error().message});
     return;
   }
   for (std::size_t i = 0; i < active.size(); ++i) {
-    const Edge& edge = edges_[active[i]];
-    INVARIANT(edge.epoch.has_value());
-    out.push_back(
-        Send{edge.peer, *edge.epoch, current_.round, current_.index, std::move(bodies[i])});
+    Edge& edge = edges_[active[i]];
+    edge.ledger.sent(current_, std::move(messages[i]));
+    out.push_back(Send{edge.peer, parcel_of(edge, *edge.ledger.pending())});
   }
+}
+
+Parcel Rounds::parcel_of(const Edge& edge, const EdgeLedger::Record& record) const {
+  INVARIANT(edge.epoch.has_value());
+  const auto& [body, start] = record.message;
+  Parcel parcel{.epoch = *edge.epoch,
+                .round = record.exchange.round,
+                .exchange = record.exchange.index,
+                .base = record.base,
+                .body = body};
+  if (start.size() > 0) {
+    parcel.type = FrameType::opening;
+    ByteBlock both(start.size() + body.size());
+    std::ranges::copy(start.bytes(), both.bytes().begin());
+    std::ranges::copy(body.bytes(),
+                      both.bytes().begin() + static_cast<std::ptrdiff_t>(start.size()));
+    parcel.body = std::move(both);
+  }
+  return parcel;
 }
 
 void Rounds::start_waiting(Time now, Outbox& out) {
@@ -205,10 +363,7 @@ void Rounds::arm_deadline(Time now, Outbox& out) {
 // Goes through as many exchanges as the messages that are here allow.
 void Rounds::advance(Time now, Outbox& out) {
   while (phase_ == Phase::exchanging) {
-    for (Edge& edge : edges_) {
-      // A message beyond the current exchange: the neighbor left this edge out of it.
-      if (edge.active && !edge.inbox.empty() && !has_current(edge)) edge.active = false;
-    }
+    for (std::size_t i = 0; i < edges_.size(); ++i) leave_out_if_refused(i, out);
     if (std::any_of(edges_.begin(), edges_.end(),
                     [this](const Edge& edge) { return is_missing(edge); })) {
       return;
@@ -223,19 +378,38 @@ void Rounds::advance(Time now, Outbox& out) {
   }
 }
 
+// A message beyond the current exchange: the neighbor left this edge out of it. One that builds on
+// another history would be applied to something else than it was made from.
+void Rounds::leave_out_if_refused(std::size_t index, Outbox& out) {
+  Edge& edge = edges_[index];
+  if (!edge.active || edge.inbox.empty()) return;
+  const Incoming& first = edge.inbox.front();
+  if (first.exchange != current_) {
+    edge.active = false;
+    edge.ledger.drop();
+  } else if (first.base != edge.ledger.chain()) {
+    std::string why =
+        fmt::format("round {} exchange {} is a difference to {:016x}, expected {:016x}",
+                    current_.round, current_.index, first.base, edge.ledger.chain());
+    edge.inbox.clear();
+    reject(index, std::move(why), out);
+  }
+}
+
 void Rounds::mix_exchange() {
   std::vector<Arrival> arrivals;
   for (std::size_t i = 0; i < edges_.size(); ++i) {
     Edge& edge = edges_[i];
     if (!edge.active) continue;
-    arrivals.push_back({i, std::move(edge.inbox.front().body)});
+    arrivals.push_back({i, edge.ledger.pending()->message, std::move(edge.inbox.front().message)});
+    edge.ledger.count(arrivals.back().theirs);
     edge.inbox.pop_front();
   }
   method_->mix(current_, arrivals);
   for (std::size_t i = 0; i < edges_.size(); ++i) {
     if (!edges_[i].active || edges_[i].epoch) continue;
     edges_[i].active = false;
-    method_->close_edge(i);
+    suspend(i);
   }
 }
 

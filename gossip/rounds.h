@@ -8,6 +8,7 @@
 
 #include "gossip/algorithm.h"
 #include "gossip/arrivals.h"
+#include "gossip/ledger.h"
 #include "gossip/method.h"
 
 namespace starling::gossip {
@@ -21,8 +22,9 @@ namespace starling::gossip {
 // nothing is renormalised. An edge that comes up joins at the next round. Early messages wait in a
 // bounded inbox; they are mixed in neighbor order, never in order of arrival.
 //
-// What one end applied when a link broke in the middle of an exchange may be missing at the other
-// end; settling that is the edge ledger's part, for which headers carry epoch and sequence.
+// A link may break when one end alone has both messages. Each end keeps a ledger (ledger.h); on the
+// next link they settle first, and the end that lacks the exchange gets its message once more and
+// makes up for it before its next round. The method never sees a gap.
 class Rounds final : public Algorithm {
  public:
   // `edges` ascend by peer. overlap: exchanges run on the model before its local step, whose
@@ -31,7 +33,7 @@ class Rounds final : public Algorithm {
 
   void handle(const Event& event, Time now, Outbox& out) override;
   std::span<const float> model() const override { return method_->model(); }
-  std::size_t body_bytes_max() const override { return method_->body_bytes_max(); }
+  std::size_t body_bytes_max() const override;
   std::vector<NodeId> waiting_for() const override;
 
  private:
@@ -42,12 +44,34 @@ class Rounds final : public Algorithm {
     diverged,    // the end: nothing that comes matters any more
   };
 
+  // Where an edge whose link is up stands.
+  enum class Standing {
+    unsettled,  // what the neighbor's ledger says is not here yet
+    awaiting,   // the neighbor's message of our pending exchange is to come once more
+    settled,    // takes part
+  };
+
+  // What is to be done with a settled edge before it takes part in a round.
+  enum class Todo { nothing, open, resume };
+
+  struct Incoming {
+    Exchange exchange;
+    std::uint64_t base;
+    Message message;
+  };
+
   struct Edge {
+    Edge(EdgeEnd end) : peer(end.peer), ledger(end) {}
+
     NodeId peer;
-    std::optional<Epoch> epoch;  // set while the edge is up
-    bool active = false;         // takes part in the current exchange
-    std::deque<Received> inbox;  // ascending (round, exchange), none older than the current one
-    ArrivalEstimate arrivals;
+    std::optional<Epoch> epoch = std::nullopt;  // set while the link is up
+    Standing standing = Standing::unsettled;
+    Todo todo = Todo::nothing;
+    std::optional<Message> made_up = std::nullopt;  // the neighbor's, of our pending exchange
+    bool active = false;                            // takes part in the current exchange
+    std::deque<Incoming> inbox = {};  // ascending exchanges, none older than the current one
+    EdgeLedger ledger;
+    ArrivalEstimate arrivals = {};
   };
 
   void on(const BeginRound& event, Time now, Outbox& out);
@@ -58,8 +82,15 @@ class Rounds final : public Algorithm {
   void on(const TimerFired& event, Time now, Outbox& out);
 
   std::size_t index_of_peer(NodeId peer) const;
-  std::optional<std::string> objection(const Edge& edge, const Received& message) const;
+  Result<Incoming> unpack(const Parcel& parcel) const;
+  Result<void> admit(Edge& edge, const Parcel& parcel, Time now, Outbox& out);
+  Result<void> admit_exchange(Edge& edge, Incoming message, Time now);
+  void settle(Edge& edge, const Settlement& theirs, Outbox& out);
+  void bring_in(std::size_t index);
+  void reject(std::size_t index, std::string why, Outbox& out);
   void take_down(std::size_t index);
+  void suspend(std::size_t index);
+  Parcel parcel_of(const Edge& edge, const EdgeLedger::Record& record) const;
   bool has_current(const Edge& edge) const;
   bool is_missing(const Edge& edge) const { return edge.active && !has_current(edge); }
   void drop_outdated(Edge& edge);
@@ -67,6 +98,7 @@ class Rounds final : public Algorithm {
   void start_waiting(Time now, Outbox& out);
   void arm_deadline(Time now, Outbox& out);
   void advance(Time now, Outbox& out);
+  void leave_out_if_refused(std::size_t index, Outbox& out);
   void mix_exchange();
   void finish_round(Outbox& out);
 

@@ -79,10 +79,8 @@ void Core::on(const Start& /*event*/, Time now, Effects& out) {
 }
 
 void Core::on(const PeerUp& event, Time now, Effects& out) {
-  mark(event.peer, true);
   catch_up_to(event.round);
   give(gossip::PeerUp{event.peer, event.epoch}, now, out);
-  begin_when_ready(now, out);
 }
 
 void Core::on(const PeerDown& event, Time now, Effects& out) {
@@ -91,8 +89,10 @@ void Core::on(const PeerDown& event, Time now, Effects& out) {
 }
 
 void Core::on(const Received& event, Time now, Effects& out) {
-  received_bytes_ += kFrameHeaderBytes + event.body.size();
-  catch_up_to(event.round);
+  if (event.parcel.type != FrameType::settlement) {
+    received_bytes_ += kFrameHeaderBytes + event.parcel.body.size();
+    catch_up_to(event.parcel.round);
+  }
   give(event, now, out);
 }
 
@@ -156,12 +156,13 @@ void Core::follow(gossip::Action action, Time now, Effects& out) {
     diverged("the model: " + broken->why, now, out);
     return;
   }
-  if (const auto* send = std::get_if<Send>(&action)) {
-    sent_bytes_ += kFrameHeaderBytes + send->body.size();
-    if (send->exchange == 0) {
-      sent_uncompressed_bytes_ += kFrameHeaderBytes + algorithm_->uncompressed_bytes();
-    }
+  if (const auto* settled = std::get_if<EdgeSettled>(&action)) {
+    mark(settled->peer, true);
+    if (!settled->how.empty()) out.push_back(*settled);
+    begin_when_ready(now, out);
+    return;
   }
+  if (const auto* send = std::get_if<Send>(&action)) count_sent(send->parcel);
   std::visit(
       [&out]<class A>(A&& a) {
         if constexpr (std::is_constructible_v<Effect, A>) {
@@ -169,6 +170,14 @@ void Core::follow(gossip::Action action, Time now, Effects& out) {
         }
       },
       std::move(action));
+}
+
+void Core::count_sent(const gossip::Parcel& parcel) {
+  if (parcel.type == FrameType::settlement) return;
+  sent_bytes_ += kFrameHeaderBytes + parcel.body.size();
+  if (parcel.exchange == 0) {
+    sent_uncompressed_bytes_ += kFrameHeaderBytes + algorithm_->uncompressed_bytes();
+  }
 }
 
 void Core::mark(NodeId partner, bool up) {

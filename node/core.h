@@ -48,6 +48,7 @@ using CoreEvent = std::variant<Start, PeerUp, PeerDown, Received, TimerFired, St
 // ---- effects --------------------------------------------------------------------------------
 
 using gossip::ArmTimer;
+using gossip::EdgeSettled;
 using gossip::LeaveOut;
 using gossip::Reject;
 using gossip::RunLocalStep;
@@ -63,8 +64,8 @@ struct RoundDone {
 struct Finished {
   std::optional<std::string> failure;
 };
-using Effect = std::variant<Send, RunLocalStep, ArmTimer, LeaveOut, Reject, RunEvaluation,
-                            RoundDone, Finished>;
+using Effect = std::variant<Send, EdgeSettled, RunLocalStep, ArmTimer, LeaveOut, Reject,
+                            RunEvaluation, RoundDone, Finished>;
 using Effects = std::vector<Effect>;
 
 enum class Phase { waiting, training, finished };
@@ -123,6 +124,7 @@ class Core {
 
   void give(const gossip::Event& event, Time now, Effects& out);
   void follow(gossip::Action action, Time now, Effects& out);
+  void count_sent(const gossip::Parcel& parcel);
   void mark(NodeId partner, bool up);
   void begin_when_ready(Time now, Effects& out);
   void begin_round(Time now, Effects& out);

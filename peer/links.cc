@@ -71,8 +71,9 @@ void Table::start() {
 void Table::send(NodeId to, const ExchangeTag& tag, SharedBytes body) {
   Edge& edge = edge_of(to);
   if (!edge.session || edge.session->end() || tag.epoch != edge.last_epoch) return;
-  const bool taken =
-      edge.session->send({.round = tag.round, .exchange = tag.exchange}, std::move(body));
+  const bool taken = edge.session->send(
+      {.type = tag.type, .round = tag.round, .exchange = tag.exchange, .base_hash = tag.base_hash},
+      std::move(body));
   if (!taken) post_down(edge);
 }
 

@@ -84,11 +84,13 @@ struct LinkStatus {
   std::uint64_t sent_bytes = 0, received_bytes = 0;  // on the wire, headers and heartbeats included
 };
 
-// What goes into the header of an exchange; type, epoch, sequence, lengths and hash are filled in.
+// What goes into the header of a message of the algorithm; the rest is filled in.
 struct ExchangeTag {
+  FrameType type = FrameType::exchange;  // or opening, settlement
   Epoch epoch = 0;
   Round round = 0;
   std::uint32_t exchange = 0;
+  std::uint64_t base_hash = 0;
 };
 
 // io thread only, all of it. Either end may dial; one connection serves both directions. The node

@@ -61,7 +61,6 @@ void Session::enqueue(Outgoing frame) {
 bool Session::send(FrameHeader header, SharedBytes body) {
   INVARIANT(body.size() <= options_.limits.body_bytes_max);
   if (end_) return true;
-  header.type = FrameType::exchange;
   header.epoch = options_.epoch;
   header.sequence = next_sent_++;
   const std::uint64_t bytes = kFrameHeaderBytes + body.size();
@@ -116,6 +115,8 @@ std::optional<Error> Session::check(const FrameHeader& header) const {
   if (header.epoch != options_.epoch) return wrong("epoch", header.epoch, options_.epoch);
   switch (header.type) {
     case FrameType::exchange:
+    case FrameType::opening:
+    case FrameType::settlement:
       if (header.sequence != next_received_) {
         return wrong("sequence", header.sequence, next_received_);
       }
@@ -128,7 +129,7 @@ std::optional<Error> Session::check(const FrameHeader& header) const {
     default:
       return Error{ErrorCode::peer,
                    fmt::format("frame type is {} on a link that is up, expected 4 (heartbeat), "
-                               "5 (goodbye) or 6 (exchange)",
+                               "5 (goodbye) or 6 to 8 (of the algorithm)",
                                static_cast<int>(header.type))};
   }
 }

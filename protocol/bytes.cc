@@ -110,6 +110,14 @@ std::span<float> ByteBlock::floats() {
 
 SharedBytes::SharedBytes(ByteBlock block) : data_(std::move(block.data_)), size_(block.size_) {}
 
+SharedBytes SharedBytes::slice(std::size_t offset, std::size_t size) const {
+  INVARIANT(offset <= size_ && size <= size_ - offset);
+  SharedBytes part;
+  part.data_ = std::shared_ptr<const std::byte>(data_, data_.get() + offset);
+  part.size_ = size;
+  return part;
+}
+
 std::span<const float> SharedBytes::floats() const {
   INVARIANT(size_ % sizeof(float) == 0);
   return {reinterpret_cast<const float*>(data_.get()), size_ / sizeof(float)};

@@ -65,6 +65,8 @@ class SharedBytes {
 
   std::span<const std::byte> bytes() const { return {data_.get(), size_}; }
   std::size_t size() const { return size_; }
+  // A part of it, which keeps the whole alive.
+  SharedBytes slice(std::size_t offset, std::size_t size) const;
   // The whole block as little-endian float32; its size must be a multiple of 4.
   std::span<const float> floats() const;
 

@@ -88,8 +88,9 @@ Result<FrameHeader> decode_header(std::span<const std::byte, kFrameHeaderBytes> 
   }
   const auto type = get<std::uint8_t>(in, kType);
   if (type < static_cast<std::uint8_t>(FrameType::hello) ||
-      type > static_cast<std::uint8_t>(FrameType::exchange)) {
-    return refused(fmt::format("frame type is {}, known are 1 to 6", type));
+      type > static_cast<std::uint8_t>(kLastFrameType)) {
+    return refused(
+        fmt::format("frame type is {}, known are 1 to {}", type, static_cast<int>(kLastFrameType)));
   }
   if (const auto flags = get<std::uint16_t>(in, kFlags); flags != 0) {
     return refused(fmt::format("frame flags are {:#06x}, none is defined", flags));

@@ -22,8 +22,12 @@ enum class FrameType : std::uint8_t {
   refusal = 3,    // either side's last frame: why there will be no link; message Refusal
   heartbeat = 4,  // message Heartbeat
   goodbye = 5,    // last frame of an orderly end; message Goodbye
-  exchange = 6,   // one message of the algorithm; no Protocol Buffers message, raw body
+  // Of the algorithm: no Protocol Buffers message, raw body.
+  exchange = 6,    // one end's message of an exchange
+  opening = 7,     // the same behind a dense start: the first on an edge without a common history
+  settlement = 8,  // the first on a link that was up before: where the edge stands at this end
 };
+inline constexpr FrameType kLastFrameType = FrameType::settlement;
 
 struct FrameHeader {
   FrameType type{};

@@ -154,16 +154,17 @@ const Simulation::Link* Simulation::link_between(NodeId a, NodeId b) const {
 
 void Simulation::transmit(NodeId from, const node::Send& send) {
   Link* link = link_between(from, send.to);
-  if (!link->up || link->epoch != send.epoch) return;
-  const std::uint64_t bytes = kFrameHeaderBytes + send.body.size();
+  if (!link->up || link->epoch != send.parcel.epoch) return;
+  const std::uint64_t bytes = kFrameHeaderBytes + send.parcel.body.size();
   schedule_at(
       send.to, network_.reached(from, send.to, bytes, now_), [this, link, from, send, bytes] {
-        schedule_at(
-            send.to, network_.received(from, send.to, bytes, now_), [this, link, from, send] {
-              // What was sent before an orderly end still arrives; a cut loses it.
-              if (link->epoch != send.epoch || !link->whole || !at(from).alive) return;
-              give(send.to, node::Received{from, send.epoch, send.round, send.exchange, send.body});
-            });
+        schedule_at(send.to, network_.received(from, send.to, bytes, now_),
+                    [this, link, from, send] {
+                      // What was sent before an orderly end still arrives; a cut loses it.
+                      if (link->epoch != send.parcel.epoch || !link->whole || !at(from).alive)
+                        return;
+                      give(send.to, node::Received{from, send.parcel});
+                    });
       });
 }
 

@@ -42,6 +42,13 @@ class Script {
   std::string text() const { return text_.str(); }
 
  private:
+  static const char* kind(const Parcel& parcel) {
+    switch (parcel.type) {
+      case FrameType::opening: return " opening";
+      case FrameType::settlement: return " settlement";
+      default: return "";
+    }
+  }
   void line(const std::string& who, const BeginRound& e) {
     text_ << who << "BeginRound " << e.round << '\n';
   }
@@ -56,16 +63,21 @@ class Script {
   }
   void line(const std::string& who, const Received& e) {
     text_ << who
-          << fmt::format("Received n{} epoch {} round {} exchange {} {}\n", index_of(e.from),
-                         e.epoch, e.round, e.exchange, digest(e.body.bytes()));
+          << fmt::format("Received{} n{} epoch {} round {} exchange {} {}\n", kind(e.parcel),
+                         index_of(e.from), e.parcel.epoch, e.parcel.round, e.parcel.exchange,
+                         digest(e.parcel.body.bytes()));
   }
   void line(const std::string& who, const TimerFired& e) {
     text_ << who << "TimerFired " << e.timer << '\n';
   }
   void line(const std::string& who, const Send& a) {
     text_ << who
-          << fmt::format("-> n{} epoch {} round {} exchange {} {} bytes {}\n", index_of(a.to),
-                         a.epoch, a.round, a.exchange, a.body.size(), digest(a.body.bytes()));
+          << fmt::format("->{} n{} epoch {} round {} exchange {} {} bytes {}\n", kind(a.parcel),
+                         index_of(a.to), a.parcel.epoch, a.parcel.round, a.parcel.exchange,
+                         a.parcel.body.size(), digest(a.parcel.body.bytes()));
+  }
+  void line(const std::string& who, const EdgeSettled& a) {
+    text_ << who << fmt::format("EdgeSettled n{} {}\n", index_of(a.peer), a.how);
   }
   void line(const std::string& who, const RunLocalStep& a) {
     text_ << who << "RunLocalStep " << a.round << '\n';
@@ -128,6 +140,7 @@ std::string conversation(const GossipOptions& options) {
   script.say("the edge comes back in a new epoch");
   flock.give(1, PeerUp{node_id(2), 2});
   flock.give(2, PeerUp{node_id(1), 2});
+  flock.pump();
   flock.run(1, tenth);
   script.show_models();
   return script.text();

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "gossip/d_psgd.h"
+#include "tests/support/far_end.h"
 
 using namespace starling;
 using namespace starling::gossip;
@@ -28,12 +29,22 @@ class Node {
 
   Outbox give(const Event& event, Time now = 0s) {
     Outbox out;
+    if (const auto* up = std::get_if<PeerUp>(&event)) far(up->peer).up(up->epoch);
     rounds_->handle(event, now, out);
+    for (const Action& action : out) {
+      if (const auto* send = std::get_if<Send>(&action)) far(send->to).hear(send->parcel);
+    }
     return out;
   }
-  Outbox receive(NodeId from, Round round, float value, Epoch epoch = 1, Time now = 0s) {
-    return give(Received{from, epoch, round, 0, body_of(value)}, now);
+  Outbox receive(NodeId from, Round round, float value, Time now = 0s) {
+    return give(far(from).say({round, 0}, body_of(value)), now);
   }
+  // The neighbor is up again, and says where the edge stands.
+  Outbox come_back(NodeId from, Epoch epoch) {
+    give(PeerUp{from, epoch});
+    return give(far(from).settlement());
+  }
+  test::FarEnd& far(NodeId id) { return id == kLeft ? left_ : right_; }
   // Begins the round and answers its local step with `update`.
   Outbox step(Round round, float update = 0, Time now = 0s) {
     Outbox out = give(BeginRound{round}, now);
@@ -51,6 +62,7 @@ class Node {
     return make_d_psgd(std::span(&start, 1), edges(), 1);
   }
   std::unique_ptr<Rounds> rounds_;
+  test::FarEnd left_{kLeft, kSelf}, right_{kRight, kSelf};
 };
 
 Node connected(bool overlap = true) {
@@ -95,7 +107,7 @@ TEST_CASE("rounds: without overlap nothing is sent before the local step") {
   const float update = -4;
   const Outbox out = node.give(LocalStepDone{std::span(&update, 1)});
   REQUIRE(count<Send>(out) == 2);
-  CHECK(find<Send>(out)->body.floats()[0] == 4);
+  CHECK(find<Send>(out)->parcel.body.floats()[0] == 4);
 }
 
 TEST_CASE("rounds: the order of arrival does not change a bit") {
@@ -163,7 +175,7 @@ TEST_CASE("rounds: a neighbor later than its deadline is left out, and says so")
   const ArmTimer* timer = find<ArmTimer>(waiting);
   REQUIRE(timer);
   CHECK(timer->after == ArrivalEstimate::kFirstDeadline);
-  node.receive(kLeft, 0, 4, 1, 11s);
+  node.receive(kLeft, 0, 4, 11s);
   const Outbox late = node.give(TimerFired{timer->timer}, 40s);
   const LeaveOut* left_out = find<LeaveOut>(late);
   REQUIRE(left_out);
@@ -178,13 +190,13 @@ TEST_CASE("rounds: the deadline follows what was observed") {
   for (Round round = 0; round < 50; ++round) {
     const Time begin = round * 10s;
     node.step(round, 0, begin);
-    node.receive(kLeft, round, 0, 1, begin);
-    node.receive(kRight, round, 0, 1, begin + 2s);
+    node.receive(kLeft, round, 0, begin);
+    node.receive(kRight, round, 0, begin + 2s);
   }
   const Outbox out = node.step(50, 0, 500s);
   // The left one never made us wait, so its deadline is the floor; the right one has 3 s + 4 · 2 s.
   CHECK(seconds(find<ArmTimer>(out)->after) == doctest::Approx(3).epsilon(0.01));
-  node.receive(kLeft, 50, 0, 1, 500s);
+  node.receive(kLeft, 50, 0, 500s);
   const Outbox fired = node.give(TimerFired{find<ArmTimer>(out)->timer}, 503100ms);
   CHECK_FALSE(find<LeaveOut>(fired));
   CHECK(seconds(find<ArmTimer>(fired)->after) == doctest::Approx(11 - 3.1).epsilon(0.02));
@@ -198,27 +210,27 @@ TEST_CASE("rounds: a neighbor that was left out once is given more time when it 
   const auto quick_rounds = [&](int count) {
     for (int i = 0; i < count; ++i, ++round) {
       node.step(round, 0, now);
-      node.receive(kLeft, round, 0, 1, now);
-      node.receive(kRight, round, 0, epoch, now + 100ms);
+      node.receive(kLeft, round, 0, now);
+      node.receive(kRight, round, 0, now + 100ms);
       now += 1s;
     }
   };
   quick_rounds(50);
   // Its evaluation takes 5 s, which is more than it was ever late.
   const Outbox out = node.step(round, 0, now);
-  node.receive(kLeft, round, 0, 1, now);
+  node.receive(kLeft, round, 0, now);
   const Outbox rearmed = node.give(TimerFired{find<ArmTimer>(out)->timer}, now + 3s);
   now += 4s;
   REQUIRE(find<LeaveOut>(node.give(TimerFired{find<ArmTimer>(rearmed)->timer}, now)));
   ++round;
-  node.give(PeerUp{kRight, ++epoch});
+  node.come_back(kRight, ++epoch);
   quick_rounds(49);
   const Outbox again = node.step(round, 0, now);
   const Outbox waits = node.give(TimerFired{find<ArmTimer>(again)->timer}, now + 5s);
   for (const Action& action : waits) {
     if (const auto* left = std::get_if<LeaveOut>(&action)) CHECK(left->peer != kRight);
   }
-  CHECK(find<RoundFinished>(node.receive(kRight, round, 0, epoch, now + 5s)));
+  CHECK(find<RoundFinished>(node.receive(kRight, round, 0, now + 5s)));
 }
 
 TEST_CASE("rounds: an outdated timer does nothing") {
@@ -234,24 +246,25 @@ TEST_CASE("rounds: a neighbor that comes back joins at the next round, in its ne
   Node node = connected();
   node.give(PeerDown{kRight});
   node.step(0);
-  node.give(PeerUp{kRight, 2});
-  CHECK(node.receive(kRight, 0, 100, 2).empty());  // we are not in this exchange with it
+  node.come_back(kRight, 2);
+  CHECK(node.receive(kRight, 0, 100).empty());  // we are not in this exchange with it
   CHECK(find<RoundFinished>(node.receive(kLeft, 0, 4)));
   CHECK(node.x() == 1);
   const Outbox next = node.step(1);
   CHECK(count<Send>(next) == 2);
   node.receive(kLeft, 1, 1);
-  CHECK(find<RoundFinished>(node.receive(kRight, 1, 5, 2)));
+  CHECK(find<RoundFinished>(node.receive(kRight, 1, 5)));
   CHECK(node.x() == 2);
 }
 
 TEST_CASE("rounds: a message of a closed epoch is not heard") {
   Node node = connected();
   node.give(PeerDown{kRight});
-  node.give(PeerUp{kRight, 2});
+  const Received late = node.far(kRight).say({0, 0}, body_of(100));
+  node.come_back(kRight, 2);
   node.step(0);
   node.receive(kLeft, 0, 0);
-  CHECK(node.receive(kRight, 0, 100, 1).empty());
+  CHECK(node.give(late).empty());
   CHECK(node.rounds().waiting_for() == std::vector{kRight});
 }
 
@@ -277,11 +290,11 @@ TEST_CASE("rounds: a message that no correct node sends closes the edge, not the
     CHECK(node.x() == 1);
     return find<Reject>(out)->why;
   };
-  CHECK(refusal(Received{kRight, 1, 0, 1, body_of(1)}) ==
-        "exchange 1 of round 0, expected one below 1");
-  CHECK(refusal(Received{kRight, 1, 0, 0, body_of(INFINITY)}) ==
+  CHECK(refusal(Received{kRight, {.epoch = 1, .exchange = 1, .body = body_of(1)}}) ==
+        "round 0 exchange 1: expected one below 1");
+  CHECK(refusal(Received{kRight, {.epoch = 1, .body = body_of(INFINITY)}}) ==
         "round 0 exchange 0: body holds inf at index 0, expected finite values");
-  CHECK(refusal(Received{kRight, 1, 0, 0, SharedBytes()}) ==
+  CHECK(refusal(Received{kRight, {.epoch = 1}}) ==
         "round 0 exchange 0: body has 0 bytes, expected 4 (1 floats)");
 }
 

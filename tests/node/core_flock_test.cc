@@ -63,7 +63,10 @@ TEST_CASE("core: the uncompressed yardstick is the whole model once a round and 
   CHECK(core.progress(0s).sent_bytes == 64 + 3 * 4);
   ByteBlock factor(3 * sizeof(float));
   std::ranges::fill(factor.floats(), 1.0F);
-  core.handle(Received{node_id(1), 1, 0, 0, std::move(factor)}, 0s, out);
+  gossip::EdgeLedger far({node_id(1), node_id(0), 0});
+  far.open(1);
+  core.handle(Received{node_id(1), {.epoch = 1, .base = far.chain(), .body = std::move(factor)}},
+              0s, out);
   CHECK(core.progress(0s).sent_bytes == 64 + 3 * 4 + 64 + 4 * 4);
   CHECK(core.progress(0s).sent_uncompressed_bytes == 64 + 12 * 4);
 }
@@ -95,10 +98,12 @@ TEST_CASE("core: a node that comes back begins at the round where its neighbors 
   ScriptedNode node({.rounds = 100});
   node.give(Start{});
   node.give(PeerUp{kLeft, 2, 41});
-  const Effects begun = node.give(PeerUp{kRight, 2, 42});
+  node.settle(kLeft);
+  node.give(PeerUp{kRight, 2, 42});
+  const Effects begun = node.settle(kRight);
   REQUIRE(find<RunLocalStep>(begun));
   CHECK(find<RunLocalStep>(begun)->round == 42);
-  CHECK(find<Send>(begun)->round == 42);
+  CHECK(find<Send>(begun)->parcel.round == 42);
   CHECK(node.progress().rounds_done == 42);
 }
 
@@ -106,11 +111,13 @@ TEST_CASE("core: a node that comes back begins at the round where its neighbors 
 TEST_CASE("core: a node that comes back does not wait for a round that its neighbors left") {
   ScriptedNode node({.rounds = 100});
   node.give(Start{});
-  node.give(PeerUp{kLeft, 2, 42});
-  node.give(PeerUp{kRight, 2, 42});
+  for (const NodeId peer : {kLeft, kRight}) {
+    node.give(PeerUp{peer, 2, 42});
+    node.settle(peer);
+  }
   node.step();
-  CHECK(node.receive(kLeft, 43, {}, 2).empty());
-  const Effects begun = node.receive(kRight, 43, {}, 2);
+  CHECK(node.receive(kLeft, 43).empty());
+  const Effects begun = node.receive(kRight, 43);
   REQUIRE(find<RunLocalStep>(begun));
   CHECK(find<RunLocalStep>(begun)->round == 43);
   CHECK(find<RoundDone>(node.step()));  // the messages of 43 are here already
@@ -131,7 +138,9 @@ TEST_CASE("core: no neighbor takes a node beyond its last round") {
   ScriptedNode node({.rounds = 10});
   node.give(Start{});
   node.give(PeerUp{kLeft, 2, 10});
-  const Effects begun = node.give(PeerUp{kRight, 2, 5000});
+  node.settle(kLeft);
+  node.give(PeerUp{kRight, 2, 5000});
+  const Effects begun = node.settle(kRight);
   REQUIRE(find<RunLocalStep>(begun));
   CHECK(find<RunLocalStep>(begun)->round == 9);
 }
@@ -141,7 +150,9 @@ TEST_CASE("core: a neighbor that comes back from the start does not take the flo
   node.connect();
   for (Round round = 0; round < 5; ++round) node.finish_round(round);
   node.give(PeerDown{kRight});
+  node.forget(kRight);
   node.give(PeerUp{kRight, 2, 0});
+  node.settle(kRight);
   node.step();
   const Effects begun = node.receive(kLeft, 5);
   REQUIRE(find<RunLocalStep>(begun));
@@ -156,8 +167,10 @@ TEST_CASE("core: a neighbor that comes back may say the current round again") {
   node.step();
   node.receive(kRight, 0);
   node.give(PeerDown{kRight});
+  node.forget(kRight);
   node.give(PeerUp{kRight, 2, 0});
-  CHECK(node.receive(kRight, 0, {}, 2).empty());  // no Reject
+  CHECK(find<EdgeSettled>(node.settle(kRight)));
+  CHECK(node.receive(kRight, 0).empty());  // no Reject
   const Effects begun = node.receive(kLeft, 0);
   CHECK(count<Send>(begun) == 2);
   CHECK(find<RunLocalStep>(begun)->round == 1);

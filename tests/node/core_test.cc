@@ -42,7 +42,8 @@ TEST_CASE("core: a neighbor that went away again is waited for") {
   node.give(PeerUp{kLeft, 1, 0});
   node.give(PeerDown{kLeft});
   CHECK(node.give(PeerUp{kRight, 1, 0}).empty());
-  CHECK(find<RunLocalStep>(node.give(PeerUp{kLeft, 2, 0})));
+  CHECK_FALSE(find<RunLocalStep>(node.give(PeerUp{kLeft, 2, 0})));
+  CHECK(find<RunLocalStep>(node.settle(kLeft)));
 }
 
 TEST_CASE("core: after start_wait a node trains with the neighbors that are there") {

@@ -10,6 +10,7 @@
 #include "gossip/d_psgd.h"
 #include "gossip/rounds.h"
 #include "node/core.h"
+#include "tests/support/far_end.h"
 #include "tests/support/variants.h"
 
 namespace starling::node::test {
@@ -73,7 +74,11 @@ class ScriptedNode {
 
   Effects give(const CoreEvent& event, Time now = {}) {
     Effects out;
+    if (const auto* up = std::get_if<PeerUp>(&event)) far(up->peer).up(up->epoch);
     core_->handle(event, now, out);
+    for (const Effect& effect : out) {
+      if (const auto* send = std::get_if<Send>(&effect)) far(send->to).hear(send->parcel);
+    }
     return out;
   }
   // Start and both neighbors: round 0 has begun.
@@ -86,9 +91,13 @@ class ScriptedNode {
     core_->compute_step();
     return give(StepComputed{took}, now);
   }
-  Effects receive(NodeId from, Round round, Time now = {}, Epoch epoch = 1) {
-    return give(Received{from, epoch, round, 0, body_of(0)}, now);
+  Effects receive(NodeId from, Round round, Time now = {}) {
+    return give(far(from).say({round, 0}, body_of(0)), now);
   }
+  // The neighbor dies and comes back without its memory.
+  void forget(NodeId id) { far(id) = starling::test::FarEnd(id, kSelf); }
+  // The neighbor says where the edge stands.
+  Effects settle(NodeId from) { return give(far(from).settlement()); }
   Effects evaluate(Duration took = {}, Time now = {}) {
     core_->evaluate();
     return give(Evaluated{took}, now);
@@ -106,8 +115,11 @@ class ScriptedNode {
   const Script& script() const { return *script_; }
 
  private:
+  starling::test::FarEnd& far(NodeId id) { return id == kLeft ? left_ : right_; }
+
   std::shared_ptr<Script> script_;
   std::unique_ptr<Core> core_;
+  starling::test::FarEnd left_{kLeft, kSelf}, right_{kRight, kSelf};
 };
 
 }  // namespace starling::node::test

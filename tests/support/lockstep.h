@@ -81,9 +81,8 @@ class Lockstep {
       auto [node, action] = std::move(queue_.front());
       queue_.pop_front();
       if (auto* send = std::get_if<gossip::Send>(&action)) {
-        sent_bytes_ += send->body.size();
-        give(index_of(send->to),
-             gossip::Received{node_id(node), send->epoch, send->round, send->exchange, send->body});
+        sent_bytes_ += send->parcel.body.size();
+        give(index_of(send->to), gossip::Received{node_id(node), send->parcel});
       } else if (std::holds_alternative<gossip::RunLocalStep>(action)) {
         std::vector<float> update(model(node).size());
         (*update_of_)(node, model(node), update);

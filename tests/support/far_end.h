@@ -1,0 +1,65 @@
+// The other end of an edge, scripted: it keeps the ledger that a correct neighbor would keep.
+#pragma once
+
+#include <map>
+
+#include "gossip/algorithm.h"
+#include "gossip/ledger.h"
+
+namespace starling::test {
+
+class FarEnd {
+ public:
+  FarEnd(NodeId self, NodeId near) : self_(self), ledger_({self, near, 0}) {}
+
+  void up(Epoch epoch) {
+    epoch_ = epoch;
+    heard_.clear();
+    if (epoch == 1) ledger_.open(1);
+  }
+  // What it says first in a later epoch.
+  gossip::Received settlement() const {
+    return {
+        self_,
+        {.epoch = epoch_, .type = FrameType::settlement, .body = encode(ledger_.settlement(0))}};
+  }
+  // Everything that the near end sends.
+  void hear(const gossip::Parcel& parcel) {
+    if (parcel.type == FrameType::settlement) {
+      const gossip::Settlement theirs = *gossip::decode_settlement(parcel.body.bytes());
+      const gossip::Verdict how = verdict(ledger_.settlement(0), theirs);
+      if (how == gossip::Verdict::reopen) ledger_.open(epoch_);
+      if (how == gossip::Verdict::go_on || how == gossip::Verdict::replay) ledger_.drop();
+      return;
+    }
+    heard_[{parcel.round, parcel.exchange}] = {parcel.body};
+  }
+  // Its message of an exchange, after it has counted what it could.
+  gossip::Received say(gossip::Exchange exchange, SharedBytes body) {
+    settle_pending();
+    const std::uint64_t base = ledger_.chain();
+    ledger_.sent(exchange, {body});
+    return {self_,
+            {.epoch = epoch_,
+             .round = exchange.round,
+             .exchange = exchange.index,
+             .base = base,
+             .body = std::move(body)}};
+  }
+  // Counts the exchange under way where it has heard the near end's message, else drops it.
+  void settle_pending() {
+    if (!ledger_.pending()) return;
+    const auto theirs = heard_.find(ledger_.pending()->exchange);
+    theirs == heard_.end() ? ledger_.drop() : ledger_.count(theirs->second);
+  }
+
+  gossip::EdgeLedger& ledger() { return ledger_; }
+
+ private:
+  NodeId self_;
+  gossip::EdgeLedger ledger_;
+  Epoch epoch_ = 0;
+  std::map<gossip::Exchange, gossip::Message> heard_;
+};
+
+}  // namespace starling::test
