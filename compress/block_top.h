@@ -35,6 +35,7 @@ class BlockTop final : public Compressor {
                                 std::span<std::byte> out) override;
   Result<void> decode_add(std::span<const std::byte> bytes, float scale,
                           std::span<float> y) const override;
+  void archive(Archive& archive) override { values_.archive(archive); }
 
  private:
   std::size_t blocks(std::size_t d) const { return (d + block_ - 1) / block_; }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "protocol/archive.h"
 #include "protocol/result.h"
 
 namespace starling::compress {
@@ -59,6 +60,9 @@ class Compressor {
   // have written, naming the field; y is untouched then. Allocates at most a small multiple of y.
   virtual Result<void> decode_add(std::span<const std::byte> bytes, float scale,
                                   std::span<float> y) const = 0;
+
+  // What makes the next message depend on the ones before.
+  virtual void archive(Archive& /*archive*/) {}
 };
 
 }  // namespace starling::compress

@@ -85,4 +85,11 @@ Result<void> Induced::decode_add(std::span<const std::byte> bytes, float scale,
   return {};
 }
 
+void Induced::archive(Archive& archive) {
+  for (std::size_t part = 0; part < 2; ++part) {
+    const Archive::Scope scope(archive, "part", part);
+    (part == 0 ? first_ : second_)->archive(archive);
+  }
+}
+
 }  // namespace starling::compress

@@ -28,6 +28,7 @@ class Induced final : public Compressor {
                              std::span<std::byte> out) override;
   Result<void> decode_add(std::span<const std::byte> bytes, float scale,
                           std::span<float> y) const override;
+  void archive(Archive& archive) override;
 
  private:
   const std::unique_ptr<Compressor> first_, second_;

@@ -53,6 +53,7 @@ class LowRank final : public Compressor {
                                 std::span<std::byte> out) override;
   Result<void> decode_add(std::span<const std::byte> bytes, float scale,
                           std::span<float> y) const override;
+  void archive(Archive& archive) override { archive.fixed("right_factor", v_); }
 
  private:
   Header header() const;

@@ -41,6 +41,7 @@ class RandomK final : public Compressor {
                                 std::span<std::byte> out) override;
   Result<void> decode_add(std::span<const std::byte> bytes, float scale,
                           std::span<float> y) const override;
+  void archive(Archive& archive) override { values_.archive(archive); }
 
  private:
   Contract contractive(std::size_t k, std::size_t d) const;

@@ -21,6 +21,16 @@ unsigned stages_max(double ratio) {
 
 }  // namespace
 
+void StageControl::archive(Archive& archive) {
+  archive.number("stages", stages_, most_);
+  std::int64_t direction = direction_;
+  archive.number("direction", direction);
+  direction_ = direction > 0 ? 1 : direction < 0 ? -1 : 0;
+  archive.number("deviation", deviation_);
+  archive.number("sum", sum_);
+  archive.number("calls", calls_);
+}
+
 void StageControl::kept(double ratio_to_target) {
   sum_ += ratio_to_target;
   if (++calls_ < kCalls) return;

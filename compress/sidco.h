@@ -24,6 +24,7 @@ class StageControl {
 
   unsigned stages() const { return stages_; }
   void kept(double ratio_to_target);
+  void archive(Archive& archive);
 
  private:
   void adapt(double mean);
@@ -62,6 +63,10 @@ class Sidco final : public Compressor {
                                 std::span<std::byte> out) override;
   Result<void> decode_add(std::span<const std::byte> bytes, float scale,
                           std::span<float> y) const override;
+  void archive(Archive& archive) override {
+    control_.archive(archive);
+    coder_.archive(archive);
+  }
 
  private:
   std::size_t most(std::size_t d) const;

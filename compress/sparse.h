@@ -61,6 +61,8 @@ class SparseCoder {
   Result<void> decode_add(std::span<const std::byte> message, std::size_t count_max, float scale,
                           std::span<float> y) const;
 
+  void archive(Archive& archive) { values_.archive(archive); }
+
  private:
   struct Written {
     std::size_t indices, values;  // bytes

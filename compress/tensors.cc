@@ -237,4 +237,11 @@ Result<void> Tensors::decode_add(Bytes bytes, float scale, std::span<float> y) c
   return {};
 }
 
+void Tensors::archive(Archive& archive) {
+  for (const Part& part : coded_) {
+    const Archive::Scope scope(archive, "tensor", part.tensor);
+    part.code->archive(archive);
+  }
+}
+
 }  // namespace starling::compress

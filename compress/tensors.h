@@ -49,6 +49,7 @@ class Tensors final : public Compressor {
                                 std::span<std::byte> out) override;
   Result<void> decode_add(std::span<const std::byte> bytes, float scale,
                           std::span<float> y) const override;
+  void archive(Archive& archive) override;
 
  private:
   struct Part {

@@ -38,6 +38,7 @@ class Threshold final : public Compressor {
                                 std::span<std::byte> out) override;
   Result<void> decode_add(std::span<const std::byte> bytes, float scale,
                           std::span<float> y) const override;
+  void archive(Archive& archive) override { coder_.archive(archive); }
 
  private:
   std::size_t count_max(std::size_t d) const;

@@ -31,6 +31,7 @@ class TopK final : public Compressor {
                                 std::span<std::byte> out) override;
   Result<void> decode_add(std::span<const std::byte> bytes, float scale,
                           std::span<float> y) const override;
+  void archive(Archive& archive) override { coder_.archive(archive); }
 
  private:
   const double ratio_;

@@ -59,6 +59,10 @@ class ValueCoder {
   // The same into a new vector. The count must have been checked: it sizes the vector.
   Result<std::vector<float>> decode(std::span<const std::byte> bytes, std::size_t count) const;
 
+  void archive(Archive& archive) {
+    if (nested_) nested_->archive(archive);
+  }
+
  private:
   ValueFormat format_;
   std::unique_ptr<Compressor> nested_;

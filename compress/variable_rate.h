@@ -52,6 +52,7 @@ class VariableRate final : public Compressor {
                                 std::span<std::byte> out) override;
   Result<void> decode_add(std::span<const std::byte> bytes, float scale,
                           std::span<float> y) const override;
+  void archive(Archive& archive) override { archive.number("step", step_); }
 
  private:
   // Writes the message for x; where `residual` is not empty, x itself, subtracts C(x) from it.

@@ -30,6 +30,7 @@ class WholeModel final : public Compressor {
                           std::span<float> y) const override {
     return code_->decode_add(bytes, scale, y);
   }
+  void archive(Archive& archive) override { code_->archive(archive); }
 
  private:
   const TensorLayout layout_;

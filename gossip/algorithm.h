@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "gossip/settlement.h"
+#include "protocol/archive.h"
 #include "protocol/bytes.h"
 #include "protocol/frame.h"
 #include "protocol/ids.h"
@@ -97,6 +99,18 @@ using Action = std::variant<Send, EdgeSettled, RunLocalStep, ArmTimer, LeaveOut,
                             RoundFinished>;
 using Outbox = std::vector<Action>;
 
+// What can be told of an edge.
+struct EdgeStatus {
+  NodeId peer;
+  Epoch epoch = 0;  // of the newest link, up or not
+  bool up = false;  // settled
+  Settlement ledger = {};
+  std::size_t queued_bytes = 0;  // received and not yet mixed
+  // Exchanges that counted, that were made up for after a break, and times the edge began anew
+  // because the ends knew different histories; since the start.
+  std::uint64_t counted = 0, made_up = 0, reopened = 0;
+};
+
 // Engine thread only. Deterministic: the same construction and the same sequence of (event, now)
 // give the same actions and the same model, bit for bit.
 class Algorithm {
@@ -115,6 +129,13 @@ class Algorithm {
   // What one round costs an edge end when the model goes over it as raw float32; the yardstick of
   // compression ratios.
   std::size_t uncompressed_bytes() const { return model().size_bytes(); }
+
+  // Everything that the next round depends on; only between RoundFinished and BeginRound. A loaded
+  // algorithm is as it was when every link had just gone down.
+  virtual void archive(Archive& archive) = 0;
+
+  // How the edges are, ascending by neighbor.
+  virtual std::vector<EdgeStatus> edges() const = 0;
 
   // Neighbors whose message the current exchange still waits for, ascending; for people.
   virtual std::vector<NodeId> waiting_for() const = 0;

@@ -78,6 +78,17 @@ class Beer final : public Method {
 
   std::span<const float> model() const override { return x_.value; }
 
+  void archive(Archive& archive) override {
+    for (Tracked* t : {&x_, &v_}) {
+      const Archive::Scope scope(archive, t == &x_ ? "model" : "tracker");
+      archive.fixed("value", t->value);
+      archive.fixed("pending", t->pending);
+      t->replicas.archive(archive, coder_.bytes_max());
+    }
+    tracked_.archive(archive);
+    coder_.archive(archive);
+  }
+
  private:
   static std::vector<float> zeros(const CompressedInputs& inputs) {
     return std::vector<float>(inputs.start.size(), 0.0f);

@@ -41,6 +41,7 @@ class DPsgd final : public Method {
   }
 
   std::span<const float> model() const override { return x_; }
+  void archive(Archive& archive) override { archive.fixed("model", x_); }
 
  private:
   const std::vector<EdgeEnd> edges_;

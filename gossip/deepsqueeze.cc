@@ -47,6 +47,11 @@ class DeepSqueeze final : public Method {
   }
 
   std::span<const float> model() const override { return x_; }
+  void archive(Archive& archive) override {
+    archive.fixed("model", x_);
+    archive.fixed("error", error_);
+    coder_.archive(archive);
+  }
 
  private:
   void decode(const Message& message, std::vector<float>& into) {

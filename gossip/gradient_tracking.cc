@@ -48,6 +48,10 @@ class GradientTracking final : public Method {
   }
 
   std::span<const float> model() const override { return std::span(state_).first(size_); }
+  void archive(Archive& archive) override {
+    archive.fixed("model_and_tracker", state_);
+    tracked_.archive(archive);
+  }
 
  private:
   const std::vector<EdgeEnd> edges_;

@@ -37,6 +37,12 @@ class InnovationMethod : public Method {
 
   std::span<const float> model() const final { return x_; }
 
+  void archive(Archive& archive) override {
+    archive.fixed("model", x_);
+    replicas_.archive(archive, coder_.bytes_max());
+    coder_.archive(archive);
+  }
+
  protected:
   explicit InnovationMethod(CompressedInputs inputs, bool with_self = false)
       : edges_(inputs.edges),
@@ -89,6 +95,11 @@ class DualMethod : public InnovationMethod {
   void resume_edge(std::size_t edge) final {
     InnovationMethod::resume_edge(edge);
     duals_.resume(edge);
+  }
+
+  void archive(Archive& archive) final {
+    InnovationMethod::archive(archive);
+    duals_.archive(archive);
   }
 
   // x <- x - u - D

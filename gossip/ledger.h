@@ -3,43 +3,15 @@
 // the models for ever (reliability specification §0.1: 1 % of such losses cost up to 67 % in loss).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 
 #include "gossip/method.h"
-#include "protocol/bytes.h"
+#include "gossip/settlement.h"
 #include "protocol/ids.h"
-#include "protocol/result.h"
 
 namespace starling::gossip {
-
-// What an end says first on a link that is up again, and what the other one needs to know.
-struct Settlement {
-  Epoch history = 0;         // the epoch in which the state of the edge began; 0: there is none
-  std::uint64_t count = 0;   // exchanges counted since
-  std::uint64_t chain = 0;   // hash of all their messages
-  std::uint64_t before = 0;  // the chain without the last one
-  std::optional<Exchange> last = std::nullopt;     // counted
-  std::optional<Exchange> pending = std::nullopt;  // sent, and not counted here
-  std::uint64_t state = 0;                         // hash of what both ends have to hold alike
-  bool operator==(const Settlement&) const = default;
-};
-
-inline constexpr std::size_t kSettlementBytes = 64;
-SharedBytes encode(const Settlement& settlement);
-// Fails with ErrorCode::peer.
-Result<Settlement> decode_settlement(std::span<const std::byte> bytes);
-
-enum class Verdict {
-  go_on,   // both ends counted the same
-  replay,  // the other end lacks our last message: it gets that once more
-  await,   // we lack theirs, and get it
-  reopen,  // the histories differ: the edge starts anew
-};
-
-// How this end goes on; with the arguments swapped, what the other end concludes.
-Verdict verdict(const Settlement& ours, const Settlement& theirs);
 
 // Engine thread. Keeps at most two message bodies: the last that counted, until the neighbor says
 // that it counted there, and the one that is under way.
@@ -56,6 +28,7 @@ class EdgeLedger {
     Exchange exchange;
     std::uint64_t base = 0;
     Message message = {};  // ours
+    void archive(Archive& archive, std::size_t body_bytes_max, std::size_t start_bytes_max);
   };
 
   void sent(Exchange exchange, Message message);
@@ -72,6 +45,9 @@ class EdgeLedger {
 
   // `state`: of Method::edge_hash().
   Settlement settlement(std::uint64_t state) const;
+
+  // Bodies have at most so many bytes.
+  void archive(Archive& archive, std::size_t body_bytes_max, std::size_t start_bytes_max);
 
  private:
   EdgeEnd end_;

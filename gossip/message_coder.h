@@ -28,6 +28,11 @@ class MessageCoder {
   // Whether the body is a message that decodes.
   Result<void> check(const SharedBytes& body) const;
 
+  void archive(Archive& archive) {
+    const Archive::Scope scope(archive, "operator");
+    compressor_->archive(archive);
+  }
+
   compress::Compressor& compressor() { return *compressor_; }
   const compress::Compressor& compressor() const { return *compressor_; }
 

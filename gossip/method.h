@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 
+#include "gossip/exchange.h"
+#include "protocol/archive.h"
 #include "protocol/bytes.h"
 #include "protocol/ids.h"
 #include "protocol/result.h"
@@ -17,26 +19,11 @@ struct EdgeEnd {
   double weight = 0;  // w_ij of the mixing matrix
 };
 
-// Every round has Method::exchanges() of these, on each edge in both directions.
-struct Exchange {
-  Round round = 0;
-  std::uint32_t index = 0;  // from 0
-  auto operator<=>(const Exchange&) const = default;
-};
-
 // What the trainer made of a round: its update, which it would subtract from the model, and the
 // learning rate in it. Methods that keep sums of updates scale them as the rate changes.
 struct LocalStep {
   std::span<const float> update;
   double learning_rate;
-};
-
-// What one end of an edge sends in an exchange.
-struct Message {
-  SharedBytes body;
-  // Of methods that keep references, in the first message of an edge that begins elsewhere than at
-  // what all nodes know: the reference to begin with, as raw float32. Otherwise empty.
-  SharedBytes start = {};
 };
 
 // The two messages of an exchange that counts on an edge.
@@ -95,6 +82,9 @@ class Method {
   virtual void mix(Exchange exchange, std::span<const Arrival> arrivals) = 0;
 
   virtual std::span<const float> model() const = 0;
+
+  // Everything that the next round depends on; between rounds. A loaded edge is as it was.
+  virtual void archive(Archive& archive) = 0;
 };
 
 }  // namespace starling::gossip

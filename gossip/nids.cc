@@ -50,6 +50,10 @@ class Nids final : public Method {
   }
 
   std::span<const float> model() const override { return x_; }
+  void archive(Archive& archive) override {
+    archive.fixed("model", x_);
+    duals_.archive(archive);
+  }
 
  private:
   const double factor_;

@@ -59,7 +59,9 @@ class PowerGossip final : public Method {
         dense_.push_back({t.offset, t.size()});
       }
     }
-    for (const EdgeEnd& end : edges) edges_.push_back({end, 0, {}});
+    for (const EdgeEnd& end : edges) {
+      edges_.push_back({end, 0, std::vector<Factors>(matrices_.size())});
+    }
   }
 
   std::uint32_t exchanges() const override { return options_.iterations; }
@@ -81,7 +83,6 @@ class PowerGossip final : public Method {
     if (exact()) duals_.open(edge);
     EdgeState& state = edges_[edge];
     state.history = history;
-    state.factors.resize(matrices_.size());
     for (std::size_t m = 0; m < matrices_.size(); ++m) {
       const Matrix& matrix = matrices_[m];
       state.factors[m].p.resize(matrix.rank * matrix.shape.rows);
@@ -124,6 +125,21 @@ class PowerGossip final : public Method {
   }
 
   std::span<const float> model() const override { return x_; }
+
+  void archive(Archive& archive) override {
+    archive.fixed("model", x_);
+    if (exact()) duals_.archive(archive);
+    for (std::size_t e = 0; e < edges_.size(); ++e) {
+      const Archive::Scope edge(archive, "edge", e);
+      archive.number("history", edges_[e].history);
+      for (std::size_t m = 0; m < edges_[e].factors.size(); ++m) {
+        const Archive::Scope matrix(archive, "matrix", m);
+        auto& [p, q] = edges_[e].factors[m];
+        archive.floats("p", p, matrices_[m].rank * matrices_[m].shape.rows);
+        archive.floats("q", q, matrices_[m].rank * matrices_[m].shape.columns);
+      }
+    }
+  }
 
  private:
   // Keyed by the edge and its epoch, so that both ends draw the same.

@@ -1,5 +1,7 @@
 #include "gossip/replicas.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "gossip/delta.h"
@@ -191,6 +193,63 @@ void Replicas::settle(std::size_t g, const std::vector<bool>& committed,
   moved_.push_back(g);
 }
 
+// Groups without members are left out; the others keep their order.
+void Replicas::archive(Archive& archive, std::size_t body_bytes_max) {
+  const Archive::Scope scope(archive, "replicas");
+  if (!archive.loading()) pack_groups();
+  std::size_t groups = groups_.size();
+  archive.number("groups", groups, 2 * (self_ + 1));
+  if (archive.loading()) groups_.assign(groups, Group{.reference = common_});
+  for (std::size_t g = 0; g < groups; ++g) {
+    const Archive::Scope group(archive, "group", g);
+    groups_[g].archive(archive, common_.size(), body_bytes_max);
+  }
+  for (std::size_t member = 0; member < group_of_.size(); ++member) {
+    const Archive::Scope edge(archive, "edge", member);
+    std::optional<std::size_t> group;
+    if (group_of_[member] != kNone) group = group_of_[member];
+    archive.number("group", group);
+    if (archive.loading() && group && *group >= groups) {
+      return archive.refuse(fmt::format("edge {} is in group {} of {}", member, *group, groups));
+    }
+    if (archive.loading()) {
+      group_of_[member] = kNone;
+      if (group) join(member, *group);
+    }
+    if (member == self_) continue;
+    bool begun = begun_[member];
+    archive.number("begun", begun);
+    begun_[member] = begun;
+    archive.floats("theirs", theirs_[member], common_.size());
+  }
+}
+
+void Replicas::pack_groups() {
+  std::vector<std::size_t> place(groups_.size(), kNone);
+  std::size_t next = 0;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    if (groups_[g].members.empty()) continue;
+    place[g] = next;
+    if (next != g) groups_[next] = std::move(groups_[g]);
+    ++next;
+  }
+  groups_.resize(next);
+  for (std::size_t& group : group_of_) {
+    if (group != kNone) group = place[group];
+  }
+}
+
+void Replicas::Group::archive(Archive& archive, std::size_t size, std::size_t body_bytes_max) {
+  archive.fixed("reference", reference);
+  archive.floats("residual", residual, size);
+  archive.number("scale", scale);
+  archive.number("fresh", fresh);
+  archive.number("state", state, State::kept);
+  if (state != State::kept) return;
+  archive.bytes("message", message, body_bytes_max);
+  archive.floats("next_residual", next_residual, size);
+}
+
 // ---- duals ----------------------------------------------------------------------------------
 
 void EdgeDuals::open(std::size_t edge) {
@@ -222,6 +281,16 @@ void EdgeDuals::subtract_sum(std::span<float> x) const {
   for (const Dual& dual : duals_) {
     if (dual.suspended_at) continue;
     for (std::size_t i = 0; i < dual.values.size(); ++i) x[i] -= rate_ * dual.values[i];
+  }
+}
+
+void EdgeDuals::archive(Archive& archive) {
+  const Archive::Scope scope(archive, "duals");
+  archive.number("rate", rate_);
+  for (std::size_t e = 0; e < duals_.size(); ++e) {
+    const Archive::Scope edge(archive, "edge", e);
+    archive.floats("dual", duals_[e].values, size_);
+    archive.number("suspended_at", duals_[e].suspended_at);
   }
 }
 

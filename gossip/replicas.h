@@ -43,6 +43,8 @@ class Replicas {
       under_way,  // encoded, to be committed
       kept,       // of one suspended edge, whose message may have counted at the other end
     } state = State::resting;
+
+    void archive(Archive& archive, std::size_t size, std::size_t body_bytes_max);
   };
 
   // With `with_self` one reference advances with every message, whoever receives it: the node's own
@@ -68,12 +70,16 @@ class Replicas {
   // After a commit of the same arrivals: moves what it moved by another step · C.
   void move_committed(std::span<const Arrival> arrivals, const compress::Compressor& c, float step);
 
+  // Messages have at most so many bytes.
+  void archive(Archive& archive, std::size_t body_bytes_max);
+
   const Group& group(std::size_t edge) const { return groups_[group_of_[edge]]; }
   std::span<const float> ours(std::size_t edge) const { return group(edge).reference; }
   std::span<const float> theirs(std::size_t edge) const { return theirs_[edge]; }
   const Group& self() const { return groups_[group_of_.back()]; }
 
  private:
+  void pack_groups();
   std::size_t fresh_group();
   std::size_t group_to_join();
   void join(std::size_t member, std::size_t group);
@@ -110,6 +116,8 @@ class EdgeDuals {
            std::span<const float> theirs);
   // x -= rate · the sum of the duals of edges that are up.
   void subtract_sum(std::span<float> x) const;
+  void archive(Archive& archive);
+
   // For methods that add in another way: the dual, and what to divide a term by.
   std::span<float> dual(std::size_t edge) { return duals_[edge].values; }
   float rate(std::size_t edge) const;

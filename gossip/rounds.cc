@@ -38,8 +38,11 @@ Rounds::Rounds(std::unique_ptr<Method> method, const std::vector<EdgeEnd>& edges
 }
 
 std::size_t Rounds::body_bytes_max() const {
-  const std::size_t start = method_->keeps_references() ? model().size_bytes() : 0;
-  return std::max(start + method_->body_bytes_max(), kSettlementBytes);
+  return std::max(start_bytes_max() + method_->body_bytes_max(), kSettlementBytes);
+}
+
+std::size_t Rounds::start_bytes_max() const {
+  return method_->keeps_references() ? model().size_bytes() : 0;
 }
 
 void Rounds::handle(const Event& event, Time now, Outbox& out) {
@@ -74,7 +77,7 @@ void Rounds::on(const PeerUp& event, Time now, Outbox& out) {
     edge.inbox.clear();
     suspend(index);
   }
-  edge.epoch = event.epoch;
+  edge.epoch = edge.last_epoch = event.epoch;
   if (event.epoch == 1) {  // neither end has ever known the other
     edge.standing = Standing::settled;
     edge.todo = Todo::open;
@@ -254,6 +257,7 @@ void Rounds::settle(Edge& edge, const Settlement& theirs, Outbox& out) {
 void Rounds::bring_in(std::size_t index) {
   Edge& edge = edges_[index];
   if (edge.todo == Todo::open) {
+    if (edge.ledger.history() > 0) ++edge.reopened;
     edge.ledger.open(*edge.epoch);
     method_->open_edge(index, *edge.epoch);
   } else if (edge.todo == Todo::resume) {
@@ -262,6 +266,8 @@ void Rounds::bring_in(std::size_t index) {
       const Arrival arrival{index, pending.message, *edge.made_up};
       method_->mix(pending.exchange, std::span(&arrival, 1));
       edge.ledger.count(*edge.made_up);
+      ++edge.counted;
+      ++edge.made_up_for;
       edge.made_up.reset();
     }
     edge.ledger.drop();
@@ -275,12 +281,11 @@ void Rounds::bring_in(std::size_t index) {
 void Rounds::take_down(std::size_t index) {
   Edge& edge = edges_[index];
   if (!edge.epoch) return;
+  const bool in_use = edge.in_use();
   edge.epoch.reset();
   edge.made_up.reset();
-  const bool taking_part =
-      edge.standing == Standing::settled && edge.todo == Todo::nothing && edge.ledger.history() > 0;
   edge.todo = Todo::nothing;
-  if (!taking_part) {
+  if (!in_use) {
     edge.inbox.clear();
     return;
   }
@@ -403,6 +408,7 @@ void Rounds::mix_exchange() {
     if (!edge.active) continue;
     arrivals.push_back({i, edge.ledger.pending()->message, std::move(edge.inbox.front().message)});
     edge.ledger.count(arrivals.back().theirs);
+    ++edge.counted;
     edge.inbox.pop_front();
   }
   method_->mix(current_, arrivals);
@@ -428,6 +434,42 @@ std::vector<NodeId> Rounds::waiting_for() const {
     if (is_missing(edge)) missing.push_back(edge.peer);
   }
   return missing;
+}
+
+std::vector<EdgeStatus> Rounds::edges() const {
+  std::vector<EdgeStatus> all;
+  for (const Edge& edge : edges_) {
+    std::size_t queued = 0;
+    for (const Incoming& message : edge.inbox) {
+      queued += message.message.body.size() + message.message.start.size();
+    }
+    all.push_back({.peer = edge.peer,
+                   .epoch = edge.last_epoch,
+                   .up = edge.epoch && edge.standing == Standing::settled,
+                   .ledger = edge.ledger.settlement(0),
+                   .queued_bytes = queued,
+                   .counted = edge.counted,
+                   .made_up = edge.made_up_for,
+                   .reopened = edge.reopened});
+  }
+  return all;
+}
+
+void Rounds::archive(Archive& archive) {
+  INVARIANT(phase_ == Phase::idle);
+  {
+    const Archive::Scope scope(archive, "method");
+    method_->archive(archive);
+  }
+  for (std::size_t i = 0; i < edges_.size(); ++i) {
+    Edge& edge = edges_[i];
+    const Archive::Scope scope(archive, "edge", i);
+    archive.number("epoch", edge.last_epoch);
+    edge.ledger.archive(archive, method_->body_bytes_max(), start_bytes_max());
+    bool in_use = edge.in_use();
+    archive.number("in_use", in_use);
+    if (archive.loading() && in_use) method_->suspend_edge(i, false);
+  }
 }
 
 }  // namespace starling::gossip

@@ -35,6 +35,8 @@ class Rounds final : public Algorithm {
   std::span<const float> model() const override { return method_->model(); }
   std::size_t body_bytes_max() const override;
   std::vector<NodeId> waiting_for() const override;
+  std::vector<EdgeStatus> edges() const override;
+  void archive(Archive& archive) override;
 
  private:
   enum class Phase {
@@ -65,6 +67,7 @@ class Rounds final : public Algorithm {
 
     NodeId peer;
     std::optional<Epoch> epoch = std::nullopt;  // set while the link is up
+    Epoch last_epoch = 0;
     Standing standing = Standing::unsettled;
     Todo todo = Todo::nothing;
     std::optional<Message> made_up = std::nullopt;  // the neighbor's, of our pending exchange
@@ -72,6 +75,13 @@ class Rounds final : public Algorithm {
     std::deque<Incoming> inbox = {};  // ascending exchanges, none older than the current one
     EdgeLedger ledger;
     ArrivalEstimate arrivals = {};
+    std::uint64_t counted = 0, made_up_for = 0, reopened = 0;  // see EdgeStatus
+
+    // Takes part in rounds as far as its link and its method are concerned.
+    bool in_use() const {
+      return epoch && standing == Standing::settled && todo == Todo::nothing &&
+             ledger.history() > 0;
+    }
   };
 
   void on(const BeginRound& event, Time now, Outbox& out);
@@ -81,6 +91,7 @@ class Rounds final : public Algorithm {
   void on(const Received& event, Time now, Outbox& out);
   void on(const TimerFired& event, Time now, Outbox& out);
 
+  std::size_t start_bytes_max() const;
   std::size_t index_of_peer(NodeId peer) const;
   Result<Incoming> unpack(const Parcel& parcel) const;
   Result<void> admit(Edge& edge, const Parcel& parcel, Time now, Outbox& out);

@@ -28,6 +28,11 @@ class TrackedUpdate {
     }
   }
 
+  void archive(Archive& archive) {
+    archive.fixed("update", before_);
+    archive.number("learning_rate", learning_rate_);
+  }
+
  private:
   std::vector<float> before_;  // u⁻
   double learning_rate_ = 0;

@@ -1,0 +1,32 @@
+// An exchange, and what one end of an edge says in it.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+#include "protocol/archive.h"
+#include "protocol/bytes.h"
+#include "protocol/ids.h"
+
+namespace starling::gossip {
+
+// Every round has Method::exchanges() of these, on each edge in both directions.
+struct Exchange {
+  Round round = 0;
+  std::uint32_t index = 0;  // from 0
+  auto operator<=>(const Exchange&) const = default;
+
+  void archive(Archive& archive) {
+    archive.number("round", round);
+    archive.number("exchange", index);
+  }
+};
+
+struct Message {
+  SharedBytes body;
+  // Of methods that keep references, in the first message of an edge that begins elsewhere than at
+  // what all nodes know: the reference to begin with, as raw float32. Otherwise empty.
+  SharedBytes start = {};
+};
+
+}  // namespace starling::gossip
