@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "gossip/algorithm.h"
@@ -41,7 +42,9 @@ class Lockstep {
     }
   }
 
-  void run(Round rounds, const UpdateOf& update_of) {
+  // `from`: the number of the first round where it is not the next one.
+  void run(Round rounds, const UpdateOf& update_of, std::optional<Round> from = std::nullopt) {
+    next_round_ = from.value_or(next_round_);
     for (Round r = 0; r < rounds; ++r, ++next_round_) {
       update_of_ = &update_of;
       std::fill(done_.begin(), done_.end(), false);
