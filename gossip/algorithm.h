@@ -41,7 +41,7 @@ struct LocalStepDone {
 // What travels on an edge, as Send and Received have it.
 struct Parcel {
   Epoch epoch = 0;
-  FrameType type = FrameType::exchange;  // or opening, settlement
+  FrameType type = FrameType::exchange;  // or opening, settlement, joining
   Round round = 0;
   std::uint32_t exchange = 0;
   std::uint64_t base = 0;  // EdgeLedger::chain() of the sender
@@ -106,6 +106,7 @@ struct EdgeStatus {
   bool up = false;  // settled
   Settlement ledger = {};
   std::size_t queued_bytes = 0;  // received and not yet mixed
+  bool in_use = false;           // up, and nothing is to be done to it before the next exchange
   // Exchanges that counted, that were made up for after a break, and times the edge began anew
   // because the ends knew different histories; since the start.
   std::uint64_t counted = 0, made_up = 0, reopened = 0;
@@ -136,6 +137,8 @@ class Algorithm {
 
   // How the edges are, ascending by neighbor.
   virtual std::vector<EdgeStatus> edges() const = 0;
+  // Of what both ends of the edge hold alike after the same exchanges; takes a sweep over it.
+  virtual std::uint64_t edge_hash(NodeId peer) const = 0;
 
   // Neighbors whose message the current exchange still waits for, ascending; for people.
   virtual std::vector<NodeId> waiting_for() const = 0;

@@ -21,7 +21,7 @@ void ArrivalEstimate::gave_up(Duration waited) { longest_ = std::max(longest_, w
 
 Duration ArrivalEstimate::deadline() const {
   const Duration usual = observed_ ? kFloor + 4 * (mean_ + 4 * deviation_) : kFirstDeadline;
-  return std::max(usual, kFloor + 2 * longest_);
+  return std::min(std::max(usual, kFloor + 2 * longest_), kCeiling);
 }
 
 }  // namespace starling::gossip

@@ -17,11 +17,14 @@ class ArrivalEstimate {
   // Above every pause that a busy machine makes by itself; below it a late neighbor is no fault.
   static constexpr Duration kFloor = std::chrono::seconds{3};
 
+  // A neighbor that was left out is given twice the time, again and again, up to this.
+  static constexpr Duration kCeiling = std::chrono::minutes{5};
+
   void observe(Duration wait);
   // The neighbor was left out after this long: the next time it is given more.
   void gave_up(Duration waited);
-  // kFloor + the larger of 4 · (mean + 4 · deviation) and 2 · longest: a neighbor that is later
-  // than that is left out.
+  // kFloor + the larger of 4 · (mean + 4 · deviation) and 2 · longest, at most kCeiling: a neighbor
+  // that is later than that is left out.
   Duration deadline() const;
   Duration mean() const { return mean_; }
 

@@ -20,8 +20,8 @@ class InnovationMethod : public Method {
   void open_edge(std::size_t edge, Epoch /*history*/) override { replicas_.open(edge); }
   void suspend_edge(std::size_t edge, bool pending) override { replicas_.suspend(edge, pending); }
   void resume_edge(std::size_t edge) override { replicas_.resume(edge); }
-  std::uint64_t edge_hash(std::size_t edge) const final {
-    return replicas_.hash(edge, edges_[edge].self < edges_[edge].peer);
+  std::uint64_t edge_hash(std::size_t edge) const override {
+    return replicas_.hash(edge, is_low(edge));
   }
   bool keeps_references() const final { return true; }
 
@@ -53,6 +53,8 @@ class InnovationMethod : public Method {
   virtual Result<SharedBytes> make_message(Exchange exchange, Replicas::Group& group) {
     return coder_.encode(exchange, innovation(group));
   }
+
+  bool is_low(std::size_t edge) const { return edges_[edge].self < edges_[edge].peer; }
 
   std::span<const float> innovation(const Replicas::Group& group) {
     return difference(x_, group.reference, innovation_);
@@ -95,6 +97,10 @@ class DualMethod : public InnovationMethod {
   void resume_edge(std::size_t edge) final {
     InnovationMethod::resume_edge(edge);
     duals_.resume(edge);
+  }
+
+  std::uint64_t edge_hash(std::size_t edge) const final {
+    return InnovationMethod::edge_hash(edge) + 3 * duals_.hash(edge, is_low(edge));
   }
 
   void archive(Archive& archive) final {

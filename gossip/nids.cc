@@ -50,6 +50,9 @@ class Nids final : public Method {
   }
 
   std::span<const float> model() const override { return x_; }
+  std::uint64_t edge_hash(std::size_t edge) const override {
+    return duals_.hash(edge, edges_[edge].self < edges_[edge].peer);
+  }
   void archive(Archive& archive) override {
     archive.fixed("model", x_);
     duals_.archive(archive);

@@ -103,7 +103,8 @@ class PowerGossip final : public Method {
       hash.add(std::as_bytes(std::span(f.p)));
       hash.add(std::as_bytes(std::span(f.q)));
     }
-    return hash.value();
+    const EdgeEnd& end = edges_[edge].end;
+    return hash.value() + (exact() ? 3 * duals_.hash(edge, end.self < end.peer) : 0);
   }
 
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,

@@ -101,6 +101,7 @@ void Replicas::resume(std::size_t edge) {
 }
 
 std::uint64_t Replicas::hash(std::size_t edge, bool self_is_low) const {
+  if (!begun_[edge]) return 0;  // neither end knows yet where the other one begins
   RunningHash hash;
   hash.add(std::as_bytes(self_is_low ? ours(edge) : theirs(edge)));
   hash.add(std::as_bytes(self_is_low ? theirs(edge) : ours(edge)));
@@ -282,6 +283,12 @@ void EdgeDuals::subtract_sum(std::span<float> x) const {
     if (dual.suspended_at) continue;
     for (std::size_t i = 0; i < dual.values.size(); ++i) x[i] -= rate_ * dual.values[i];
   }
+}
+
+std::uint64_t EdgeDuals::hash(std::size_t edge, bool self_is_low) const {
+  std::vector<float> of_low = duals_[edge].values;
+  for (float& value : of_low) value = (self_is_low ? value : -value) + 0.0f;  // -0 becomes 0
+  return hash_of(std::as_bytes(std::span(of_low)));
 }
 
 void EdgeDuals::archive(Archive& archive) {

@@ -116,6 +116,9 @@ class EdgeDuals {
            std::span<const float> theirs);
   // x -= rate · the sum of the duals of edges that are up.
   void subtract_sum(std::span<float> x) const;
+  // The same at both ends.
+  std::uint64_t hash(std::size_t edge, bool self_is_low) const;
+
   void archive(Archive& archive);
 
   // For methods that add in another way: the dual, and what to divide a term by.

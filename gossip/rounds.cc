@@ -57,7 +57,7 @@ void Rounds::on(const BeginRound& event, Time /*now*/, Outbox& out) {
   current_ = {event.round, 0};
   for (std::size_t i = 0; i < edges_.size(); ++i) {
     Edge& edge = edges_[i];
-    edge.active = edge.epoch && edge.standing == Standing::settled;
+    edge.active = edge.epoch && edge.standing == Standing::settled && event.round >= edge.from;
     if (edge.active) bring_in(i);
     drop_outdated(edge);
   }
@@ -78,13 +78,13 @@ void Rounds::on(const PeerUp& event, Time now, Outbox& out) {
     suspend(index);
   }
   edge.epoch = edge.last_epoch = event.epoch;
+  edge.from = 0;
   if (event.epoch == 1) {  // neither end has ever known the other
-    edge.standing = Standing::settled;
     edge.todo = Todo::open;
-    out.push_back(EdgeSettled{edge.peer, {}});
+    settled(edge, {}, out);
   } else {
     edge.standing = Standing::unsettled;
-    const std::uint64_t state = edge.ledger.history() > 0 ? method_->edge_hash(index) : 0;
+    const std::uint64_t state = edge_hash(edge.peer);
     out.push_back(Send{edge.peer,
                        {.epoch = event.epoch,
                         .type = FrameType::settlement,
@@ -166,6 +166,10 @@ Result<void> Rounds::admit(Edge& edge, const Parcel& parcel, Time now, Outbox& o
     settle(edge, *theirs, out);
     return {};
   }
+  if (parcel.type == FrameType::joining && edge.standing == Standing::settled) {
+    take_joining(edge, parcel.round);
+    return {};
+  }
   if (edge.standing == Standing::unsettled) {
     return Error{ErrorCode::peer, fmt::format("round {} exchange {} came before the settlement",
                                               parcel.round, parcel.exchange)};
@@ -185,8 +189,7 @@ Result<void> Rounds::admit(Edge& edge, const Parcel& parcel, Time now, Outbox& o
                              pending.exchange.index, pending.base)};
   }
   edge.made_up = std::move(message->message);
-  edge.standing = Standing::settled;
-  out.push_back(EdgeSettled{edge.peer, {}});
+  settled(edge, {}, out);
   return {};
 }
 
@@ -238,9 +241,7 @@ Result<void> Rounds::admit_exchange(Edge& edge, Incoming message, Time now) {
 
 // Both ends know both ledgers and conclude the same.
 void Rounds::settle(Edge& edge, const Settlement& theirs, Outbox& out) {
-  const std::size_t index = index_of_peer(edge.peer);
-  const std::uint64_t state = edge.ledger.history() > 0 ? method_->edge_hash(index) : 0;
-  const Settlement ours = edge.ledger.settlement(state);
+  const Settlement ours = edge.ledger.settlement(edge_hash(edge.peer));
   const Verdict how = verdict(ours, theirs);
   edge.todo = how == Verdict::reopen ? Todo::open : Todo::resume;
   if (how == Verdict::replay) {
@@ -248,9 +249,30 @@ void Rounds::settle(Edge& edge, const Settlement& theirs, Outbox& out) {
     INVARIANT(last != nullptr);
     out.push_back(Send{edge.peer, parcel_of(edge, *last)});
   }
-  edge.standing = how == Verdict::await ? Standing::awaiting : Standing::settled;
-  const std::string words = describe(how, ours, theirs);
-  if (how != Verdict::await) out.push_back(EdgeSettled{edge.peer, words});
+  if (how == Verdict::await) {
+    edge.standing = Standing::awaiting;
+  } else {
+    settled(edge, describe(how, ours, theirs), out);
+  }
+}
+
+// In the middle of a round it is too late for this one. The neighbor may not wait for what will not
+// come: a circle of nodes that do would stand still until a deadline.
+void Rounds::settled(Edge& edge, std::string how, Outbox& out) {
+  edge.standing = Standing::settled;
+  if (phase_ != Phase::idle) {
+    out.push_back(
+        Send{edge.peer,
+             {.epoch = *edge.epoch, .type = FrameType::joining, .round = current_.round + 1}});
+  }
+  out.push_back(EdgeSettled{edge.peer, std::move(how)});
+}
+
+void Rounds::take_joining(Edge& edge, Round round) {
+  edge.from = round;
+  if (!edge.active || current_.round >= round) return;
+  edge.active = false;
+  edge.ledger.drop();
 }
 
 // Before the first round after an edge was settled.
@@ -448,11 +470,17 @@ std::vector<EdgeStatus> Rounds::edges() const {
                    .up = edge.epoch && edge.standing == Standing::settled,
                    .ledger = edge.ledger.settlement(0),
                    .queued_bytes = queued,
+                   .in_use = edge.in_use(),
                    .counted = edge.counted,
                    .made_up = edge.made_up_for,
                    .reopened = edge.reopened});
   }
   return all;
+}
+
+std::uint64_t Rounds::edge_hash(NodeId peer) const {
+  const std::size_t index = index_of_peer(peer);
+  return edges_[index].ledger.history() > 0 ? method_->edge_hash(index) : 0;
 }
 
 void Rounds::archive(Archive& archive) {

@@ -36,6 +36,7 @@ class Rounds final : public Algorithm {
   std::size_t body_bytes_max() const override;
   std::vector<NodeId> waiting_for() const override;
   std::vector<EdgeStatus> edges() const override;
+  std::uint64_t edge_hash(NodeId peer) const override;
   void archive(Archive& archive) override;
 
  private:
@@ -71,6 +72,7 @@ class Rounds final : public Algorithm {
     Standing standing = Standing::unsettled;
     Todo todo = Todo::nothing;
     std::optional<Message> made_up = std::nullopt;  // the neighbor's, of our pending exchange
+    Round from = 0;                                 // the neighbor's first round on this link
     bool active = false;                            // takes part in the current exchange
     std::deque<Incoming> inbox = {};  // ascending exchanges, none older than the current one
     EdgeLedger ledger;
@@ -97,6 +99,8 @@ class Rounds final : public Algorithm {
   Result<void> admit(Edge& edge, const Parcel& parcel, Time now, Outbox& out);
   Result<void> admit_exchange(Edge& edge, Incoming message, Time now);
   void settle(Edge& edge, const Settlement& theirs, Outbox& out);
+  void settled(Edge& edge, std::string how, Outbox& out);
+  void take_joining(Edge& edge, Round round);
   void bring_in(std::size_t index);
   void reject(std::size_t index, std::string why, Outbox& out);
   void take_down(std::size_t index);

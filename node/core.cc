@@ -15,6 +15,11 @@ namespace {
 // The algorithm numbers its timers from 1.
 constexpr std::uint64_t kStartTimer = 0;
 
+// What two ends say to settle is the link's affair.
+bool is_of_exchange(const gossip::Parcel& parcel) {
+  return parcel.type == FrameType::exchange || parcel.type == FrameType::opening;
+}
+
 }  // namespace
 
 const char* name_of(Phase phase) {
@@ -89,7 +94,7 @@ void Core::on(const PeerDown& event, Time now, Effects& out) {
 }
 
 void Core::on(const Received& event, Time now, Effects& out) {
-  if (event.parcel.type != FrameType::settlement) {
+  if (is_of_exchange(event.parcel)) {
     received_bytes_ += kFrameHeaderBytes + event.parcel.body.size();
     catch_up_to(event.parcel.round);
   }
@@ -173,7 +178,7 @@ void Core::follow(gossip::Action action, Time now, Effects& out) {
 }
 
 void Core::count_sent(const gossip::Parcel& parcel) {
-  if (parcel.type == FrameType::settlement) return;
+  if (!is_of_exchange(parcel)) return;
   sent_bytes_ += kFrameHeaderBytes + parcel.body.size();
   if (parcel.exchange == 0) {
     sent_uncompressed_bytes_ += kFrameHeaderBytes + algorithm_->uncompressed_bytes();

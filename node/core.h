@@ -108,6 +108,9 @@ class Core {
 
   Progress progress(Time now) const;
   std::span<const float> model() const { return algorithm_->model(); }
+  const gossip::Algorithm& algorithm() const { return *algorithm_; }
+  // Of the newest local step.
+  std::span<const float> update() const { return update_; }
   const TensorLayout& layout() const { return trainer_->layout(); }
   std::size_t body_bytes_max() const { return algorithm_->body_bytes_max(); }
   std::string describe() const { return trainer_->describe(); }

@@ -86,7 +86,7 @@ struct LinkStatus {
 
 // What goes into the header of a message of the algorithm; the rest is filled in.
 struct ExchangeTag {
-  FrameType type = FrameType::exchange;  // or opening, settlement
+  FrameType type = FrameType::exchange;  // or opening, settlement, joining
   Epoch epoch = 0;
   Round round = 0;
   std::uint32_t exchange = 0;

@@ -117,6 +117,7 @@ std::optional<Error> Session::check(const FrameHeader& header) const {
     case FrameType::exchange:
     case FrameType::opening:
     case FrameType::settlement:
+    case FrameType::joining:
       if (header.sequence != next_received_) {
         return wrong("sequence", header.sequence, next_received_);
       }
@@ -129,7 +130,7 @@ std::optional<Error> Session::check(const FrameHeader& header) const {
     default:
       return Error{ErrorCode::peer,
                    fmt::format("frame type is {} on a link that is up, expected 4 (heartbeat), "
-                               "5 (goodbye) or 6 to 8 (of the algorithm)",
+                               "5 (goodbye) or 6 to 9 (of the algorithm)",
                                static_cast<int>(header.type))};
   }
 }

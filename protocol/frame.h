@@ -26,8 +26,9 @@ enum class FrameType : std::uint8_t {
   exchange = 6,    // one end's message of an exchange
   opening = 7,     // the same behind a dense start: the first on an edge without a common history
   settlement = 8,  // the first on a link that was up before: where the edge stands at this end
+  joining = 9,     // the sender, in the middle of a round, takes part from header.round on; no body
 };
-inline constexpr FrameType kLastFrameType = FrameType::settlement;
+inline constexpr FrameType kLastFrameType = FrameType::joining;
 
 struct FrameHeader {
   FrameType type{};

@@ -24,6 +24,8 @@ enum class Stream : std::uint64_t {
   compression,
   measurement,
   link_jitter,
+  link_loss,
+  faults,
 };
 
 // Counter-based generator: splitmix64's finaliser over (key, index).

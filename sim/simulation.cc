@@ -6,6 +6,7 @@
 
 #include "gossip/assembly.h"
 #include "protocol/frame.h"
+#include "protocol/random.h"
 
 namespace starling::sim {
 namespace {
@@ -38,8 +39,15 @@ void Simulation::schedule(Time at, std::function<void()> happen) {
   pending_.push({at, order_++, std::move(happen)});
 }
 
+void Simulation::schedule_awake(NodeId node, Time time, std::function<void()> happen) {
+  schedule(time, [this, node, happen = std::move(happen)] {
+    const Time wakes = at(node).asleep_until;
+    wakes > now_ ? schedule_awake(node, wakes, happen) : happen();
+  });
+}
+
 void Simulation::schedule_at(NodeId node, Time time, std::function<void()> happen) {
-  schedule(time, [this, node, life = at(node).life, happen = std::move(happen)] {
+  schedule_awake(node, time, [this, node, life = at(node).life, happen = std::move(happen)] {
     if (at(node).alive && at(node).life == life) happen();
   });
 }
@@ -95,6 +103,7 @@ void Simulation::give(NodeId node, const node::CoreEvent& event) {
   node::Effects effects;
   at(node).core->handle(event, now_, effects);
   for (node::Effect& effect : effects) carry_out(node, effect);
+  if (watcher_) watcher_(node, event);
 }
 
 void Simulation::carry_out(NodeId node, node::Effect& effect) {
@@ -154,18 +163,37 @@ const Simulation::Link* Simulation::link_between(NodeId a, NodeId b) const {
 
 void Simulation::transmit(NodeId from, const node::Send& send) {
   Link* link = link_between(from, send.to);
-  if (!link->up || link->epoch != send.parcel.epoch) return;
+  if (!link->up || link->epoch != send.parcel.epoch || is_lost(*link)) return;
   const std::uint64_t bytes = kFrameHeaderBytes + send.parcel.body.size();
-  schedule_at(
-      send.to, network_.reached(from, send.to, bytes, now_), [this, link, from, send, bytes] {
-        schedule_at(send.to, network_.received(from, send.to, bytes, now_),
-                    [this, link, from, send] {
-                      // What was sent before an orderly end still arrives; a cut loses it.
-                      if (link->epoch != send.parcel.epoch || !link->whole || !at(from).alive)
-                        return;
-                      give(send.to, node::Received{from, send.parcel});
-                    });
-      });
+  const auto arrive = [this, link, from, send] {
+    // What was sent before an orderly end still arrives; a cut loses it.
+    if (link->epoch != send.parcel.epoch || link->cut || !at(from).alive) return;
+    give(send.to, node::Received{from, send.parcel});
+  };
+  const Time there =
+      std::max(network_.reached(from, send.to, bytes, now_), blocked_until(*link, from));
+  schedule_at(send.to, there, [this, from, send, bytes, arrive] {
+    schedule_at(send.to, network_.received(from, send.to, bytes, now_), arrive);
+  });
+}
+
+bool Simulation::is_lost(Link& link) {
+  if (options_.loss <= 0 || now_ >= options_.loss_until) return false;
+  const Random random(run_.config.run.seed, Stream::link_loss,
+                      {index_of(link.low), index_of(link.high)});
+  if (random.uniform(link.sent++) >= options_.loss) return false;
+  take_down(link);  // what was sent the other way still arrives
+  return true;
+}
+
+void Simulation::notice_silence(Link& link) {
+  const Time until = std::max({link.blocked_until[0], link.blocked_until[1],
+                               at(link.low).asleep_until, at(link.high).asleep_until});
+  if (until <= now_) return bring_up_when_possible(link);
+  schedule(std::min(until, now_ + options_.silence), [this, &link, until] {
+    if (now_ < until) take_down(link);
+    notice_silence(link);
+  });
 }
 
 // Both ends learn of it a moment later, behind whatever the other one had sent. Until then the link
@@ -180,7 +208,7 @@ void Simulation::take_down(Link& link) {
       if (--link.unaware == 0) bring_up_when_possible(link);
     };
     schedule(network_.reached(peer, node, 0, now_), [this, node, peer, notice] {
-      schedule(network_.received(peer, node, 0, now_) + options_.notice, notice);
+      schedule_awake(node, network_.received(peer, node, 0, now_) + options_.notice, notice);
     });
   }
 }
@@ -192,8 +220,12 @@ void Simulation::take_down_all(NodeId node) {
 }
 
 void Simulation::bring_up_when_possible(Link& link) {
-  const auto ready = [this](NodeId node) { return at(node).alive && !at(node).finished; };
-  if (link.up || link.unaware > 0 || !link.whole || !ready(link.low) || !ready(link.high)) return;
+  const auto ready = [&](NodeId node) {
+    const Host& host = at(node);
+    return host.alive && !host.finished && host.asleep_until <= now_ &&
+           blocked_until(link, node) <= now_;
+  };
+  if (link.up || link.unaware > 0 || link.cut || !ready(link.low) || !ready(link.high)) return;
   link.up = true;
   ++link.epoch;
   const Time when = link.epoch == 1 ? now_ : now_ + options_.notice;
@@ -212,7 +244,7 @@ void Simulation::cut(NodeId a, NodeId b, Time when) {
     Link* link = link_between(a, b);
     if (!link) return;
     take_down(*link);
-    link->whole = false;
+    link->cut = true;
   });
 }
 
@@ -220,7 +252,7 @@ void Simulation::heal(NodeId a, NodeId b, Time when) {
   schedule(when, [this, a, b] {
     Link* link = link_between(a, b);
     if (!link) return;
-    link->whole = true;
+    link->cut = false;
     bring_up_when_possible(*link);
   });
 }
@@ -238,6 +270,35 @@ void Simulation::restart(NodeId node, Time when) {
     host.alive = false;
     take_down_all(node);
     host = {.core = node::make_core(run_, node), .life = host.life + 1};
+    start(node);
+  });
+}
+
+void Simulation::stall(NodeId from, NodeId to, Time when, Time until) {
+  schedule(when, [this, from, to, until] {
+    Link* link = link_between(from, to);
+    if (!link) return;
+    Time& blocked = blocked_until(*link, from);
+    blocked = std::max(blocked, until);
+    notice_silence(*link);
+  });
+}
+
+void Simulation::pause(NodeId node, Time when, Time until) {
+  schedule(when, [this, node, until] {
+    at(node).asleep_until = std::max(at(node).asleep_until, until);
+    for (Link& link : links_) {
+      if (link.low == node || link.high == node) notice_silence(link);
+    }
+  });
+}
+
+void Simulation::join_late(NodeId node, Time when) {
+  at(node).alive = false;
+  schedule(when, [this, node] {
+    Host& host = at(node);
+    if (host.life > 0) return;  // a restart came first
+    host.alive = true;
     start(node);
   });
 }

@@ -1,6 +1,7 @@
 // A whole flock in one thread and in virtual time: the same node cores that the daemon drives.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -26,7 +27,16 @@ struct SimulationOptions {
   // How long after a link was cut or a node killed the other end notices, and how long after both
   // ends are there again the edge comes up.
   Duration notice{std::chrono::milliseconds{1}};
+  // A link on which nothing gets through for so long is down; heartbeats are not simulated.
+  Duration silence{std::chrono::seconds{10}};
+  // The chance of each message that its link breaks while it is on its way: it and all that is
+  // behind it are lost, and the link comes back as after a cut that heals at once.
+  double loss = 0;
+  Time loss_until = Time::max();
 };
+
+// Called after every event that a node has handled.
+using Watcher = std::function<void(NodeId node, const node::CoreEvent& event)>;
 
 // Called after each round of each node, with its new progress; its model is that of the round's
 // end. progress.sent_bytes are those of the rounds done, though the next one may have begun.
@@ -39,6 +49,7 @@ class Simulation {
   Simulation(const node::Run& run, SimulationOptions options);
 
   void observe(Observer observer) { observer_ = std::move(observer); }
+  void watch(Watcher watcher) { watcher_ = std::move(watcher); }
 
   // Faults, each from that time on. A killed node loses everything; a restarted one, alive or not,
   // begins anew with the start model. A cut link loses what is under way on it; an edge that heals
@@ -47,6 +58,13 @@ class Simulation {
   void heal(NodeId a, NodeId b, Time at);
   void kill(NodeId node, Time at);
   void restart(NodeId node, Time at);
+  // Until then nothing gets from `from` to `to`; what is sent arrives behind it, in order, as TCP
+  // has it. Longer than `silence`: the link goes down meanwhile.
+  void stall(NodeId from, NodeId to, Time at, Time until);
+  // The node stands still, as under SIGSTOP, and then does all at once what came to it meanwhile.
+  void pause(NodeId node, Time at, Time until);
+  // The node is not there before; to be called before run().
+  void join_late(NodeId node, Time at);
 
   // Until every living node is finished or stop() was called and heeded.
   void run();
@@ -56,6 +74,9 @@ class Simulation {
   Time now() const { return now_; }
   // Of a node that was killed and not restarted, or that diverged, the state it had.
   std::span<const float> model(NodeId node) const { return at(node).core->model(); }
+  const node::Core& core(NodeId node) const { return *at(node).core; }
+  // Restarts of the node so far.
+  std::uint64_t life(NodeId node) const { return at(node).life; }
   node::Progress progress(NodeId node) const { return at(node).core->progress(now_); }
   bool alive(NodeId node) const { return at(node).alive; }
   // Of the newest life of the edge, up or not; 0: it never was up.
@@ -72,16 +93,19 @@ class Simulation {
   struct Host {
     std::unique_ptr<node::Core> core;
     bool alive = true, finished = false;
+    Time asleep_until{0};
     std::uint64_t life = 0;  // counts restarts: what was meant for an earlier life is dropped
     std::optional<Timer> timer = std::nullopt;
     Time timer_looked_at = Time::max();  // the next time at which someone looks at the timer
   };
   struct Link {
     NodeId low, high;
-    bool whole = true;  // not cut
+    bool cut = false;
     bool up = false;
-    int unaware = 0;  // ends that have not heard yet that it went down
-    Epoch epoch = 0;  // of the newest time it was up
+    int unaware = 0;                      // ends that have not heard yet that it went down
+    Epoch epoch = 0;                      // of the newest time it was up
+    std::array<Time, 2> blocked_until{};  // from the low end, from the high end
+    std::uint64_t sent = 0;               // messages, for the draw of the loss
   };
   struct Occurrence {
     Time at;
@@ -93,7 +117,9 @@ class Simulation {
   Host& at(NodeId node) { return hosts_[index_of(node)]; }
   const Host& at(NodeId node) const { return hosts_[index_of(node)]; }
   void schedule(Time at, std::function<void()> happen);
-  // Only while the node lives the life it has now.
+  // When the node is awake.
+  void schedule_awake(NodeId node, Time time, std::function<void()> happen);
+  // The same, and only while it lives the life it has now.
   void schedule_at(NodeId node, Time time, std::function<void()> happen);
   void arm(NodeId node, const node::ArmTimer& timer);
   void wait_for_timer(NodeId node);
@@ -107,6 +133,12 @@ class Simulation {
   Link* link_between(NodeId a, NodeId b) {
     return const_cast<Link*>(std::as_const(*this).link_between(a, b));
   }
+  Time& blocked_until(Link& link, NodeId from) {
+    return link.blocked_until[from == link.low ? 0 : 1];
+  }
+  bool is_lost(Link& link);
+  // Where nothing gets through any more the link goes down when that has lasted for `silence`.
+  void notice_silence(Link& link);
   void take_down(Link& link);
   void take_down_all(NodeId node);
   void bring_up_when_possible(Link& link);
@@ -117,6 +149,7 @@ class Simulation {
   std::vector<Host> hosts_;
   std::vector<Link> links_;
   Observer observer_;
+  Watcher watcher_;
   std::optional<std::string> failure_;
   Time now_{0};
   std::uint64_t order_ = 0;

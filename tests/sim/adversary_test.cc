@@ -1,0 +1,118 @@
+// Thousands of small flocks, each with the faults of its seed (reliability specification, section
+// C).
+#include <doctest/doctest.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "gossip/algorithms.h"
+#include "protocol/random.h"
+#include "sim/adversary.h"
+#include "sim/invariants.h"
+#include "tests/sim/runs.h"
+
+using namespace starling;
+using namespace starling::sim;
+using namespace starling::sim::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Round kRounds = 150;
+
+// Every algorithm and some graphs come round.
+node::Run run_of(std::uint64_t seed) {
+  static const std::vector<std::string> algorithms = {
+      "d-psgd", "powergossip", "powergossip-exact", "choco", "cold",       "dyna-cold", "def-atc",
+      "beer",   "nids",        "gradient-tracking", "lead",  "deepsqueeze"};
+  static const std::vector<std::vector<std::string>> topologies = {
+      {"topology.kind=ring"},
+      {"topology.kind=random-regular", "topology.degree=3"},
+      {"topology.kind=complete"},
+      {"topology.kind=star"}};
+  const Random random(seed, Stream::test);
+  const std::string& algorithm = algorithms[random.below(0, algorithms.size())];
+  std::vector<std::string> words = {
+      "gossip.algorithm=" + algorithm, "data.dimension=64", fmt::format("run.seed={}", seed),
+      fmt::format("run.rounds={}", kRounds), "train.learning_rate=0.02"};
+  const auto& topology = topologies[random.below(1, topologies.size())];
+  words.insert(words.end(), topology.begin(), topology.end());
+  const gossip::AlgorithmTraits& traits = *std::ranges::find(
+      gossip::all_algorithms(), algorithm, [](const auto& t) { return std::string(t.name); });
+  if (traits.takes(gossip::kPowerIteration)) {
+    words.push_back(fmt::format("gossip.iterations={}", 1 + random.below(2, 3)));
+  }
+  if (traits.coding == gossip::Coding::unbiased) {
+    words.insert(words.end(), {"compress.operator=quantize", "compress.bits=8"});
+  } else if (traits.coding == gossip::Coding::contractive || traits.coding == gossip::Coding::any) {
+    words.insert(words.end(), {"compress.operator=top-k", "compress.ratio=0.25"});
+  }
+  return quadratic(words);
+}
+
+struct Outcome {
+  FaultPlan plan;
+  std::optional<std::string> broken;
+  std::string events;
+  std::uint64_t trace = 0;
+};
+
+Outcome play(std::uint64_t seed) {
+  const node::Run run = run_of(seed);
+  const Duration length = kRounds * 1ms, silence = 50ms;
+  Outcome outcome{draw_faults(seed, run.topology, length, silence), {}, {}};
+  Simulation simulation(run, {.link = {.delay = 500us, .jitter = outcome.plan.jitter},
+                              .step = 1ms,
+                              .slow = outcome.plan.slow,
+                              .silence = silence,
+                              .loss = outcome.plan.loss,
+                              .loss_until = length * 7 / 10});
+  Invariants invariants(run, simulation,
+                        conserves_sum(run.config.gossip.algorithm) && !outcome.plan.loses_memory());
+  apply(outcome.plan, run.topology, simulation);
+  simulation.run();
+  invariants.check_end(60s);
+  outcome.broken = invariants.broken();
+  outcome.trace = invariants.trace_hash();
+  if (outcome.broken) {
+    outcome.events = run.config.run.name + " " + gossip::name_of(run.config.gossip.algorithm) +
+                     '\n' + invariants.last_events();
+  }
+  return outcome;
+}
+
+// STARLING_SEEDS=FIRST..LAST plays others.
+std::pair<std::uint64_t, std::uint64_t> seeds() {
+#ifdef STARLING_SANITIZED
+  std::pair<std::uint64_t, std::uint64_t> range{0, 199};
+#else
+  std::pair<std::uint64_t, std::uint64_t> range{0, 1999};
+#endif
+  if (const char* given = std::getenv("STARLING_SEEDS")) {
+    char* rest = nullptr;
+    range.first = range.second = std::strtoull(given, &rest, 10);
+    if (rest[0] == '.' && rest[1] == '.') range.second = std::strtoull(rest + 2, nullptr, 10);
+  }
+  return range;
+}
+
+}  // namespace
+
+TEST_CASE("adversary: no seed breaks an invariant") {
+  const auto [first, last] = seeds();
+  std::size_t broken = 0;
+  for (std::uint64_t seed = first; seed <= last && broken < 3; ++seed) {
+    const Outcome outcome = play(seed);
+    if (!outcome.broken) continue;
+    ++broken;
+    FAIL_CHECK(outcome.plan.describe()
+               << std::string("\n") << *outcome.broken << std::string("\n") << '\n'
+               << outcome.events);
+  }
+}
+
+TEST_CASE("adversary: a seed replays to the last event") {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) CHECK(play(seed).trace == play(seed).trace);
+}
