@@ -122,6 +122,9 @@ std::optional<Error> Session::check(const FrameHeader& header) const {
         return wrong("sequence", header.sequence, next_received_);
       }
       if (header.message_bytes != 0) return wrong("message length", header.message_bytes, 0);
+      if (header.type == FrameType::joining && header.body_bytes != 0) {
+        return wrong("body length", header.body_bytes, 0);
+      }
       return std::nullopt;
     case FrameType::heartbeat:
     case FrameType::goodbye:

@@ -80,8 +80,8 @@ TEST_CASE("bad magic ends that session only") {
 
 TEST_CASE("an unknown frame type ends that session only") {
   Scene scene;
-  scene.raw->send_bytes(encode_header({.type = static_cast<FrameType>(9), .epoch = 1}));
-  scene.expect_down("frame type is 9, known are 1 to 9");
+  scene.raw->send_bytes(encode_header({.type = static_cast<FrameType>(10), .epoch = 1}));
+  scene.expect_down("frame type is 10, known are 1 to 9");
 }
 
 TEST_CASE("a length over the limit ends that session before anything is allocated") {
@@ -113,7 +113,8 @@ TEST_CASE("a frame out of its place in the stream ends the session") {
        "frame sequence is 1, expected 0");
   told({.type = FrameType::exchange, .epoch = 1}, "x", "frame message length is 1, expected 0");
   told({.type = FrameType::hello, .epoch = 1}, "",
-       "frame type is 1 on a link that is up, expected 4 (heartbeat), 5 (goodbye) or 6 to 9 (of the algorithm)");
+       "frame type is 1 on a link that is up, expected 4 (heartbeat), 5 (goodbye) or 6 to 9 (of "
+       "the algorithm)");
   told({.type = FrameType::heartbeat, .epoch = 1}, "\xff\xff", "a Heartbeat does not parse");
 }
 

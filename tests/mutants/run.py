@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Tests the tester: plants one bug after the other into a copy of the sources and lets the adversary
+of the simulator look for it.
+
+    tests/mutants/run.py BUILD_DIR [NAME ...]     each must be found within 1,000 seeds
+    tests/mutants/run.py --check                  each still fits the sources; CTest runs this
+
+A bug is a piece of a file and what takes its place. BUILD_DIR is made anew and may be deleted.
+"""
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SEEDS = 1000
+FOLDERS = ["compress", "gossip", "node", "peer", "protocol", "sim", "train", "tests", "daemon"]
+
+# (name, file, the piece, what takes its place)
+MUTANTS = [
+    ("one-sided-apply", "gossip/settlement.cc",
+     "if (lacks_last_of(theirs, ours)) return Verdict::replay;\n"
+     "  if (lacks_last_of(ours, theirs)) return Verdict::await;",
+     "if (lacks_last_of(theirs, ours) || lacks_last_of(ours, theirs)) return Verdict::go_on;"),
+    ("lost-undo-record", "gossip/ledger.cc",
+     "if (base == now_.chain) last_.reset();", "(void)base;\n  last_.reset();"),
+    ("double-apply-on-reconnect", "gossip/rounds.cc",
+     "      method_->mix(pending.exchange, std::span(&arrival, 1));",
+     "      method_->mix(pending.exchange, std::span(&arrival, 1));\n"
+     "      method_->mix(pending.exchange, std::span(&arrival, 1));"),
+    ("applied-but-not-booked", "gossip/rounds.cc",
+     "    edge.ledger.count(arrivals.back().theirs);", "    edge.ledger.drop();"),
+    ("wrong-epoch-reset", "gossip/rounds.cc", "if (event.epoch == 1) {", "if (event.epoch != 2) {"),
+    ("message-of-a-closed-epoch", "gossip/rounds.cc",
+     "if (edge.epoch != event.parcel.epoch) return;", "if (!edge.epoch) return;"),
+    ("outdated-messages-stay", "gossip/rounds.cc",
+     "edge.inbox.front().exchange < current_) edge.inbox.pop_front();",
+     "edge.inbox.size() > 1000) edge.inbox.pop_front();"),
+    ("counts-what-was-never-sent", "gossip/rounds.cc",
+     "edge.active = edge.active && sent && has_current(edge);",
+     "edge.active = edge.active && (sent || true) && has_current(edge);"),
+    ("forgets-an-answer-at-the-break", "gossip/rounds.cc",
+     "edge.active = edge.active && sent && has_current(edge);",
+     "edge.active = false;\n  if (sent) edge.ledger.drop();"),
+    ("waits-for-who-is-not-in-it", "gossip/rounds.cc",
+     "if (!edge.active || current_.round >= round) return;",
+     "if (edge.active || current_.round >= round) return;"),
+    ("reference-of-those-left-behind", "gossip/replicas.cc",
+     "if (!behind.empty()) {", "if (behind.size() > 99) {"),
+    ("pending-message-overwritten", "gossip/replicas.cc",
+     "own.state = Group::State::kept;", "own.state = Group::State::resting;"),
+    ("asymmetric-weights", "gossip/assembly.cc",
+     "inputs.topology.weight(inputs.self, peer)}",
+     "inputs.topology.weight(inputs.self, peer) * (index_of(inputs.self) ? 1 : 1.01)}"),
+    ("factors-drawn-per-node", "gossip/powergossip.cc",
+     "const auto [low, high] = std::minmax(state.end.self, state.end.peer);",
+     "const auto low = state.end.self, high = state.end.peer;"),
+]
+
+
+def planted(name):
+    return next(m for m in MUTANTS if m[0] == name)
+
+
+def check():
+    wrong = []
+    for name, file, old, _ in MUTANTS:
+        found = (ROOT / file).read_text().count(old)
+        if found != 1:
+            wrong.append(f"{name}: its piece is {found} times in {file}, expected once")
+    print("\n".join(wrong) or f"{len(MUTANTS)} bugs can be planted")
+    return 1 if wrong else 0
+
+
+def build(source, target):
+    subprocess.run(["cmake", "-S", source, "-B", target, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+                    "-DSTARLING_BUILD_TESTS=ON", "-DSTARLING_TEST_FOLDERS=sim"],
+                   check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", target, "--target", "test_sim"], check=True,
+                   stdout=subprocess.DEVNULL)
+
+
+def first_seed_that_finds(test):
+    run = subprocess.run([test, "-tc=adversary: no seed breaks an invariant"],
+                         env={"STARLING_SEEDS": f"0..{SEEDS - 1}"}, capture_output=True, text=True)
+    if run.returncode == 0:
+        return None
+    seed = re.search(r"seed (\d+):[^\n]*", run.stdout)
+    what = re.search(r"\n\d+\.\d+ s: ([^\n]*)", run.stdout)
+    last = (run.stdout + run.stderr).strip().splitlines()
+    return (seed.group(1) if seed else "?", what.group(1) if what else last[-1] if last else "aborted")
+
+
+def main():
+    if sys.argv[1:] == ["--check"]:
+        return check()
+    if len(sys.argv) < 2 or check():
+        print(__doc__)
+        return 2
+    work = pathlib.Path(sys.argv[1])
+    chosen = [planted(name) for name in sys.argv[2:]] or MUTANTS
+    source, target = work / "source", work / "build"
+    shutil.rmtree(work, ignore_errors=True)
+    source.mkdir(parents=True)
+    for item in ["CMakeLists.txt", "CMakePresets.json", "data", *FOLDERS]:
+        path = ROOT / item
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, source / item)
+    escaped = 0
+    for name, file, old, new in chosen:
+        text = (source / file).read_text()
+        (source / file).write_text(text.replace(old, new))
+        build(source, target)
+        found = first_seed_that_finds(target / "tests/sim/test_sim")
+        (source / file).write_text(text)
+        escaped += found is None
+        print(f"{name:34} " + (f"seed {found[0]:>4}: {found[1]}" if found else "NOT FOUND"), flush=True)
+    print(f"{len(chosen) - escaped} of {len(chosen)} found within {SEEDS} seeds")
+    return 1 if escaped else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
