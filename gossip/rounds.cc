@@ -20,6 +20,8 @@ std::string describe(Verdict verdict, const Settlement& ours, const Settlement& 
     case Verdict::await:
       return fmt::format("goes on after {} exchanges, the last of which is made up for",
                          theirs.count);
+    case Verdict::repeat:
+      return fmt::format("goes on after {} exchanges; the next one is made up for", ours.count);
     case Verdict::reopen:
       return fmt::format("starts anew: {} exchanges are known here, {} there, not the same ones",
                          ours.count, theirs.count);
@@ -249,7 +251,10 @@ void Rounds::settle(Edge& edge, const Settlement& theirs, Outbox& out) {
     INVARIANT(last != nullptr);
     out.push_back(Send{edge.peer, parcel_of(edge, *last)});
   }
-  if (how == Verdict::await) {
+  if (how == Verdict::repeat) {
+    out.push_back(Send{edge.peer, parcel_of(edge, *edge.ledger.pending())});
+  }
+  if (how == Verdict::await || how == Verdict::repeat) {
     edge.standing = Standing::awaiting;
   } else {
     settled(edge, describe(how, ours, theirs), out);

@@ -70,7 +70,8 @@ Verdict verdict(const Settlement& ours, const Settlement& theirs) {
   if (ours.history == 0 || ours.history != theirs.history) return Verdict::reopen;
   if (ours.count == theirs.count) {
     const bool alike = ours.chain == theirs.chain && ours.state == theirs.state;
-    return alike ? Verdict::go_on : Verdict::reopen;
+    if (!alike) return Verdict::reopen;
+    return ours.pending && ours.pending == theirs.pending ? Verdict::repeat : Verdict::go_on;
   }
   if (lacks_last_of(theirs, ours)) return Verdict::replay;
   if (lacks_last_of(ours, theirs)) return Verdict::await;

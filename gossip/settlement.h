@@ -34,6 +34,7 @@ enum class Verdict {
   go_on,   // both ends counted the same
   replay,  // the other end lacks our last message: it gets that once more
   await,   // we lack theirs, and get it
+  repeat,  // neither end has the other's message of the pending exchange: both send theirs again
   reopen,  // the histories differ: the edge starts anew
 };
 

@@ -163,7 +163,7 @@ const Simulation::Link* Simulation::link_between(NodeId a, NodeId b) const {
 
 void Simulation::transmit(NodeId from, const node::Send& send) {
   Link* link = link_between(from, send.to);
-  if (!link->up || link->epoch != send.parcel.epoch || is_lost(*link)) return;
+  if (!link->up || link->epoch != send.parcel.epoch || is_lost(*link, send.parcel)) return;
   const std::uint64_t bytes = kFrameHeaderBytes + send.parcel.body.size();
   const auto arrive = [this, link, from, send] {
     // What was sent before an orderly end still arrives; a cut loses it.
@@ -177,7 +177,8 @@ void Simulation::transmit(NodeId from, const node::Send& send) {
   });
 }
 
-bool Simulation::is_lost(Link& link) {
+bool Simulation::is_lost(Link& link, const gossip::Parcel& parcel) {
+  if (parcel.type != FrameType::exchange && parcel.type != FrameType::opening) return false;
   if (options_.loss <= 0 || now_ >= options_.loss_until) return false;
   const Random random(run_.config.run.seed, Stream::link_loss,
                       {index_of(link.low), index_of(link.high)});

@@ -29,8 +29,8 @@ struct SimulationOptions {
   Duration notice{std::chrono::milliseconds{1}};
   // A link on which nothing gets through for so long is down; heartbeats are not simulated.
   Duration silence{std::chrono::seconds{10}};
-  // The chance of each message that its link breaks while it is on its way: it and all that is
-  // behind it are lost, and the link comes back as after a cut that heals at once.
+  // The chance of each message of an exchange that its link breaks while it is on its way: it and
+  // all that is behind it are lost, and the link comes back as after a cut that heals at once.
   double loss = 0;
   Time loss_until = Time::max();
 };
@@ -136,7 +136,7 @@ class Simulation {
   Time& blocked_until(Link& link, NodeId from) {
     return link.blocked_until[from == link.low ? 0 : 1];
   }
-  bool is_lost(Link& link);
+  bool is_lost(Link& link, const gossip::Parcel& parcel);
   // Where nothing gets through any more the link goes down when that has lasted for `silence`.
   void notice_silence(Link& link);
   void take_down(Link& link);

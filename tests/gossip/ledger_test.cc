@@ -49,9 +49,18 @@ TEST_CASE("ledger: ends that counted the same go on") {
   CHECK(pair.low.chain() == pair.high.chain());
   CHECK(pair.of_low() == Verdict::go_on);
   CHECK(pair.of_high() == Verdict::go_on);
-  pair.send(3);  // neither message arrived
+  pair.low.sent({3, 0}, message(6));  // only one end had begun it
   CHECK(pair.of_low() == Verdict::go_on);
   CHECK(pair.of_high() == Verdict::go_on);
+}
+
+TEST_CASE("ledger: an exchange of which both messages were lost is repeated") {
+  Pair pair;
+  pair.open(1);
+  pair.exchange(0);
+  pair.send(1);
+  CHECK(pair.of_low() == Verdict::repeat);
+  CHECK(pair.of_high() == Verdict::repeat);
 }
 
 TEST_CASE("ledger: the end that lacks the last exchange gets it once more") {

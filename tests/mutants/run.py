@@ -24,7 +24,7 @@ MUTANTS = [
      "  if (lacks_last_of(ours, theirs)) return Verdict::await;",
      "if (lacks_last_of(theirs, ours) || lacks_last_of(ours, theirs)) return Verdict::go_on;"),
     ("lost-undo-record", "gossip/ledger.cc",
-     "if (base == now_.chain) last_.reset();", "(void)base;\n  last_.reset();"),
+     "last_ = std::move(pending_);", "last_.reset();"),
     ("double-apply-on-reconnect", "gossip/rounds.cc",
      "      method_->mix(pending.exchange, std::span(&arrival, 1));",
      "      method_->mix(pending.exchange, std::span(&arrival, 1));\n"

@@ -76,6 +76,13 @@ iterations = 2
                   overrides);
 }
 
+// The same digits and softmax regression.
+inline node::Run softmax(const std::vector<std::string>& overrides = {}) {
+  std::vector<std::string> words = {"model.kind=softmax"};
+  words.insert(words.end(), overrides.begin(), overrides.end());
+  return digits(words);
+}
+
 inline node::RunReport simulate(const node::Run& run, const SimulationOptions& options = {}) {
   Simulation simulation(run, options);
   simulation.run();
