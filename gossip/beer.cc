@@ -14,7 +14,7 @@ namespace {
 struct Tracked {
   // `common`: where the references of the value begin.
   Tracked(std::span<const float> start, std::span<const float> common, std::size_t edges)
-      : value(start.begin(), start.end()), replicas(common, edges) {}
+      : value(start.begin(), start.end()), replicas(common, edges, {1}) {}
   std::vector<float> value, pending = std::vector<float>(value.size(), 0.0f);
   Replicas replicas;
 };
@@ -52,24 +52,29 @@ class Beer final : public Method {
     const bool low = edges_[edge].self < edges_[edge].peer;
     return x_.replicas.hash(edge, low) + 3 * v_.replicas.hash(edge, low);
   }
-  bool keeps_references() const override { return true; }
+  std::size_t start_bytes_max() const override { return x_.replicas.start_bytes_max(); }
 
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                       std::span<Message> out) override {
     Tracked& t = tracked(exchange);
     under_way_ = &t;
-    return t.replicas.encode(edges, out, [&](Replicas::Group& group) {
-      return coder_.encode(exchange, difference(t.value, group.reference, innovation_));
+    return t.replicas.encode(edges, out, [&](Replicas::Own& own) {
+      return coder_.encode(exchange, difference(t.value, own.reference, innovation_));
     });
   }
 
-  Result<void> check(Exchange /*exchange*/, const SharedBytes& body) const override {
-    return coder_.check(body);
+  Result<void> check(Exchange exchange, const Message& message) const override {
+    if (message.start.size() > 0) {
+      const Tracked& t = exchange.index == 0 ? x_ : v_;
+      auto start = t.replicas.check_start(message.start, coder_.compressor());
+      if (!start) return start;
+    }
+    return coder_.check(message.body);
   }
 
   void mix(Exchange exchange, std::span<const Arrival> arrivals) override {
     Tracked& t = tracked(exchange);
-    t.replicas.commit(arrivals, coder_.compressor(), 1);
+    t.replicas.commit(arrivals, coder_.compressor());
     for (const Arrival& arrival : arrivals) {
       add_difference(t.pending, static_cast<float>(gamma_ * edges_[arrival.edge].weight),
                      t.replicas.theirs(arrival.edge), t.replicas.ours(arrival.edge));

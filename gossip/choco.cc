@@ -8,12 +8,12 @@ namespace {
 class Choco final : public InnovationMethod {
  public:
   Choco(CompressedInputs inputs, const ChocoOptions& options)
-      : InnovationMethod(std::move(inputs)), gamma_(options.gamma) {}
+      : InnovationMethod(std::move(inputs), {1}), gamma_(options.gamma) {}
 
   void adapt(const LocalStep& step) override { subtract(x_, step.update); }
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
-    commit(arrivals, 1);
+    commit(arrivals);
     combine(arrivals, gamma_);
   }
 

@@ -42,12 +42,12 @@ class DynaCold final : public Cold {
   static constexpr float kFloor = 0x1p-21f;  // four ulp of the largest |y_i|
   static constexpr float kOutgrown = 2;
 
-  Result<SharedBytes> make_message(Exchange exchange, Replicas::Group& group) override {
-    const auto x = innovation(group);
+  Result<SharedBytes> make_message(Exchange exchange, Replicas::Own& own) override {
+    const auto x = innovation(own);
     const float most = largest(x);
-    group.scale = std::max(rho_ * group.scale, kFloor * largest(x_));
-    if (most > kOutgrown * group.scale) group.scale = most;
-    if (std::isfinite(group.scale)) quantizer_.set_scale(group.scale);
+    own.scale = std::max(rho_ * own.scale, kFloor * largest(x_));
+    if (most > kOutgrown * own.scale) own.scale = most;
+    if (std::isfinite(own.scale)) quantizer_.set_scale(own.scale);
     return coder_.encode(exchange, x);  // refuses what is not finite
   }
 

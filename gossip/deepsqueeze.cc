@@ -32,8 +32,8 @@ class DeepSqueeze final : public Method {
     return {};
   }
 
-  Result<void> check(Exchange /*exchange*/, const SharedBytes& body) const override {
-    return coder_.check(body);
+  Result<void> check(Exchange /*exchange*/, const Message& message) const override {
+    return coder_.check(message.body);
   }
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {

@@ -8,21 +8,22 @@ namespace {
 class Def final : public InnovationMethod {
  public:
   Def(CompressedInputs inputs, const DefOptions& options)
-      : InnovationMethod(std::move(inputs), true), options_(options) {}
+      : InnovationMethod(std::move(inputs), {static_cast<float>(options.zeta)}),
+        options_(options) {}
 
   void adapt(const LocalStep& step) override { subtract(x_, step.update); }  // x is ψ until mix
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
-    if (commit(arrivals, options_.zeta)) x_ = replicas_.self().reference;
+    if (commit(arrivals)) x_ = replicas_.own().reference;
     combine(arrivals, options_.gamma);
   }
 
  private:
-  Result<SharedBytes> make_message(Exchange exchange, Replicas::Group& group) override {
-    if (!options_.error_feedback) return coder_.encode(exchange, innovation(group));
-    group.residual.resize(x_.size(), 0.0f);
-    group.next_residual = group.residual;
-    return coder_.encode_ef(exchange, group.next_residual, innovation(group));
+  Result<SharedBytes> make_message(Exchange exchange, Replicas::Own& own) override {
+    if (!options_.error_feedback) return coder_.encode(exchange, innovation(own));
+    own.residual.resize(x_.size(), 0.0f);
+    own.next_residual = own.residual;
+    return coder_.encode_ef(exchange, own.next_residual, innovation(own));
   }
 
   const DefOptions options_;

@@ -24,8 +24,8 @@ struct Exchange {
 
 struct Message {
   SharedBytes body;
-  // Of methods that keep references, in the first message of an edge that begins elsewhere than at
-  // what all nodes know: the reference to begin with, as raw float32. Otherwise empty.
+  // What the neighbor needs to know before the body, because the edge is new or has missed
+  // something. Otherwise empty.
   SharedBytes start = {};
 };
 

@@ -36,8 +36,8 @@ class GradientTracking final : public Method {
     return {};
   }
 
-  Result<void> check(Exchange /*exchange*/, const SharedBytes& body) const override {
-    return compress::check_raw_floats(body.bytes(), state_.size());
+  Result<void> check(Exchange /*exchange*/, const Message& message) const override {
+    return compress::check_raw_floats(message.body.bytes(), state_.size());
   }
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {

@@ -17,22 +17,26 @@ class InnovationMethod : public Method {
   std::uint32_t exchanges() const final { return 1; }
   std::size_t body_bytes_max() const final { return coder_.bytes_max(); }
 
+  std::size_t start_bytes_max() const final { return replicas_.start_bytes_max(); }
+
   void open_edge(std::size_t edge, Epoch /*history*/) override { replicas_.open(edge); }
   void suspend_edge(std::size_t edge, bool pending) override { replicas_.suspend(edge, pending); }
   void resume_edge(std::size_t edge) override { replicas_.resume(edge); }
   std::uint64_t edge_hash(std::size_t edge) const override {
     return replicas_.hash(edge, is_low(edge));
   }
-  bool keeps_references() const final { return true; }
-
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                       std::span<Message> out) final {
     return replicas_.encode(edges, out,
-                            [&](Replicas::Group& group) { return make_message(exchange, group); });
+                            [&](Replicas::Own& own) { return make_message(exchange, own); });
   }
 
-  Result<void> check(Exchange /*exchange*/, const SharedBytes& body) const final {
-    return coder_.check(body);
+  Result<void> check(Exchange /*exchange*/, const Message& message) const final {
+    if (message.start.size() > 0) {
+      auto start = replicas_.check_start(message.start, coder_.compressor());
+      if (!start) return start;
+    }
+    return coder_.check(message.body);
   }
 
   std::span<const float> model() const final { return x_; }
@@ -44,25 +48,25 @@ class InnovationMethod : public Method {
   }
 
  protected:
-  explicit InnovationMethod(CompressedInputs inputs, bool with_self = false)
+  // `steps`: of Replicas.
+  InnovationMethod(CompressedInputs inputs, std::vector<float> steps)
       : edges_(inputs.edges),
         coder_(inputs.coder()),
-        replicas_(inputs.common, edges_.size(), with_self),
+        replicas_(inputs.common, edges_.size(), std::move(steps)),
         x_(inputs.start.begin(), inputs.start.end()) {}
 
-  virtual Result<SharedBytes> make_message(Exchange exchange, Replicas::Group& group) {
-    return coder_.encode(exchange, innovation(group));
+  virtual Result<SharedBytes> make_message(Exchange exchange, Replicas::Own& own) {
+    return coder_.encode(exchange, innovation(own));
   }
 
   bool is_low(std::size_t edge) const { return edges_[edge].self < edges_[edge].peer; }
 
-  std::span<const float> innovation(const Replicas::Group& group) {
-    return difference(x_, group.reference, innovation_);
+  std::span<const float> innovation(const Replicas::Own& own) {
+    return difference(x_, own.reference, innovation_);
   }
 
-  // References and replicas advance by step · C of the messages that counted; see Replicas.
-  bool commit(std::span<const Arrival> arrivals, double step) {
-    return replicas_.commit(arrivals, coder_.compressor(), static_cast<float>(step));
+  bool commit(std::span<const Arrival> arrivals) {
+    return replicas_.commit(arrivals, coder_.compressor());
   }
 
   // x += γ Σ_j w_ij (h_j - h_i) over the edges that counted.
@@ -118,11 +122,12 @@ class DualMethod : public InnovationMethod {
  protected:
   // alpha: how much of a message the references keep.
   DualMethod(CompressedInputs inputs, double alpha)
-      : InnovationMethod(std::move(inputs)), alpha_(alpha), duals_(x_.size(), edges_.size()) {}
+      : InnovationMethod(std::move(inputs), steps_of(static_cast<float>(alpha))),
+        duals_(x_.size(), edges_.size()) {}
 
   // With ŷ = h + q at both ends: z_e += factor · w_ij (ŷ_i - ŷ_j). References hold ŷ until damp().
   void integrate(std::span<const Arrival> arrivals, double factor) {
-    commit(arrivals, 1);
+    commit(arrivals);
     for (const Arrival& arrival : arrivals) {
       const double step = factor * edges_[arrival.edge].weight;
       duals_.add(arrival.edge, static_cast<float>(step), replicas_.ours(arrival.edge),
@@ -131,13 +136,14 @@ class DualMethod : public InnovationMethod {
   }
 
   // h <- h + α q, from ŷ.
-  void damp(std::span<const Arrival> arrivals) {
-    if (alpha_ == 1) return;
-    replicas_.move_committed(arrivals, coder_.compressor(), static_cast<float>(alpha_ - 1));
-  }
+  void damp(std::span<const Arrival> arrivals) { replicas_.finish(arrivals, coder_.compressor()); }
 
  private:
-  const double alpha_;
+  static std::vector<float> steps_of(float alpha) {
+    if (alpha == 1) return {1};
+    return {1, alpha - 1};
+  }
+
   EdgeDuals duals_;
 };
 

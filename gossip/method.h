@@ -67,17 +67,17 @@ class Method {
   virtual void resume_edge(std::size_t /*edge*/) {}
   // What both ends of an open edge hold alike, in that moment and on every machine.
   virtual std::uint64_t edge_hash(std::size_t /*edge*/) const { return 0; }
-  // Whether Message::start is ever used.
-  virtual bool keeps_references() const { return false; }
+  // The largest Message::start; 0: there is none.
+  virtual std::size_t start_bytes_max() const { return 0; }
 
   // out[i] becomes the message for edges[i]; a message that is the same for all is made once. Fails
   // (ErrorCode::diverged) where the model no longer holds finite numbers.
   virtual Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                               std::span<Message> out) = 0;
 
-  // Whether `body` can be a neighbor's message of this exchange (length, finite values). Fails
-  // with ErrorCode::peer; only bodies that pass come to mix.
-  virtual Result<void> check(Exchange exchange, const SharedBytes& body) const = 0;
+  // Whether this can be a neighbor's message of this exchange (lengths, finite values). Fails with
+  // ErrorCode::peer; only messages that pass come to mix. A start only where there can be one.
+  virtual Result<void> check(Exchange exchange, const Message& message) const = 0;
 
   virtual void mix(Exchange exchange, std::span<const Arrival> arrivals) = 0;
 

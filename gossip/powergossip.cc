@@ -115,8 +115,8 @@ class PowerGossip final : public Method {
     return {};
   }
 
-  Result<void> check(Exchange exchange, const SharedBytes& body) const override {
-    return compress::check_raw_floats(body.bytes(), body_floats(exchange));
+  Result<void> check(Exchange exchange, const Message& message) const override {
+    return compress::check_raw_floats(message.body.bytes(), body_floats(exchange));
   }
 
   void mix(Exchange exchange, std::span<const Arrival> arrivals) override {

@@ -3,252 +3,270 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
+#include "compress/finite.h"
 #include "gossip/delta.h"
 #include "protocol/check.h"
 
 namespace starling::gossip {
 namespace {
 
-constexpr std::size_t kNone = SIZE_MAX;
+// Message::start: a count, then the reference as raw floats where that is 0, else as many messages,
+// each behind its length.
+constexpr std::size_t kCountBytes = 4, kLengthBytes = 4;
 
-void advance(std::span<float> x, const compress::Compressor& c, const SharedBytes& message,
+std::uint32_t number_at(std::span<const std::byte> bytes) {
+  std::uint32_t value;
+  std::memcpy(&value, bytes.data(), sizeof value);
+  return value;
+}
+
+void put(std::uint32_t value, std::span<std::byte> bytes) {
+  std::memcpy(bytes.data(), &value, sizeof value);
+}
+
+std::uint64_t hash_of_floats(std::span<const float> x) { return hash_of(std::as_bytes(x)); }
+
+void advance(std::span<float> x, const compress::Compressor& c, std::span<const std::byte> message,
              float step) {
-  INVARIANT(c.decode_add(message.bytes(), step, x).ok());
+  INVARIANT(c.decode_add(message, step, x).ok());
+}
+
+// Hands each message of a start to `take`; fails where it does, or where the bytes are no start.
+template <class Take>
+Result<void> for_each_message(std::span<const std::byte> start, const Take& take) {
+  const std::uint32_t count = number_at(start);
+  std::span<const std::byte> rest = start.subspan(kCountBytes);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::size_t length = rest.size() < kLengthBytes ? SIZE_MAX : number_at(rest);
+    if (length > rest.size() - kLengthBytes) {
+      return Error{ErrorCode::peer, fmt::format("missed message {} of {} has no bytes", i, count)};
+    }
+    if (Result<void> taken = take(rest.subspan(kLengthBytes, length)); !taken) return taken;
+    rest = rest.subspan(kLengthBytes + length);
+  }
+  if (rest.empty()) return {};
+  return Error{ErrorCode::peer,
+               fmt::format("{} bytes are behind the missed messages", rest.size())};
 }
 
 }  // namespace
 
-Replicas::Replicas(std::span<const float> common, std::size_t edges, bool with_self)
+Replicas::Replicas(std::span<const float> common, std::size_t edges, std::vector<float> steps)
     : common_(common.begin(), common.end()),
-      self_(edges),
-      group_of_(edges + 1, kNone),
-      begun_(edges, false),
-      theirs_(edges) {
-  if (with_self) join(self_, fresh_group());
-}
-
-// ---- groups ---------------------------------------------------------------------------------
-
-// The group that has committed nothing yet, or a free one, or a new one.
-std::size_t Replicas::fresh_group() {
-  const auto usable = [](const Group& g) {
-    return g.fresh && g.state == Group::State::resting && !g.members.empty();
-  };
-  auto at = std::ranges::find_if(groups_, usable);
-  if (at == groups_.end()) {
-    at = std::ranges::find_if(groups_, [](const Group& g) { return g.members.empty(); });
-    if (at == groups_.end()) at = groups_.emplace(at);
-    *at = Group{.reference = common_};
-  }
-  return static_cast<std::size_t>(at - groups_.begin());
-}
-
-// The one that most others know already: a reference and a message less to make.
-std::size_t Replicas::group_to_join() {
-  if (group_of_[self_] != kNone) return group_of_[self_];
-  std::size_t best = kNone, most = 0;
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    const Group& group = groups_[g];
-    if (group.fresh || group.state != Group::State::resting || group.members.size() <= most) {
-      continue;
-    }
-    best = g;
-    most = group.members.size();
-  }
-  return best == kNone ? fresh_group() : best;
-}
-
-void Replicas::join(std::size_t member, std::size_t group) {
-  group_of_[member] = group;
-  groups_[group].members.push_back(member);
-}
-
-void Replicas::leave(std::size_t member) {
-  if (group_of_[member] == kNone) return;
-  Group& group = groups_[group_of_[member]];
-  std::erase(group.members, member);
-  if (group.members.empty()) group = Group{};
-  group_of_[member] = kNone;
+      steps_(std::move(steps)),
+      own_{.reference = common_},
+      edges_(edges) {
+  INVARIANT(!steps_.empty());
 }
 
 // ---- edges ----------------------------------------------------------------------------------
 
 void Replicas::open(std::size_t edge) {
-  leave(edge);
-  join(edge, group_to_join());
-  begun_[edge] = false;
-  theirs_[edge] = common_;
+  edges_[edge] = {.open = true, .theirs = common_};
+  if (told_ == 0) edges_[edge].knows = 0;
 }
 
-// With its message pending the edge gets a group of its own, which nobody encodes for meanwhile.
 void Replicas::suspend(std::size_t edge, bool pending) {
-  if (!pending) return;
-  INVARIANT(group(edge).state == Group::State::under_way);
-  Group own = group(edge);
-  own.members = {edge};
-  own.state = Group::State::kept;
-  leave(edge);
-  group_of_[edge] = groups_.size();
-  groups_.push_back(std::move(own));
+  INVARIANT(!pending || under_way_.size() > 0);
+  edges_[edge].pending = pending;
 }
 
 void Replicas::resume(std::size_t edge) {
-  Group& group = groups_[group_of_[edge]];
-  if (group.state != Group::State::kept) return;
-  group.state = Group::State::resting;
-  group.message = {};
+  edges_[edge].pending = false;
+  edges_[edge].kept = {};
+}
+
+std::uint64_t Replicas::hash_of_ours(const Edge& edge) const {
+  return edge.knows == told_ ? hash_of_floats(own_.reference) : edge.known_hash;
 }
 
 std::uint64_t Replicas::hash(std::size_t edge, bool self_is_low) const {
-  if (!begun_[edge]) return 0;  // neither end knows yet where the other one begins
-  RunningHash hash;
-  hash.add(std::as_bytes(self_is_low ? ours(edge) : theirs(edge)));
-  hash.add(std::as_bytes(self_is_low ? theirs(edge) : ours(edge)));
-  return hash.value();
+  const Edge& e = edges_[edge];
+  if (!e.begun) return 0;  // neither end knows where the other begins
+  const std::uint64_t ours = hash_of_ours(e), theirs = hash_of_floats(e.theirs);
+  return self_is_low ? 3 * ours + theirs : 3 * theirs + ours;
+}
+
+// ---- what a neighbor missed -----------------------------------------------------------------
+
+std::size_t Replicas::start_bytes_max() const {
+  return kCountBytes + common_.size() * sizeof(float);
+}
+
+// Empty where the neighbor is in step.
+SharedBytes Replicas::start_for(const Edge& edge) const {
+  if (edge.knows == told_) return {};
+  const std::uint64_t missed = edge.knows ? told_ - *edge.knows : told_ + 1;
+  if (missed <= log_.size()) {
+    const auto first = log_.end() - static_cast<std::ptrdiff_t>(missed);
+    std::size_t bytes = kCountBytes;
+    for (auto m = first; m != log_.end(); ++m) bytes += kLengthBytes + m->size();
+    if (bytes <= start_bytes_max()) {
+      ByteBlock block(bytes);
+      std::span<std::byte> out = block.bytes();
+      put(static_cast<std::uint32_t>(missed), out);
+      out = out.subspan(kCountBytes);
+      for (auto m = first; m != log_.end(); ++m) {
+        put(static_cast<std::uint32_t>(m->size()), out);
+        std::ranges::copy(m->bytes(), out.subspan(kLengthBytes).begin());
+        out = out.subspan(kLengthBytes + m->size());
+      }
+      return block;
+    }
+  }
+  ByteBlock block(start_bytes_max());
+  put(0, block.bytes());
+  std::ranges::copy(std::as_bytes(std::span(own_.reference)),
+                    block.bytes().subspan(kCountBytes).begin());
+  return block;
+}
+
+Result<void> Replicas::check_start(const SharedBytes& start, const compress::Compressor& c) const {
+  if (start.size() < kCountBytes || start.size() > start_bytes_max()) {
+    return Error{ErrorCode::peer, fmt::format("a start of {} bytes, expected {} to {}",
+                                              start.size(), kCountBytes, start_bytes_max())};
+  }
+  if (number_at(start.bytes()) == 0) {
+    return compress::check_raw_floats(start.bytes().subspan(kCountBytes), common_.size());
+  }
+  std::vector<float> scratch(common_.size(), 0.0f);
+  return for_each_message(start.bytes(), [&](std::span<const std::byte> message) {
+    return c.decode_add(message, 0, scratch);
+  });
+}
+
+void Replicas::apply_start(Edge& edge, const SharedBytes& start,
+                           const compress::Compressor& c) const {
+  if (start.size() == 0) return;
+  if (number_at(start.bytes()) == 0) {
+    const auto floats = start.slice(kCountBytes, start.size() - kCountBytes);
+    std::ranges::copy(floats.floats(), edge.theirs.begin());
+    return;
+  }
+  const auto taken = for_each_message(start.bytes(), [&](std::span<const std::byte> message) {
+    for (const float step : steps_) advance(edge.theirs, c, message, step);
+    return Result<void>();
+  });
+  INVARIANT(taken.ok());
+}
+
+// The log is of use while it is shorter than the reference and some neighbor may ask for it.
+void Replicas::trim_log() {
+  std::uint64_t oldest = told_;
+  for (const Edge& edge : edges_) {
+    if (edge.open && edge.knows) oldest = std::min(oldest, *edge.knows);
+  }
+  while (!log_.empty() &&
+         (log_.size() > told_ - oldest || log_bytes_ + kCountBytes > start_bytes_max())) {
+    log_bytes_ -= kLengthBytes + log_.front().size();
+    log_.pop_front();
+  }
 }
 
 // ---- exchanges ------------------------------------------------------------------------------
 
 Result<void> Replicas::encode(std::span<const std::size_t> edges, std::span<Message> out,
                               const Make& make) {
-  for (Group& group : groups_) {
-    if (group.state != Group::State::kept) group.state = Group::State::resting;
-  }
-  const auto message_of = [&](std::size_t member) -> Result<SharedBytes> {
-    Group& group = groups_[group_of_[member]];
-    if (group.state == Group::State::resting) {
-      Result<SharedBytes> made = make(group);
-      if (!made) return made.error();
-      group.message = std::move(*made);
-      group.state = Group::State::under_way;
-    }
-    return group.message;
-  };
-  if (group_of_[self_] != kNone) {
-    if (Result<SharedBytes> made = message_of(self_); !made) return made.error();
-  }
+  Result<SharedBytes> made = make(own_);
+  if (!made) return made.error();
+  under_way_ = std::move(*made);
   for (std::size_t i = 0; i < edges.size(); ++i) {
-    Result<SharedBytes> made = message_of(edges[i]);
-    if (!made) return made.error();
-    const Group& group = this->group(edges[i]);
-    out[i] = {.body = std::move(*made)};
-    if (!begun_[edges[i]] && !group.fresh) out[i].start = raw_message(group.reference);
+    out[i] = {under_way_, start_for(edges_[edges[i]])};
   }
   return {};
 }
 
-bool Replicas::commit(std::span<const Arrival> arrivals, const compress::Compressor& c,
-                      float step) {
-  std::vector<bool> committed(self_ + 1, false);
-  for (const Arrival& arrival : arrivals) {
-    committed[arrival.edge] = true;
-    begun_[arrival.edge] = true;
-    std::vector<float>& theirs = theirs_[arrival.edge];
-    if (arrival.theirs.start.size() > 0) {
-      const auto start = arrival.theirs.start.floats();
-      theirs.assign(start.begin(), start.end());
+// Edges that are in step now and will not be when the reference moves.
+void Replicas::note_those_behind(std::span<const Arrival> arrivals) {
+  std::optional<std::uint64_t> hash;
+  for (std::size_t e = 0; e < edges_.size(); ++e) {
+    Edge& edge = edges_[e];
+    const auto is_it = [e](const Arrival& a) { return a.edge == e; };
+    if (!edge.open || edge.knows != told_ || std::ranges::any_of(arrivals, is_it)) continue;
+    if (!hash) hash = hash_of_floats(own_.reference);
+    edge.known_hash = *hash;
+  }
+}
+
+bool Replicas::commit(std::span<const Arrival> arrivals, const compress::Compressor& c) {
+  const bool advances = under_way_.size() > 0;
+  if (advances) {
+    note_those_behind(arrivals);
+    advance(own_.reference, c, under_way_.bytes(), steps_[0]);
+    std::swap(own_.residual, own_.next_residual);
+    ++told_;
+    log_bytes_ += kLengthBytes + under_way_.size();
+    log_.push_back(under_way_);
+    finishing_ = std::move(under_way_);
+    under_way_ = {};
+    for (Edge& edge : edges_) {
+      if (!edge.pending) continue;
+      edge.pending = false;
+      edge.kept = own_.reference;
+      edge.kept_number = told_;
     }
-    advance(theirs, c, arrival.theirs.body, step);
-    Group& group = groups_[group_of_[arrival.edge]];
-    if (group.state == Group::State::kept) group.state = Group::State::under_way;
   }
-  const std::size_t self_group = group_of_[self_];
-  committed[self_] = self_group != kNone && groups_[self_group].state == Group::State::under_way;
-  moved_.clear();
-  const std::size_t groups = groups_.size();
-  for (std::size_t g = 0; g < groups; ++g) {
-    if (groups_[g].state == Group::State::under_way) settle(g, committed, c, step);
-  }
-  return committed[self_];
-}
-
-void Replicas::move_committed(std::span<const Arrival> arrivals, const compress::Compressor& c,
-                              float step) {
   for (const Arrival& arrival : arrivals) {
-    advance(theirs_[arrival.edge], c, arrival.theirs.body, step);
+    Edge& edge = edges_[arrival.edge];
+    INVARIANT(advances || !edge.kept.empty());
+    apply_start(edge, arrival.theirs.start, c);
+    advance(edge.theirs, c, arrival.theirs.body.bytes(), steps_[0]);
+    edge.begun = true;
+    edge.knows = advances ? told_ : edge.kept_number;
+    if (!advances) edge.known_hash = edge.kept_hash;
   }
-  for (const std::size_t g : moved_) advance(groups_[g].reference, c, groups_[g].message, step);
+  trim_log();
+  if (steps_.size() == 1) finish({}, c);
+  return advances;
 }
 
-// The members that committed go on with the message; the others keep the reference as it was.
-void Replicas::settle(std::size_t g, const std::vector<bool>& committed,
-                      const compress::Compressor& c, float step) {
-  groups_[g].state = Group::State::resting;
-  std::vector<std::size_t> on, behind;
-  for (const std::size_t member : groups_[g].members) {
-    (committed[member] ? on : behind).push_back(member);
+void Replicas::finish(std::span<const Arrival> arrivals, const compress::Compressor& c) {
+  for (std::size_t s = 1; s < steps_.size(); ++s) {
+    for (const Arrival& arrival : arrivals) {
+      advance(edges_[arrival.edge].theirs, c, arrival.theirs.body.bytes(), steps_[s]);
+    }
+    if (finishing_.size() > 0) advance(own_.reference, c, finishing_.bytes(), steps_[s]);
   }
-  if (on.empty()) return;
-  if (!behind.empty()) {
-    for (const std::size_t member : behind) group_of_[member] = groups_.size();
-    Group& old = groups_.emplace_back(groups_[g]);
-    old.members = std::move(behind);
-    old.message = {};
+  for (Edge& edge : edges_) {
+    const bool just_kept = finishing_.size() > 0 && !edge.kept.empty() && edge.kept_number == told_;
+    if (just_kept) edge.kept_hash = hash_of_floats(own_.reference);
   }
-  Group& group = groups_[g];
-  group.members = std::move(on);
-  group.fresh = false;
-  advance(group.reference, c, group.message, step);
-  std::swap(group.residual, group.next_residual);
-  moved_.push_back(g);
+  finishing_ = {};
 }
 
-// Groups without members are left out; the others keep their order.
 void Replicas::archive(Archive& archive, std::size_t body_bytes_max) {
   const Archive::Scope scope(archive, "replicas");
-  if (!archive.loading()) pack_groups();
-  std::size_t groups = groups_.size();
-  archive.number("groups", groups, 2 * (self_ + 1));
-  if (archive.loading()) groups_.assign(groups, Group{.reference = common_});
-  for (std::size_t g = 0; g < groups; ++g) {
-    const Archive::Scope group(archive, "group", g);
-    groups_[g].archive(archive, common_.size(), body_bytes_max);
+  const std::size_t d = common_.size();
+  archive.fixed("reference", own_.reference);
+  archive.floats("residual", own_.residual, d);
+  archive.number("scale", own_.scale);
+  archive.number("told", told_);
+  std::size_t count = log_.size();
+  archive.number("log", count, start_bytes_max());
+  if (archive.loading()) log_.resize(count);
+  log_bytes_ = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Archive::Scope message(archive, "log", i);
+    archive.bytes("message", log_[i], body_bytes_max);
+    log_bytes_ += kLengthBytes + log_[i].size();
   }
-  for (std::size_t member = 0; member < group_of_.size(); ++member) {
-    const Archive::Scope edge(archive, "edge", member);
-    std::optional<std::size_t> group;
-    if (group_of_[member] != kNone) group = group_of_[member];
-    archive.number("group", group);
-    if (archive.loading() && group && *group >= groups) {
-      return archive.refuse(fmt::format("edge {} is in group {} of {}", member, *group, groups));
+  for (std::size_t e = 0; e < edges_.size(); ++e) {
+    const Archive::Scope one(archive, "edge", e);
+    Edge& edge = edges_[e];
+    archive.number("open", edge.open);
+    archive.number("knows", edge.knows);
+    archive.floats("theirs", edge.theirs, d);
+    archive.number("known_hash", edge.known_hash);
+    archive.floats("kept", edge.kept, d);
+    archive.number("kept_number", edge.kept_number);
+    archive.number("kept_hash", edge.kept_hash);
+    archive.number("begun", edge.begun);
+    if (archive.loading() && std::max(edge.knows.value_or(0), edge.kept_number) > told_) {
+      archive.refuse(fmt::format("edge {} knows more than the {} messages told", e, told_));
     }
-    if (archive.loading()) {
-      group_of_[member] = kNone;
-      if (group) join(member, *group);
-    }
-    if (member == self_) continue;
-    bool begun = begun_[member];
-    archive.number("begun", begun);
-    begun_[member] = begun;
-    archive.floats("theirs", theirs_[member], common_.size());
   }
-}
-
-void Replicas::pack_groups() {
-  std::vector<std::size_t> place(groups_.size(), kNone);
-  std::size_t next = 0;
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    if (groups_[g].members.empty()) continue;
-    place[g] = next;
-    if (next != g) groups_[next] = std::move(groups_[g]);
-    ++next;
-  }
-  groups_.resize(next);
-  for (std::size_t& group : group_of_) {
-    if (group != kNone) group = place[group];
-  }
-}
-
-void Replicas::Group::archive(Archive& archive, std::size_t size, std::size_t body_bytes_max) {
-  archive.fixed("reference", reference);
-  archive.floats("residual", residual, size);
-  archive.number("scale", scale);
-  archive.number("fresh", fresh);
-  archive.number("state", state, State::kept);
-  if (state != State::kept) return;
-  archive.bytes("message", message, body_bytes_max);
-  archive.floats("next_residual", next_residual, size);
 }
 
 // ---- duals ----------------------------------------------------------------------------------

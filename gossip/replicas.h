@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <span>
@@ -14,86 +15,92 @@
 
 namespace starling::gossip {
 
-// Every edge has a reference of this node, which the neighbor holds too, and a replica of the
-// neighbor's reference of this edge. Both advance by the decoded messages of an exchange that both
-// ends hold, or not at all, so a link that breaks, a neighbor that is late and a node that joins
-// can make an edge slower but never wrong.
+// A node has one reference, the sum of what it has told, and a replica of the reference of each
+// neighbor. All begin at `common`, which every node knows, and advance by decoded messages, so that
+// a replica is what the neighbor's reference was at the newest exchange that counted on the edge.
 //
-// Edges that never missed an exchange have the same reference: they share one vector and one
-// message (a group). In a flock without faults that is one of d floats and one encoding a round,
-// whatever the degree; every edge of its own history costs one more of each. The first references
-// are at `common`, which all nodes know; an edge that opens later joins the largest group, whose
-// reference goes along with its first message (Message::start).
+// A node goes on telling when a neighbor does not hear it. Its newest messages are kept in a log; a
+// neighbor that missed some gets them in front of the next one (Message::start), or the reference
+// itself where that is shorter. So a fault costs bytes, one reference serves all edges, and every
+// exchange mixes what both ends are now, not what they were when the edge broke.
 class Replicas {
  public:
-  // One message of this node and what it advances.
-  struct Group {
-    std::vector<float> reference = {};  // d floats
+  // Of this node.
+  struct Own {
+    std::vector<float> reference;  // d floats
     // Error feedback, of d floats from the first use on: what is left after the message below, once
-    // a mix has taken that.
+    // it has been committed.
     std::vector<float> residual = {};
-    float scale = 0;  // of methods whose quantiser has one that changes from round to round
-    SharedBytes message = {};  // of the exchange under way, or kept
     std::vector<float> next_residual = {};
-
-    std::vector<std::size_t> members = {};  // edges, and self
-    bool fresh = true;                      // the reference is `common`
-    enum class State {
-      resting,
-      under_way,  // encoded, to be committed
-      kept,       // of one suspended edge, whose message may have counted at the other end
-    } state = State::resting;
-
-    void archive(Archive& archive, std::size_t size, std::size_t body_bytes_max);
+    float scale = 0;  // of methods whose quantiser has one that changes from round to round
   };
 
-  // With `with_self` one reference advances with every message, whoever receives it: the node's own
-  // picture of what it has told (self()).
-  Replicas(std::span<const float> common, std::size_t edges, bool with_self = false);
+  // A message advances a reference by steps[0] · C when it is committed, and by the others, if any,
+  // when finish() is called.
+  Replicas(std::span<const float> common, std::size_t edges, std::vector<float> steps);
 
-  void open(std::size_t edge);
   // As Method has them.
+  void open(std::size_t edge);
   void suspend(std::size_t edge, bool pending);
   void resume(std::size_t edge);
-  // Of the reference and the replica of an open edge, in the order of the two ends.
+  // Of what both ends hold alike since the newest exchange that counted.
   std::uint64_t hash(std::size_t edge, bool self_is_low) const;
 
-  // Lets `make` write a message for every group that has one of the `edges` (or self), and hands
-  // out[i] the one of edges[i]. Stops at the first failure of `make`.
-  using Make = std::function<Result<SharedBytes>(Group&)>;
+  // Lets `make` write this node's message and hands it to all `edges`, behind what they have
+  // missed. Fails as `make` does.
+  using Make = std::function<Result<SharedBytes>(Own&)>;
   Result<void> encode(std::span<const std::size_t> edges, std::span<Message> out, const Make& make);
 
-  // After the exchange: the groups of the edges on which both messages arrived advance by
-  // step · C of their own message, and each of those replicas by step · C of the neighbor's. True
-  // when self() did: not when the exchange of a suspended edge is made up for.
-  bool commit(std::span<const Arrival> arrivals, const compress::Compressor& c, float step);
-  // After a commit of the same arrivals: moves what it moved by another step · C.
-  void move_committed(std::span<const Arrival> arrivals, const compress::Compressor& c, float step);
+  // Whether a neighbor's Message::start can be one.
+  Result<void> check_start(const SharedBytes& start, const compress::Compressor& c) const;
+  std::size_t start_bytes_max() const;
+
+  // After the exchange: the reference advances by what was encoded, the replicas of the edges on
+  // which it counted by the neighbors' messages. Where it is the exchange of a suspended edge that
+  // is made up for, only the replica does; ours(edge) is then what the reference was in that
+  // exchange. Returns whether the reference advanced.
+  bool commit(std::span<const Arrival> arrivals, const compress::Compressor& c);
+  // After a commit of the same arrivals.
+  void finish(std::span<const Arrival> arrivals, const compress::Compressor& c);
+
+  // Between commit and finish: both sides of the exchange.
+  std::span<const float> ours(std::size_t edge) const {
+    return edges_[edge].kept.empty() ? own_.reference : edges_[edge].kept;
+  }
+  std::span<const float> theirs(std::size_t edge) const { return edges_[edge].theirs; }
+  const Own& own() const { return own_; }
 
   // Messages have at most so many bytes.
   void archive(Archive& archive, std::size_t body_bytes_max);
 
-  const Group& group(std::size_t edge) const { return groups_[group_of_[edge]]; }
-  std::span<const float> ours(std::size_t edge) const { return group(edge).reference; }
-  std::span<const float> theirs(std::size_t edge) const { return theirs_[edge]; }
-  const Group& self() const { return groups_[group_of_.back()]; }
-
  private:
-  void pack_groups();
-  std::size_t fresh_group();
-  std::size_t group_to_join();
-  void join(std::size_t member, std::size_t group);
-  void leave(std::size_t member);
-  void settle(std::size_t group, const std::vector<bool>& committed, const compress::Compressor& c,
-              float step);
+  struct Edge {
+    bool open = false, begun = false;                   // begun: an exchange has counted
+    std::optional<std::uint64_t> knows = std::nullopt;  // how many of our messages; none: nothing
+    std::vector<float> theirs = {};
+    // Of the reference when the edge was last in step; of use while it is not.
+    std::uint64_t known_hash = 0;
+    bool pending = false;           // suspended in the exchange under way
+    std::vector<float> kept = {};   // the reference after the pending exchange
+    std::uint64_t kept_number = 0;  // messages told by then
+    std::uint64_t kept_hash = 0;    // of the reference when that exchange was finished
+  };
+
+  SharedBytes start_for(const Edge& edge) const;
+  void apply_start(Edge& edge, const SharedBytes& start, const compress::Compressor& c) const;
+  void note_those_behind(std::span<const Arrival> arrivals);
+  void trim_log();
+  std::uint64_t hash_of_ours(const Edge& edge) const;
 
   const std::vector<float> common_;
-  const std::size_t self_;
-  std::vector<Group> groups_;          // those without members are free
-  std::vector<std::size_t> group_of_;  // by edge, then self; kNone: never opened
-  std::vector<bool> begun_;            // by edge: the other end knows our reference
-  std::vector<std::vector<float>> theirs_;
-  std::vector<std::size_t> moved_;  // groups that the last commit moved
+  const std::vector<float> steps_;
+  Own own_;
+  std::uint64_t told_ = 0;       // messages committed so far
+  std::deque<SharedBytes> log_;  // the newest of them
+  std::size_t log_bytes_ = 0;
+  SharedBytes under_way_;  // encoded and not yet committed; else empty
+  SharedBytes finishing_;  // committed and not yet finished; else empty
+  std::vector<Edge> edges_;
 };
 
 // An edge's dual variable of d floats at each end, each the exact negative of the other: what one

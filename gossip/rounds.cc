@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
-#include "compress/finite.h"
 #include "protocol/check.h"
 
 namespace starling::gossip {
 namespace {
+
+constexpr std::size_t kStartLengthBytes = sizeof(std::uint32_t);
 
 // What people read of a verdict.
 std::string describe(Verdict verdict, const Settlement& ours, const Settlement& theirs) {
@@ -40,11 +42,9 @@ Rounds::Rounds(std::unique_ptr<Method> method, const std::vector<EdgeEnd>& edges
 }
 
 std::size_t Rounds::body_bytes_max() const {
-  return std::max(start_bytes_max() + method_->body_bytes_max(), kSettlementBytes);
-}
-
-std::size_t Rounds::start_bytes_max() const {
-  return method_->keeps_references() ? model().size_bytes() : 0;
+  const std::size_t start = method_->start_bytes_max();
+  const std::size_t before = start == 0 ? 0 : kStartLengthBytes + start;
+  return std::max(before + method_->body_bytes_max(), kSettlementBytes);
 }
 
 void Rounds::handle(const Event& event, Time now, Outbox& out) {
@@ -202,21 +202,28 @@ Result<Rounds::Incoming> Rounds::unpack(const Parcel& parcel) const {
   }
   Message message{parcel.body};
   if (parcel.type == FrameType::opening) {
-    const std::size_t start = model().size_bytes();
-    if (!method_->keeps_references() || parcel.body.size() < start) {
-      return Error{ErrorCode::peer,
-                   fmt::format("an opening of {} bytes, expected {}", parcel.body.size(),
-                               method_->keeps_references() ? fmt::format("at least {}", start)
-                                                           : "no opening at all")};
-    }
-    message = {parcel.body.slice(start, parcel.body.size() - start), parcel.body.slice(0, start)};
-    Result<void> finite = compress::check_raw_floats(message.start.bytes(), model().size());
-    if (!finite) return finite.error();
+    Result<Message> opened = open_up(parcel.body);
+    if (!opened) return opened.error();
+    message = std::move(*opened);
   }
-  if (Result<void> checked = method_->check(exchange, message.body); !checked) {
-    return checked.error();
-  }
+  if (Result<void> checked = method_->check(exchange, message); !checked) return checked.error();
   return Incoming{exchange, parcel.base, std::move(message)};
+}
+
+// What the neighbor has to know comes first, behind its length.
+Result<Message> Rounds::open_up(const SharedBytes& body) const {
+  const std::size_t most = method_->start_bytes_max();
+  std::uint32_t length = 0;
+  if (body.size() >= kStartLengthBytes) {
+    std::memcpy(&length, body.bytes().data(), kStartLengthBytes);
+  }
+  if (length == 0 || length > most || length > body.size() - kStartLengthBytes) {
+    return Error{ErrorCode::peer, fmt::format("an opening of {} bytes with {} in front, expected 1 "
+                                              "to {}",
+                                              body.size(), length, most)};
+  }
+  const std::size_t begin = kStartLengthBytes + length;
+  return Message{body.slice(begin, body.size() - begin), body.slice(kStartLengthBytes, length)};
 }
 
 Result<void> Rounds::admit_exchange(Edge& edge, Incoming message, Time now) {
@@ -364,10 +371,11 @@ Parcel Rounds::parcel_of(const Edge& edge, const EdgeLedger::Record& record) con
                 .body = body};
   if (start.size() > 0) {
     parcel.type = FrameType::opening;
-    ByteBlock both(start.size() + body.size());
-    std::ranges::copy(start.bytes(), both.bytes().begin());
-    std::ranges::copy(body.bytes(),
-                      both.bytes().begin() + static_cast<std::ptrdiff_t>(start.size()));
+    ByteBlock both(kStartLengthBytes + start.size() + body.size());
+    const auto length = static_cast<std::uint32_t>(start.size());
+    std::memcpy(both.bytes().data(), &length, kStartLengthBytes);
+    std::ranges::copy(start.bytes(), both.bytes().subspan(kStartLengthBytes).begin());
+    std::ranges::copy(body.bytes(), both.bytes().last(body.size()).begin());
     parcel.body = std::move(both);
   }
   return parcel;
@@ -498,7 +506,7 @@ void Rounds::archive(Archive& archive) {
     Edge& edge = edges_[i];
     const Archive::Scope scope(archive, "edge", i);
     archive.number("epoch", edge.last_epoch);
-    edge.ledger.archive(archive, method_->body_bytes_max(), start_bytes_max());
+    edge.ledger.archive(archive, method_->body_bytes_max(), method_->start_bytes_max());
     bool in_use = edge.in_use();
     archive.number("in_use", in_use);
     if (archive.loading() && in_use) method_->suspend_edge(i, false);

@@ -93,9 +93,9 @@ class Rounds final : public Algorithm {
   void on(const Received& event, Time now, Outbox& out);
   void on(const TimerFired& event, Time now, Outbox& out);
 
-  std::size_t start_bytes_max() const;
   std::size_t index_of_peer(NodeId peer) const;
   Result<Incoming> unpack(const Parcel& parcel) const;
+  Result<Message> open_up(const SharedBytes& body) const;
   Result<void> admit(Edge& edge, const Parcel& parcel, Time now, Outbox& out);
   Result<void> admit_exchange(Edge& edge, Incoming message, Time now);
   void settle(Edge& edge, const Settlement& theirs, Outbox& out);

@@ -24,7 +24,7 @@ enum class FrameType : std::uint8_t {
   goodbye = 5,    // last frame of an orderly end; message Goodbye
   // Of the algorithm: no Protocol Buffers message, raw body.
   exchange = 6,    // one end's message of an exchange
-  opening = 7,     // the same behind a dense start: the first on an edge without a common history
+  opening = 7,     // the same behind what the neighbor has missed
   settlement = 8,  // the first on a link that was up before: where the edge stands at this end
   joining = 9,     // the sender, in the middle of a round, takes part from header.round on; no body
 };

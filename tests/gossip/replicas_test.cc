@@ -16,7 +16,7 @@ using namespace starling::gossip;
 
 namespace {
 
-constexpr std::size_t kSize = 17, kEdges = 4;  // a hub and four others
+constexpr std::size_t kSize = 300, kEdges = 4;  // a hub and four others
 
 bool same_bits(std::span<const float> a, std::span<const float> b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
@@ -34,7 +34,8 @@ Result<SharedBytes> message_of(compress::Compressor& c, std::span<const float> x
 // A hub whose edges lead to nodes of one edge each, all moving about at random.
 class Star {
  public:
-  Star() : hub_(common(), kEdges), leaves_(kEdges, Replicas(common(), 1)) {
+  explicit Star(std::vector<float> steps = {0.5f})
+      : hub_(common(), kEdges, steps), leaves_(kEdges, Replicas(common(), 1, steps)) {
     for (std::size_t e = 0; e < kEdges; ++e) open(e);
   }
 
@@ -43,6 +44,7 @@ class Star {
     leaves_[e].open(0);
     up_.insert(e);
     begun_.erase(e);
+    torn_.erase(e);
   }
   void suspend(std::size_t e) {
     hub_.suspend(e, false);
@@ -53,69 +55,66 @@ class Star {
     hub_.resume(e);
     leaves_[e].resume(0);
     up_.insert(e);
+    torn_.erase(e);
   }
 
-  // Encodes for `active` edges, of which those in `counted` count at both ends. `torn` counts at
-  // its leaf alone, and its link is down from then on.
+  // An exchange of the `active` edges, of which those in `counted` count at both ends. `torn`
+  // counts at its leaf alone, and its link is down from then on. Returns the bytes that the hub
+  // sends for edge 2.
   std::size_t exchange(const std::vector<std::size_t>& active, const std::set<std::size_t>& counted,
                        std::uint64_t round, std::optional<std::size_t> torn = std::nullopt) {
-    std::size_t made = 0;
     std::vector<Message> out(active.size());
-    std::vector<float> x(kSize), difference(kSize);
-    Random(5, Stream::test, {round, 99}).fill_normal(x);
-    const auto make = [&](std::span<const float> from, Replicas::Group& group) {
-      for (std::size_t i = 0; i < kSize; ++i) difference[i] = from[i] - group.reference[i];
-      return message_of(sign_, difference);
-    };
-    REQUIRE(hub_.encode(active, out,
-                        [&](Replicas::Group& group) {
-                          ++made;
-                          return make(x, group);
-                        })
-                .ok());
+    encode(hub_, active, out, {round, 99});
     std::vector<Arrival> at_hub;
-    for (std::size_t i = 0; i < active.size(); ++i) {
-      const std::size_t e = active[i];
+    std::size_t bytes = 0;
+    for (std::size_t e = 0; e < kEdges; ++e) {
+      const auto place = std::find(active.begin(), active.end(), e);
       Message back;
       const std::size_t zero = 0;
-      Random(5, Stream::test, {round, e}).fill_normal(x);
-      REQUIRE(leaves_[e]
-                  .encode(std::span(&zero, 1), std::span(&back, 1),
-                          [&](Replicas::Group& group) { return make(x, group); })
-                  .ok());
+      const bool is_active = place != active.end();
+      encode(leaves_[e], std::span(&zero, is_active), std::span(&back, is_active), {round, e});
       std::vector<Arrival> at_leaf;
-      if (counted.contains(e) || torn == e) at_leaf.push_back({0, back, out[i]});
-      if (counted.contains(e) && torn != e) at_hub.push_back({e, out[i], back});
-      leaves_[e].commit(at_leaf, sign_, 0.5f);
-      if (!at_hub.empty() && at_hub.back().edge == e) begun_.insert(e);
-      if (torn == e) {
-        torn_[e] = {e, out[i], back};
-        hub_.suspend(e, true);
-        leaves_[e].suspend(0, false);
-        up_.erase(e);
+      if (is_active) {
+        const Message& ours = out[static_cast<std::size_t>(place - active.begin())];
+        if (e == 2) bytes = ours.body.size() + ours.start.size();
+        if (counted.contains(e) || torn == e) at_leaf.push_back({0, back, ours});
+        if (counted.contains(e) && torn != e) at_hub.push_back({e, ours, back});
+        if (torn == e) {
+          torn_[e] = {e, ours, back};
+          hub_.suspend(e, true);
+          up_.erase(e);
+        }
       }
+      leaves_[e].commit(at_leaf, sign_);
+      leaves_[e].finish(at_leaf, sign_);
+      if (!at_hub.empty() && at_hub.back().edge == e) begun_.insert(e);
     }
-    hub_.commit(at_hub, sign_, 0.5f);
-    return made;
+    CHECK(hub_.commit(at_hub, sign_));
+    hub_.finish(at_hub, sign_);
+    return bytes;
   }
 
   // The hub makes up for what it lost.
   void mend(std::size_t e) {
-    hub_.commit(std::span(&torn_.at(e), 1), sign_, 0.5f);
-    torn_.erase(e);
+    const std::span arrival(&torn_.at(e), 1);
+    CHECK_FALSE(hub_.commit(arrival, sign_));
+    hub_.finish(arrival, sign_);
     begun_.insert(e);
     resume(e);
   }
 
   bool is_torn(std::size_t e) const { return torn_.contains(e); }
+
   bool both_ends_agree() const {
     for (const std::size_t e : up_) {
-      if (!begun_.contains(e)) continue;
-      if (!same_bits(hub_.ours(e), leaves_[e].theirs(0))) return false;
-      if (!same_bits(hub_.theirs(e), leaves_[e].ours(0))) return false;
-      if (hub_.hash(e, true) != leaves_[e].hash(0, false)) return false;
+      if (begun_.contains(e) && hub_.hash(e, true) != leaves_[e].hash(0, false)) return false;
     }
     return true;
+  }
+  // Of edges that were in the newest exchange.
+  bool in_step(std::size_t e) const {
+    return same_bits(hub_.own().reference, leaves_[e].theirs(0)) &&
+           same_bits(hub_.theirs(e), leaves_[e].own().reference);
   }
 
   const std::set<std::size_t>& up() const { return up_; }
@@ -125,6 +124,21 @@ class Star {
     std::vector<float> x(kSize);
     Random(5, Stream::test, {98}).fill_normal(x);
     return x;
+  }
+
+  void encode(Replicas& node, std::span<const std::size_t> edges, std::span<Message> out,
+              std::initializer_list<std::uint64_t> key) {
+    std::vector<float> x(kSize);
+    Random(5, Stream::test, key).fill_normal(x);
+    REQUIRE(node.encode(edges, out,
+                        [&](Replicas::Own& own) {
+                          for (std::size_t i = 0; i < kSize; ++i) x[i] -= own.reference[i];
+                          return message_of(sign_, x);
+                        })
+                .ok());
+    for (const Message& message : out) {
+      if (message.start.size() > 0) REQUIRE(node.check_start(message.start, sign_).ok());
+    }
   }
 
   compress::Sign sign_;
@@ -137,58 +151,58 @@ class Star {
 
 }  // namespace
 
-TEST_CASE("replicas: edges that never missed an exchange share one reference and one message") {
+// One of d = 300 floats is 1200 bytes, a message of signs some 80.
+TEST_CASE("replicas: a neighbor gets the messages that it missed, or the reference if shorter") {
   Star star;
-  for (std::uint64_t round = 0; round < 5; ++round) {
-    CHECK(star.exchange({0, 1, 2, 3}, {0, 1, 2, 3}, round) == 1);
-  }
-  CHECK(star.exchange({0, 1, 2, 3}, {0, 1, 3}, 5) == 1);
-  CHECK(star.exchange({0, 1, 2, 3}, {0, 1, 2, 3}, 6) == 2);  // edge 2 has its own from now on
+  const std::size_t alone = star.exchange({0, 1, 2, 3}, {0, 1, 2, 3}, 0);
+  CHECK(star.exchange({0, 1, 2, 3}, {0, 1, 3}, 1) == alone);
+  CHECK(star.exchange({0, 1, 2, 3}, {0, 1, 2, 3}, 2) == 4 + (4 + alone) + alone);
+  CHECK(star.in_step(2));
   star.suspend(2);
-  CHECK(star.exchange({0, 1, 3}, {0, 1, 3}, 7) == 1);
+  for (std::uint64_t round = 3; round < 6; ++round) star.exchange({0, 1, 3}, {0, 1, 3}, round);
   star.resume(2);
-  CHECK(star.exchange({0, 1, 2, 3}, {0, 1, 2, 3}, 8) == 2);
-  star.open(2);  // anew, at the reference of the others
-  CHECK(star.exchange({0, 1, 2, 3}, {0, 1, 2, 3}, 9) == 1);
+  CHECK(star.exchange({0, 1, 2, 3}, {0, 1, 2, 3}, 6) == 4 + 3 * (4 + alone) + alone);
+  CHECK(star.in_step(2));
+  star.suspend(2);
+  for (std::uint64_t round = 7; round < 47; ++round) star.exchange({0, 1, 3}, {0, 1, 3}, round);
+  star.resume(2);
+  CHECK(star.exchange({0, 1, 2, 3}, {0, 1, 2, 3}, 47) == 4 + 4 * kSize + alone);
+  CHECK(star.in_step(2));
+  star.open(2);
+  CHECK(star.exchange({0, 1, 2, 3}, {0, 1, 2, 3}, 48) == 4 + 4 * kSize + alone);
+  CHECK(star.in_step(2));
 }
 
-// The leaf counted the message that the hub lost. Others go on meanwhile, share the hub's reference
-// and leave it; the hub makes up for the exchange with the message it has kept.
+// The leaf counted the message that the hub lost. Others go on meanwhile; the hub makes up for the
+// exchange with what it kept.
 TEST_CASE("replicas: an exchange that one end lost is made up for many exchanges later") {
-  Star star;
-  star.exchange({0, 1, 2, 3}, {0, 1, 2, 3}, 0);
-  star.exchange({0, 1, 2, 3}, {0, 1, 3}, 1, 2);
-  for (std::uint64_t round = 2; round < 20; ++round) star.exchange({0, 1, 3}, {0, 3}, round);
-  star.mend(2);
-  CHECK(star.both_ends_agree());
-  star.exchange({0, 1, 2, 3}, {0, 1, 2, 3}, 20);
-  CHECK(star.both_ends_agree());
+  for (const std::vector<float>& steps : {std::vector{0.5f}, std::vector{1.0f, -0.25f}}) {
+    Star star(steps);
+    star.exchange({0, 1, 2, 3}, {0, 1, 2, 3}, 0);
+    star.exchange({0, 1, 2, 3}, {0, 1, 3}, 1, 2);
+    for (std::uint64_t round = 2; round < 20; ++round) star.exchange({0, 1, 3}, {0, 3}, round);
+    star.mend(2);
+    CHECK(star.both_ends_agree());
+    star.exchange({0, 1, 2, 3}, {0, 1, 2, 3}, 20);
+    CHECK(star.both_ends_agree());
+    CHECK(star.in_step(2));
+  }
 }
 
 // Acceptance test 2 of the gossip specification, with edges that fail, tear, rest, go on and begin
 // anew in any order.
 TEST_CASE("replicas: both ends hold the same bits whatever is lost, torn and opened again") {
   const Random random(6, Stream::test);
-  Star star;
+  Star star({1.0f, -0.25f});
   for (std::uint64_t round = 0; round < 2000; ++round) {
     const std::uint64_t draw = random.bits(round);
     const std::size_t chosen = draw % kEdges;
     const bool up = star.up().contains(chosen);
-    switch (draw >> 8 & 7) {
-      case 0:
-        if (up) star.suspend(chosen);
-        break;
-      case 1:
-        if (!star.is_torn(chosen)) star.open(chosen);
-        break;
-      case 2:
-      case 3:
-        if (star.is_torn(chosen))
-          star.mend(chosen);
-        else if (!up)
-          star.resume(chosen);
-        break;
-      default: break;
+    const std::uint64_t what = draw >> 8 & 7;
+    if (what == 0 && up) star.suspend(chosen);
+    if (what == 1) star.open(chosen);
+    if ((what == 2 || what == 3) && !up) {
+      star.is_torn(chosen) ? star.mend(chosen) : star.resume(chosen);
     }
     std::vector<std::size_t> active;
     std::set<std::size_t> counted;
@@ -200,16 +214,30 @@ TEST_CASE("replicas: both ends hold the same bits whatever is lost, torn and ope
     if ((draw >> 48 & 7) == 0 && !active.empty()) torn = active[(draw >> 52) % active.size()];
     star.exchange(active, counted, round, torn);
     REQUIRE(star.both_ends_agree());
+    for (const std::size_t e : active) {
+      if (counted.contains(e) && torn != e) REQUIRE(star.in_step(e));
+    }
   }
 }
 
-TEST_CASE("replicas: what the node itself has told advances also when nobody received it") {
-  Replicas alone(std::vector<float>(kSize, 0.0f), 0, true);
-  compress::Identity identity;
-  std::vector<float> x(kSize, 1.5f);
-  REQUIRE(alone.encode({}, {}, [&](Replicas::Group&) { return message_of(identity, x); }).ok());
-  alone.commit({}, identity, 1);
-  CHECK(alone.self().reference == x);
+TEST_CASE("replicas: a start that no neighbor can have sent is refused") {
+  const std::vector<float> common(kSize, 0.0f);
+  const Replicas replicas(common, 1, {1});
+  compress::Sign sign;
+  const auto refusal = [&](std::vector<std::uint32_t> words) {
+    ByteBlock block(words.size() * 4);
+    if (!words.empty()) std::memcpy(block.bytes().data(), words.data(), words.size() * 4);
+    return replicas.check_start(SharedBytes(std::move(block)), sign).error().message;
+  };
+  CHECK(refusal({}) == "a start of 0 bytes, expected 4 to 1204");
+  CHECK(refusal(std::vector<std::uint32_t>(302, 0)) == "a start of 1208 bytes, expected 4 to 1204");
+  CHECK(refusal({0, 0}) == "body has 4 bytes, expected 1200 (300 floats)");
+  CHECK(refusal({2, 4}) == "missed message 0 of 2 has no bytes");
+  CHECK(refusal({1}) == "missed message 0 of 1 has no bytes");
+  CHECK(refusal({1, 0xffffffff, 0}) == "missed message 0 of 1 has no bytes");
+  std::vector<std::uint32_t> infinite(301, 0);
+  infinite[5] = 0x7f800000;
+  CHECK(refusal(infinite) == "body holds inf at index 4, expected finite values");
 }
 
 TEST_CASE(

@@ -1,5 +1,6 @@
 // What faults cost in loss (reliability specification, invariant I7): softmax regression on real
-// digits with few labels a node, a task whose loss has a floor; the mean of the nodes' own models.
+// digits, split by a Dirichlet of 1, with a penalty that gives the loss a floor; the mean of the
+// nodes' own models, consensus error and all.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -19,21 +20,22 @@ constexpr std::uint64_t kSeeds = 2;
 #else
 constexpr std::uint64_t kSeeds = 20;
 #endif
-constexpr Round kRounds = 400;
+constexpr Round kRounds = 600;
 
 const std::vector<std::vector<std::string>> kAlgorithms = {
-    {"gossip.algorithm=powergossip", "gossip.rank=1", "gossip.iterations=2"},
+    {"gossip.algorithm=powergossip", "gossip.rank=4", "gossip.iterations=1"},
     {"gossip.algorithm=cold", "compress.operator=quantize", "compress.bits=8"},
     {"gossip.algorithm=def-atc", "compress.operator=top-k", "compress.ratio=0.1"},
-    {"gossip.algorithm=choco", "compress.operator=top-k", "compress.ratio=0.1"},
+    {"gossip.algorithm=choco", "compress.operator=sign"},
 };
 
 node::Run task(const std::vector<std::string>& algorithm, std::uint64_t seed) {
   std::vector<std::string> words = {"topology.nodes=8",
                                     "model.kind=softmax",
                                     "train.momentum=0",
-                                    "train.learning_rate=0.3",
-                                    "train.weight_decay=0.003",
+                                    "train.learning_rate=0.05",
+                                    "train.weight_decay=0.01",
+                                    "data.alpha=1",
                                     fmt::format("run.seed={}", seed),
                                     fmt::format("run.rounds={}", kRounds)};
   words.insert(words.end(), algorithm.begin(), algorithm.end());
@@ -49,11 +51,6 @@ double mean_loss(const node::Run& run, double loss, const Break& faults = {}) {
   simulation.run();
   const node::RunReport report = simulation.report();
   double sum = 0;
-  if (std::getenv("SHOW")) {
-    std::uint64_t counted = 0, made = 0;
-    for (const auto& e : simulation.core(node_id(0)).algorithm().edges()) counted += e.counted, made += e.made_up;
-    MESSAGE("loss " << report.mean_loss << " counted " << counted << " made up " << made);
-  }
   for (const node::NodeReport& node : report.nodes) sum += node.loss;
   return sum / static_cast<double>(report.nodes.size());
 }
