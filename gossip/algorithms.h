@@ -38,6 +38,7 @@ enum Parameters : unsigned {
   kPowerIteration = 8,  // rank, iterations
   kRelaxation = 16,
   kRho = 32,
+  kModulo = 64,  // theta, bits
 };
 
 struct AlgorithmTraits {

@@ -9,6 +9,7 @@
 #include "gossip/def.h"
 #include "gossip/gradient_tracking.h"
 #include "gossip/lessbit.h"
+#include "gossip/moniqua.h"
 #include "gossip/nids.h"
 #include "gossip/powergossip.h"
 #include "gossip/rounds.h"
@@ -32,6 +33,12 @@ std::unique_ptr<Method> make_uncompressed(const GossipOptions& options,
     case AlgorithmKind::nids: return make_nids(inputs.start, edges, {.factor = 0.5});
     case AlgorithmKind::d2: return make_nids(inputs.start, edges, {.factor = 1});
     case AlgorithmKind::gradient_tracking: return make_gradient_tracking(inputs.start, edges);
+    case AlgorithmKind::moniqua:
+      return make_moniqua(inputs.start, edges,
+                          {.theta = options.theta,
+                           .bits = static_cast<unsigned>(options.bits),
+                           .gamma = options.gamma.value(),
+                           .seed = inputs.seed});
     default:  // none: D-PSGD of a node without neighbors
       return make_d_psgd(inputs.start, edges, options.relaxation);
   }

@@ -44,6 +44,7 @@ enum class AlgorithmKind {
   deepsqueeze,
   beer,
   lessbit,
+  moniqua,
 };
 
 const char* name_of(AlgorithmKind kind);  // as in the run file; algorithms.cc
@@ -63,6 +64,9 @@ struct GossipOptions {
   // the graph (defaults.h).
   std::optional<double> gamma = std::nullopt, zeta = std::nullopt, alpha = std::nullopt,
                         rho = std::nullopt;
+  // moniqua: the bound on how far neighbors' models are apart in a coordinate, and the bits of one.
+  double theta = 1;
+  std::size_t bits = 8;
   // Runs a pair of algorithm and operator, or graph, that theory does not admit.
   bool allow_unproven = false;
 };

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "gossip/algorithms.h"
+#include "gossip/moniqua.h"
 #include "node/config_types.h"
 
 namespace starling::node {
@@ -174,6 +175,11 @@ void add_gossip(Keys& keys) {
                       "1 / (1 + omega)."));
   keys.push_back(real({"gossip", "rho"}, FIELD(config.gossip.rho), {above(0), below(1)},
                       "dyna-cold: the decay of the quantiser's scale a round; unset: 0.97."));
+  keys.push_back(real({"gossip", "theta"}, FIELD(config.gossip.theta), {above(0), upto(1e6)},
+                      "moniqua: neighbors' models are closer than that in every coordinate."));
+  keys.push_back(whole({"gossip", "bits"}, FIELD(config.gossip.bits),
+                       {gossip::kMoniquaBitsMin, gossip::kMoniquaBitsMax},
+                       "moniqua: of a coordinate; differences go in theta / (2^(bits - 1) - 1)."));
   keys.push_back(flag({"gossip", "allow_unproven"}, FIELD(config.gossip.allow_unproven),
                       "Runs an algorithm with an operator or on a graph that theory does not "
                       "admit."));

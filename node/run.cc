@@ -30,6 +30,9 @@ std::string describe(const gossip::GossipOptions& options) {
   if (traits.takes(gossip::kRelaxation)) {
     text += fmt::format(" relaxation={:.17g}", options.relaxation);
   }
+  if (traits.takes(gossip::kModulo)) {
+    text += fmt::format(" theta={:.17g} bits={}", options.theta, options.bits);
+  }
   for (const auto& [name, value] :
        {std::pair{"gamma", options.gamma}, std::pair{"zeta", options.zeta},
         std::pair{"alpha", options.alpha}, std::pair{"rho", options.rho}}) {
@@ -56,8 +59,8 @@ Result<std::unique_ptr<compress::Compressor>> compressor_of(const Config& config
   return compress::make_compressor(operator_of(config), layout, config.run.seed);
 }
 
-// powergossip has its factors in place of messages of an operator.
-bool sends_factors(const Config& config) {
+// Factors, bits or codes in place of messages of an operator.
+bool codes_itself(const Config& config) {
   return gossip::traits_of(config.gossip.algorithm).coding == gossip::Coding::own;
 }
 
@@ -74,7 +77,7 @@ Error unproven(const Config& config, const std::string& what) {
 
 Result<void> check_operator(const Run& run) {
   const Config& config = run.config;
-  if (sends_factors(config)) return {};
+  if (codes_itself(config)) return {};
   const TensorLayout layout = layout_of(run);
   const auto made = compressor_of(config, layout);
   if (!made) {
@@ -154,7 +157,13 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self) {
 std::string operator_summary(const Run& run) {
   const compress::OperatorOptions options = operator_of(run.config);
   const TensorLayout layout = layout_of(run);
-  if (!sends_factors(run.config)) return compress::summary(options, layout);
+  if (!codes_itself(run.config)) return compress::summary(options, layout);
+  const gossip::GossipOptions& gossip = run.config.gossip;
+  if (!gossip::traits_of(gossip.algorithm).takes(gossip::kPowerIteration)) {
+    const bool modulo = gossip::traits_of(gossip.algorithm).takes(gossip::kModulo);
+    return fmt::format("operator {}: {} a coordinate", compress::name_of(options.kind),
+                       modulo ? fmt::format("{} bits", gossip.bits) : "one bit");
+  }
   std::vector<std::string> raw;
   for (const Tensor& t : layout.tensors()) {
     if (!t.is_matrix() && t.size() > 0) raw.push_back(t.name);

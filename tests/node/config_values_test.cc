@@ -85,6 +85,20 @@ TEST_CASE("config refuses values: numbers") {
        "run.toml:2:18: [run] until_accuracy: found 95, expected a number above 0 and at most 1"},
       {"[model]\nl2 = -1e-3\n" + kRing,
        "run.toml:2:6: [model] l2: found -0.001, expected a number from 0 to 1000"},
+      {"[gossip]\ngamma = 0\n" + kAll,
+       "run.toml:2:9: [gossip] gamma: found 0, expected a number above 0 and at most 1"},
+      {"[gossip]\nzeta = 1.5\n" + kAll,
+       "run.toml:2:8: [gossip] zeta: found 1.5, expected a number above 0 and at most 1"},
+      {"[gossip]\nalpha = -1\n" + kAll,
+       "run.toml:2:9: [gossip] alpha: found -1, expected a number above 0 and at most 1"},
+      {"[gossip]\nrho = 1.0\n" + kAll,
+       "run.toml:2:7: [gossip] rho: found 1.0, expected a number above 0 and below 1"},
+      {"[gossip]\ntheta = 0.0\n" + kAll,
+       "run.toml:2:9: [gossip] theta: found 0.0, expected a number above 0 and at most 1000000"},
+      {"[gossip]\nbits = 1\n" + kAll,
+       "run.toml:2:8: [gossip] bits: found 1, expected a whole number from 2 to 16"},
+      {"[gossip]\nbits = 17\n" + kAll,
+       "run.toml:2:8: [gossip] bits: found 17, expected a whole number from 2 to 16"},
       {"[gossip]\nrelaxation = 2\n" + kAll,
        "run.toml:2:14: [gossip] relaxation: found 2, expected a number above 0 and below 2, "
        "or \"optimal\""},
@@ -143,12 +157,12 @@ TEST_CASE("config refuses values: truth values, texts and choices") {
        "run.toml:2:13: [gossip] algorithm: found \"powergosip\", expected one of \"none\", "
        "\"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\"; did you mean \"powergossip\"?"},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\"; did you mean \"powergossip\"?"},
       {"[gossip]\nalgorithm = \"D-PSGD\"\n" + kAll,
        "run.toml:2:13: [gossip] algorithm: found \"D-PSGD\", expected one of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\"; did you mean \"d-psgd\"?"},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\"; did you mean \"d-psgd\"?"},
       {"[model]\nkind = \"logstic\"\n" + kRing,
        "run.toml:2:8: [model] kind: found \"logstic\", expected one of \"mlp\", \"softmax\", "
        "\"logistic\", \"quadratic\"; did you mean \"logistic\"?"},
@@ -166,22 +180,22 @@ TEST_CASE("config refuses values: truth values, texts and choices") {
        "run.toml:2:11: [run] compare: found \"none\", expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\""},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\""},
       {"[run]\ncompare = [\"none\", \"dpsgd\"]\n" + kAll,
        "run.toml:2:20: [run] compare: found \"dpsgd\", expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\"; did you mean \"d-psgd\"?"},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\"; did you mean \"d-psgd\"?"},
       {"[run]\ncompare = [\"none\", 3]\n" + kAll,
        "run.toml:2:20: [run] compare: found 3, expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\""},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\""},
       {"[run]\ncompare = [\"none\", \"none\"]\n" + kAll,
        "run.toml:2:20: [run] compare: found \"none\" twice, expected an array of \"none\", "
        "\"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\"; drop one"},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\"; drop one"},
       {"[model]\nhidden = 8\n" + kRing,
        "run.toml:2:10: [model] hidden: found 8, expected an array of at most 16 whole numbers "
        "from 1 to 65536"},

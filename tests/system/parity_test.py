@@ -28,6 +28,7 @@ OTHERS = {
     "actc": {"operator": "natural"},
     "beer": {"operator": "sign"},
     "lessbit": {"operator": "ternary"},
+    "moniqua": {},
     "deepsqueeze": {"operator": "block-top-k", "block": 8},
     "nids": {},
     "gradient-tracking": {},

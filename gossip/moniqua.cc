@@ -1,0 +1,155 @@
+#include "gossip/moniqua.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "compress/bits.h"
+#include "compress/counter_random.h"
+#include "compress/finite.h"
+#include "gossip/delta.h"
+#include "protocol/check.h"
+#include "protocol/random.h"
+
+namespace starling::gossip {
+namespace {
+
+using compress::BitReader;
+using compress::BitWriter;
+
+class Moniqua final : public Method {
+ public:
+  Moniqua(std::span<const float> start, std::vector<EdgeEnd> edges, const MoniquaOptions& options)
+      : options_(options),
+        step_(moniqua_step(options)),
+        edges_(std::move(edges)),
+        x_(start.begin(), start.end()) {
+    INVARIANT(options.bits >= kMoniquaBitsMin && options.bits <= kMoniquaBitsMax);
+  }
+
+  std::uint32_t exchanges() const override { return 1; }
+  std::size_t body_bytes_max() const override { return (x_.size() * options_.bits + 7) / 8; }
+
+  void adapt(const LocalStep& step) override { subtract(x_, step.update); }
+  void open_edge(std::size_t /*edge*/, Epoch /*epoch*/) override {}
+
+  Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
+                      std::span<SharedBytes> out) override {
+    if (apart_) return too_far();
+    if (edges.empty()) return {};
+    if (Result<void> checked = check_codable(); !checked) return checked;
+    sent_ = message(exchange);
+    std::ranges::fill(out, sent_);
+    return {};
+  }
+
+  Result<void> check(Exchange /*exchange*/, const SharedBytes& body) const override {
+    if (body.size() != body_bytes_max()) {
+      return Error{ErrorCode::peer,
+                   fmt::format("body has {} bytes, expected {} ({} codes of {} bits)", body.size(),
+                               body_bytes_max(), x_.size(), options_.bits)};
+    }
+    BitReader codes(body.bytes());
+    codes.skip(x_.size() * options_.bits);
+    if (codes.padded_with_zeros()) return {};
+    return Error{ErrorCode::peer,
+                 fmt::format("body has bits behind its {} codes of {} bits, expected zeros",
+                             x_.size(), options_.bits)};
+  }
+
+  void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
+    std::size_t beyond = 0;
+    for (const Arrival& arrival : arrivals) {
+      if (within_bound(arrival.body, sent_)) {
+        move(edges_[arrival.edge].weight, arrival.body, sent_);
+      } else {
+        ++beyond;
+      }
+    }
+    apart_ = beyond > 1 && beyond == arrivals.size();
+  }
+
+  std::span<const float> model() const override { return x_; }
+
+ private:
+  // ⟨a - b⟩ of two codes.
+  std::int64_t difference(std::uint64_t a, std::uint64_t b) const {
+    const std::int64_t circle = std::int64_t{1} << options_.bits;
+    const auto apart = static_cast<std::int64_t>((a - b) & static_cast<std::uint64_t>(circle - 1));
+    return apart > circle / 2 ? apart - circle : apart;
+  }
+
+  bool within_bound(const SharedBytes& theirs, const SharedBytes& ours) const {
+    const std::int64_t forbidden = std::int64_t{1} << (options_.bits - 1);
+    BitReader a(theirs.bytes()), b(ours.bytes());
+    for (std::size_t i = 0; i < x_.size(); ++i) {
+      if (difference(a.get(options_.bits), b.get(options_.bits)) == forbidden) return false;
+    }
+    return true;
+  }
+
+  void move(double weight, const SharedBytes& theirs, const SharedBytes& ours) {
+    const auto unit = static_cast<float>(options_.gamma * weight * step_);
+    BitReader a(theirs.bytes()), b(ours.bytes());
+    for (float& x : x_) {
+      x += unit * static_cast<float>(difference(a.get(options_.bits), b.get(options_.bits)));
+    }
+  }
+
+  SharedBytes message(Exchange exchange) const {
+    // Without the node's number: neighbors that agree round alike.
+    const std::uint64_t key =
+        Random(options_.seed, Stream::compression, {exchange.round, exchange.index}).bits(0);
+    const std::uint64_t mask = (std::uint64_t{1} << options_.bits) - 1;
+    ByteBlock block(body_bytes_max());
+    BitWriter codes(block.bytes());
+    for (std::size_t i = 0; i < x_.size(); ++i) {
+      const double u = 0x1p-32 * compress::random_bits(key, static_cast<std::uint32_t>(i));
+      const auto k = static_cast<std::int64_t>(std::floor(x_[i] / step_ + u));
+      codes.put(static_cast<std::uint64_t>(k) & mask, options_.bits);
+    }
+    codes.finish();
+    return block;
+  }
+
+  // Whether floor(x / t + u) is exact to far less than one in double.
+  Result<void> check_codable() const {
+    if (Result<void> finite = compress::check_finite(x_); !finite) return finite;
+    const double most = step_ * 0x1p40;
+    const auto large = std::ranges::find_if(x_, [most](float x) { return std::abs(x) > most; });
+    if (large == x_.end()) return {};
+    return Error{ErrorCode::diverged,
+                 fmt::format("a coordinate of the model is {:.4g}, which steps of {:.4g} (theta "
+                             "{:.4g}, {} bits) cannot count",
+                             *large, step_, options_.theta, options_.bits)};
+  }
+
+  Error too_far() const {
+    return {ErrorCode::diverged,
+            fmt::format("the models of all neighbors are theta = {:.4g} or more away from this "
+                        "one, and moniqua can tell no such difference; raise [gossip] theta (with "
+                        "a bit more for each doubling), or lower the learning rate",
+                        options_.theta)};
+  }
+
+  const MoniquaOptions options_;
+  const double step_;
+  const std::vector<EdgeEnd> edges_;
+  std::vector<float> x_;
+  SharedBytes sent_;
+  bool apart_ = false;  // no edge of the last exchange was within the bound
+};
+
+}  // namespace
+
+double moniqua_step(const MoniquaOptions& options) {
+  return options.theta / ((1 << (options.bits - 1)) - 1);
+}
+
+std::unique_ptr<Method> make_moniqua(std::span<const float> start, std::vector<EdgeEnd> edges,
+                                     const MoniquaOptions& options) {
+  return std::make_unique<Moniqua>(start, std::move(edges), options);
+}
+
+}  // namespace starling::gossip
