@@ -33,6 +33,7 @@ constexpr AlgorithmTraits kAlgorithms[] = {
     {beer, "beer", adapt_then_combine, Coding::contractive, kGamma},
     {lessbit, "lessbit", adapt_then_combine, Coding::unbiased, kGamma | kAlpha},
     {moniqua, "moniqua", either, Coding::own, kGamma | kModulo},
+    {sgp, "sgp", either, Coding::raw, kNoParameters},
 };
 
 // The part of ‖x‖² that C surely takes away, as it is (specification §0).
@@ -123,6 +124,8 @@ std::optional<std::string> objection(AlgorithmKind kind, const compress::Contrac
   }
   return std::nullopt;
 }
+
+bool takes_directed(AlgorithmKind kind) { return kind == sgp || kind == none; }
 
 std::optional<std::string> objection(AlgorithmKind kind, const Topology& topology) {
   if (kind != d2) return std::nullopt;

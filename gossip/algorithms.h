@@ -58,7 +58,10 @@ const AlgorithmTraits& traits_of(AlgorithmKind kind);
 // sentence: "choco needs one that contracts, and an unbiased one with omega 1 or more expands".
 std::optional<std::string> objection(AlgorithmKind kind, const compress::Contract& contract);
 
-// Why the algorithm does not converge on this graph, if so.
+// Whether the algorithm runs on a directed graph: it needs no weights that are the same both ways.
+bool takes_directed(AlgorithmKind kind);
+
+// Why the algorithm does not converge on this graph, which it takes, if so.
 std::optional<std::string> objection(AlgorithmKind kind, const Topology& topology);
 
 // What `with_defaults` may assume of the messages: the operator's contract, or for low-rank factors

@@ -13,11 +13,24 @@
 #include "gossip/nids.h"
 #include "gossip/powergossip.h"
 #include "gossip/rounds.h"
+#include "gossip/sgp.h"
 
 namespace starling::gossip {
 namespace {
 
 using Edges = std::vector<EdgeEnd>;
+
+// What the node hands to each neighbor, for all rounds until it repeats.
+std::vector<std::vector<double>> shares_of(const Topology& topology, const Edges& edges) {
+  std::vector<std::vector<double>> shares;
+  for (const EdgeEnd& edge : edges) {
+    std::vector<double>& turns = shares.emplace_back();
+    for (Round round = 0; round < topology.period(); ++round) {
+      turns.push_back(topology.share(edge.self, edge.peer, round));
+    }
+  }
+  return shares;
+}
 
 std::unique_ptr<Method> make_uncompressed(const GossipOptions& options,
                                           const AlgorithmInputs& inputs, const Edges& edges) {
@@ -39,6 +52,9 @@ std::unique_ptr<Method> make_uncompressed(const GossipOptions& options,
                            .bits = static_cast<unsigned>(options.bits),
                            .gamma = options.gamma.value(),
                            .seed = inputs.seed});
+    case AlgorithmKind::sgp:
+      return std::make_unique<Sgp>(inputs.start, shares_of(inputs.topology, edges),
+                                   inputs.topology.nodes());
     default:  // none: D-PSGD of a node without neighbors
       return make_d_psgd(inputs.start, edges, options.relaxation);
   }

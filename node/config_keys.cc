@@ -58,17 +58,20 @@ void add_topology(Keys& keys) {
                                        {"star", TopologyKind::star},
                                        {"path", TopologyKind::path},
                                        {"random-regular", TopologyKind::random_regular},
-                                       {"edges", TopologyKind::edges}},
+                                       {"edges", TopologyKind::edges},
+                                       {"one-peer-exponential", TopologyKind::one_peer_exponential},
+                                       {"directed-edges", TopologyKind::directed_edges}},
                                       "Who exchanges with whom: a generated graph, or the one "
                                       "that 'edges' lists."));
   keys.push_back(whole({"topology", "nodes"}, FIELD(config.topology.nodes), {2, kNodesMax},
                        "Makes this many nodes n0, n1 … on this machine, in place of [[node]]."));
   keys.push_back(whole({"topology", "base_port"}, FIELD(base_port), {1, 65535},
                        "With 'nodes': the port of n0 on 127.0.0.1; n1 has the next one."));
-  keys.push_back({"topology", "edges",
-                  "an array of pairs of node names or indices, [[\"n0\", \"n1\"], …]",
-                  "kind = \"edges\": the pairs of nodes that exchange, each pair once.",
-                  store_edges, [](const Draft&) { return std::string("[]"); }});
+  keys.push_back(
+      {"topology", "edges", "an array of pairs of node names or indices, [[\"n0\", \"n1\"], …]",
+       "kind = \"edges\": the pairs of nodes that exchange, each pair once; \"directed-edges\": "
+       "from the first to the second.",
+       store_edges, [](const Draft&) { return std::string("[]"); }});
   keys.push_back(whole({"topology", "degree"}, FIELD(config.topology.degree), {1, kNodesMax - 1},
                        "kind = \"random-regular\": how many neighbors each node has."));
 }

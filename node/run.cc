@@ -16,6 +16,9 @@ std::string describe(const gossip::Topology& topology) {
   for (const gossip::Edge& edge : topology.edges()) {
     edges += fmt::format("{}-{} ", index_of(edge.low), index_of(edge.high));
   }
+  for (const gossip::Way& way : topology.ways()) {
+    edges += fmt::format("{}>{}@{} ", index_of(way.from), index_of(way.to), way.turn);
+  }
   return fmt::format("{} nodes, {} edges, sha256 {:.16}", topology.nodes(), topology.edges().size(),
                      sha256_of(edges));
 }
@@ -93,7 +96,17 @@ Result<void> check_operator(const Run& run) {
 }
 
 Result<void> check_graph(const Run& run) {
-  const auto why = gossip::objection(run.config.gossip.algorithm, run.topology);
+  const gossip::AlgorithmKind algorithm = run.config.gossip.algorithm;
+  if (run.topology.is_directed() && !gossip::takes_directed(algorithm)) {
+    return Error{
+        ErrorCode::config,
+        fmt::format("{}: [gossip] algorithm: found \"{}\", which needs weights that are the "
+                    "same in both directions, but [topology] kind = \"{}\" is directed; take "
+                    "\"sgp\", or a graph without directions",
+                    run.config.file.string(), gossip::name_of(algorithm),
+                    gossip::name_of(run.config.topology.kind))};
+  }
+  const auto why = gossip::objection(algorithm, run.topology);
   if (!why || run.config.gossip.allow_unproven) return {};
   return unproven(run.config, fmt::format("[gossip] algorithm: {}", *why));
 }

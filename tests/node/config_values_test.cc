@@ -140,29 +140,32 @@ TEST_CASE("config refuses values: truth values, texts and choices") {
        "expected 1 to 64 letters, digits, '-', '_' or '.', the first a letter or a digit"},
       {"[topology]\nkind = \"rign\"\n" + kRest,
        "run.toml:2:8: [topology] kind: found \"rign\", expected one of \"ring\", \"torus\", "
-       "\"exponential\", \"complete\", \"star\", \"path\", \"random-regular\", \"edges\"; did "
+       "\"exponential\", \"complete\", \"star\", \"path\", \"random-regular\", \"edges\", "
+       "\"one-peer-exponential\", \"directed-edges\"; did "
        "you mean \"ring\"?"},
       {"[topology]\nkind = \"random_regular\"\n" + kRest,
        "run.toml:2:8: [topology] kind: found \"random_regular\", expected one of \"ring\", "
        "\"torus\", \"exponential\", \"complete\", \"star\", \"path\", \"random-regular\", "
-       "\"edges\"; did you mean \"random-regular\"?"},
+       "\"edges\", \"one-peer-exponential\", \"directed-edges\"; did you mean \"random-regular\"?"},
       {"[topology]\nkind = \"hypercube\"\n" + kRest,
        "run.toml:2:8: [topology] kind: found \"hypercube\", expected one of \"ring\", "
        "\"torus\", \"exponential\", \"complete\", \"star\", \"path\", \"random-regular\", "
-       "\"edges\""},
+       "\"edges\", \"one-peer-exponential\", \"directed-edges\""},
       {"[topology]\nkind = 3\n" + kRest,
        "run.toml:2:8: [topology] kind: found 3, expected one of \"ring\", \"torus\", "
-       "\"exponential\", \"complete\", \"star\", \"path\", \"random-regular\", \"edges\""},
+       "\"exponential\", \"complete\", \"star\", \"path\", \"random-regular\", \"edges\", "
+       "\"one-peer-exponential\", \"directed-edges\""},
       {"[gossip]\nalgorithm = \"powergosip\"\n" + kAll,
        "run.toml:2:13: [gossip] algorithm: found \"powergosip\", expected one of \"none\", "
        "\"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\"; did you mean \"powergossip\"?"},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\"; did you mean "
+       "\"powergossip\"?"},
       {"[gossip]\nalgorithm = \"D-PSGD\"\n" + kAll,
        "run.toml:2:13: [gossip] algorithm: found \"D-PSGD\", expected one of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\"; did you mean \"d-psgd\"?"},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\"; did you mean \"d-psgd\"?"},
       {"[model]\nkind = \"logstic\"\n" + kRing,
        "run.toml:2:8: [model] kind: found \"logstic\", expected one of \"mlp\", \"softmax\", "
        "\"logistic\", \"quadratic\"; did you mean \"logistic\"?"},
@@ -180,22 +183,22 @@ TEST_CASE("config refuses values: truth values, texts and choices") {
        "run.toml:2:11: [run] compare: found \"none\", expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\""},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\""},
       {"[run]\ncompare = [\"none\", \"dpsgd\"]\n" + kAll,
        "run.toml:2:20: [run] compare: found \"dpsgd\", expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\"; did you mean \"d-psgd\"?"},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\"; did you mean \"d-psgd\"?"},
       {"[run]\ncompare = [\"none\", 3]\n" + kAll,
        "run.toml:2:20: [run] compare: found 3, expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\""},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\""},
       {"[run]\ncompare = [\"none\", \"none\"]\n" + kAll,
        "run.toml:2:20: [run] compare: found \"none\" twice, expected an array of \"none\", "
        "\"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\"; drop one"},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\"; drop one"},
       {"[model]\nhidden = 8\n" + kRing,
        "run.toml:2:10: [model] hidden: found 8, expected an array of at most 16 whole numbers "
        "from 1 to 65536"},

@@ -2,7 +2,9 @@
 #include "node/run.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include "gossip/algorithms.h"
 #include "node/digest.h"
 
 using namespace starling;
@@ -91,6 +93,51 @@ TEST_CASE("run: edges are part of the fingerprint, not only their number") {
   CHECK(difference->field == "topology");
   CHECK(difference->ours.find("3 nodes, 2 edges, sha256 ") == 0);
   CHECK_FALSE(first_difference(one, with_edges(R"([["b","c"],["a","b"]])")).has_value());
+}
+
+TEST_CASE("run: directions are part of the fingerprint") {
+  const auto described = [](const char* kind) {
+    const auto run = run_with(
+        {std::string("topology.kind=") + kind, "topology.nodes=4", "gossip.algorithm=sgp"});
+    if (!run) FAIL(run.error().message);
+    return fingerprint_of(*run)[2].value;
+  };
+  // The same links.
+  CHECK(described("one-peer-exponential").starts_with("4 nodes, 6 edges, sha256 "));
+  CHECK(described("complete").starts_with("4 nodes, 6 edges, sha256 "));
+  CHECK(described("complete") != described("one-peer-exponential"));
+}
+
+// Issue 4: symmetric weights are what all but push-sum are made of, proven or not.
+TEST_CASE("run: a directed graph is refused to an algorithm that needs symmetric weights") {
+  for (const gossip::AlgorithmTraits& traits : gossip::all_algorithms()) {
+    CAPTURE(traits.name);
+    for (const char* unproven : {"gossip.allow_unproven=false", "gossip.allow_unproven=true"}) {
+      const auto run = run_with({"topology.kind=one-peer-exponential", unproven,
+                                 std::string("gossip.algorithm=") + traits.name});
+      if (traits.kind == gossip::AlgorithmKind::sgp || traits.kind == gossip::AlgorithmKind::none) {
+        CHECK(run.ok());
+        continue;
+      }
+      REQUIRE_FALSE(run.ok());
+      CHECK(run.error().code == ErrorCode::config);
+      CHECK(
+          run.error().message ==
+          fmt::format("run.toml: [gossip] algorithm: found \"{}\", which needs weights that are "
+                      "the same in both directions, but [topology] kind = \"one-peer-exponential\" "
+                      "is directed; take \"sgp\", or a graph without directions",
+                      traits.name));
+    }
+  }
+}
+
+TEST_CASE("run: push-sum runs on every graph") {
+  for (const char* kind : {"ring", "star", "complete", "exponential", "one-peer-exponential"}) {
+    CAPTURE(kind);
+    const auto run = run_with({std::string("topology.kind=") + kind, "gossip.algorithm=sgp"});
+    REQUIRE(run.ok());
+    CHECK(make_core(*run, node_id(1)) != nullptr);
+  }
 }
 
 TEST_CASE("run: a fingerprint is readable") {
