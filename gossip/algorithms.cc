@@ -31,7 +31,7 @@ constexpr AlgorithmTraits kAlgorithms[] = {
     {gradient_tracking, "gradient-tracking", combine_while_adapt, Coding::raw, kNoParameters},
     {deepsqueeze, "deepsqueeze", adapt_then_combine, Coding::contractive, kGamma},
     {beer, "beer", adapt_then_combine, Coding::contractive, kGamma},
-    {lessbit, "lessbit", adapt_then_combine, Coding::unbiased, kGamma | kAlpha},
+    {lessbit, "lessbit", adapt_then_combine, Coding::unbiased, kGamma | kAlpha | kExactStep},
     {moniqua, "moniqua", either, Coding::own, kGamma | kModulo},
     {sgp, "sgp", either, Coding::raw, kNoParameters},
 };
@@ -90,6 +90,10 @@ const AlgorithmTraits& traits_of(AlgorithmKind kind) {
 }
 
 const char* name_of(AlgorithmKind kind) { return traits_of(kind).name; }
+
+bool solves_local_problem(const GossipOptions& options) {
+  return options.exact_step && traits_of(options.algorithm).takes(kExactStep);
+}
 
 std::optional<std::string> objection(AlgorithmKind kind, const compress::Contract& contract) {
   using compress::Guarantee;
@@ -154,6 +158,7 @@ GossipOptions with_defaults(GossipOptions options, const compress::Contract& con
   const bool unbiased = contract.guarantee == compress::Guarantee::unbiased;
   const double damping = unbiased ? 1 / (1 + contract.constant) : delta;
   if (traits.takes(kModulo) && !options.gamma) options.gamma = modulo_gamma(options.bits);
+  if (solves_local_problem(options) && !options.gamma) options.gamma = std::min(0.6, 1.2 * damping);
   if (traits.takes(kGamma) && !options.gamma) options.gamma = default_gamma(traits.kind, damping);
   if (traits.takes(kZeta) && !options.zeta) options.zeta = default_zeta(damping);
   if (traits.takes(kAlpha) && !options.alpha) options.alpha = damping;

@@ -39,6 +39,7 @@ enum Parameters : unsigned {
   kRelaxation = 16,
   kRho = 32,
   kModulo = 64,  // theta, bits
+  kExactStep = 128,
 };
 
 struct AlgorithmTraits {
@@ -53,6 +54,9 @@ struct AlgorithmTraits {
 
 std::span<const AlgorithmTraits> all_algorithms();
 const AlgorithmTraits& traits_of(AlgorithmKind kind);
+
+// Whether local steps are to solve the local problem (Algorithm::slope).
+bool solves_local_problem(const GossipOptions& options);
 
 // Why theory does not admit an operator of this contract under this algorithm, as the end of a
 // sentence: "choco needs one that contracts, and an unbiased one with omega 1 or more expands".

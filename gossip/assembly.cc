@@ -72,7 +72,8 @@ std::unique_ptr<Method> make_compressed(const GossipOptions& options, Compressed
     case AlgorithmKind::actc: return make_def(std::move(in), {gamma, zeta, false});
     case AlgorithmKind::deepsqueeze: return make_deepsqueeze(std::move(in), {gamma});
     case AlgorithmKind::beer: return make_beer(std::move(in), {gamma});
-    case AlgorithmKind::lessbit: return make_lessbit(std::move(in), {gamma, alpha});
+    case AlgorithmKind::lessbit:
+      return make_lessbit(std::move(in), {gamma, alpha, options.exact_step});
     default: return nullptr;
   }
 }

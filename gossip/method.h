@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "protocol/bytes.h"
@@ -74,6 +75,7 @@ class Method {
   virtual void mix(Exchange exchange, std::span<const Arrival> arrivals) = 0;
 
   virtual std::span<const float> model() const = 0;
+  virtual std::optional<std::span<const float>> slope() { return std::nullopt; }  // Algorithm's
 };
 
 }  // namespace starling::gossip

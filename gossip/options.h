@@ -70,6 +70,8 @@ struct GossipOptions {
   // moniqua: the bound on how far neighbors' models are apart in a coordinate, and the bits of one.
   double theta = 1;
   std::size_t bits = 8;
+  // lessbit: the local problem is solved in place of a gradient step (option A).
+  bool exact_step = false;
   // Runs a pair of algorithm and operator, or graph, that theory does not admit.
   bool allow_unproven = false;
 };

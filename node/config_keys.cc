@@ -183,6 +183,9 @@ void add_gossip(Keys& keys) {
   keys.push_back(whole({"gossip", "bits"}, FIELD(config.gossip.bits),
                        {gossip::kMoniquaBitsMin, gossip::kMoniquaBitsMax},
                        "moniqua: of a coordinate; differences go in theta / (2^(bits - 1) - 1)."));
+  keys.push_back(flag({"gossip", "exact_step"}, FIELD(config.gossip.exact_step),
+                      "lessbit: solves the local problem (option A) in place of the step of "
+                      "[train]; quadratic data without noise alone."));
   keys.push_back(flag({"gossip", "allow_unproven"}, FIELD(config.gossip.allow_unproven),
                       "Runs an algorithm with an operator or on a graph that theory does not "
                       "admit."));

@@ -36,6 +36,7 @@ std::string describe(const gossip::GossipOptions& options) {
   if (traits.takes(gossip::kModulo)) {
     text += fmt::format(" theta={:.17g} bits={}", options.theta, options.bits);
   }
+  if (gossip::solves_local_problem(options)) text += " exact_step=true";
   for (const auto& [name, value] :
        {std::pair{"gamma", options.gamma}, std::pair{"zeta", options.zeta},
         std::pair{"alpha", options.alpha}, std::pair{"rho", options.rho}}) {
@@ -111,6 +112,20 @@ Result<void> check_graph(const Run& run) {
   return unproven(run.config, fmt::format("[gossip] algorithm: {}", *why));
 }
 
+Result<void> check_local_problem(const Run& run) {
+  if (!gossip::solves_local_problem(run.config.gossip)) return {};
+  const auto trainer = train::make_trainer(run.problem, node_id(0));
+  std::vector<float> start(trainer->layout().size()), update(start.size());
+  trainer->initialize(start);
+  if (trainer->solve(start, std::vector<float>(start.size()), update)) return {};
+  return Error{
+      ErrorCode::config,
+      fmt::format("{}: [gossip] exact_step: found true, but \"{}\" has no minimum in closed "
+                  "form; take quadratic data without noise, or exact_step = false, which is "
+                  "one gradient step",
+                  run.config.file.string(), trainer->describe())};
+}
+
 // The algorithm's options as they are used, with what follows from operator and graph.
 gossip::GossipOptions effective_options(const Run& run) {
   const TensorLayout layout = layout_of(run);
@@ -123,6 +138,7 @@ gossip::GossipOptions effective_options(const Run& run) {
 Result<Run> checked(Run run) {
   if (Result<void> graph = check_graph(run); !graph) return graph.error();
   if (Result<void> op = check_operator(run); !op) return op.error();
+  if (Result<void> local = check_local_problem(run); !local) return local.error();
   return run;
 }
 

@@ -99,6 +99,8 @@ TEST_CASE("config refuses values: numbers") {
        "run.toml:2:8: [gossip] bits: found 1, expected a whole number from 2 to 16"},
       {"[gossip]\nbits = 17\n" + kAll,
        "run.toml:2:8: [gossip] bits: found 17, expected a whole number from 2 to 16"},
+      {"[gossip]\nexact_step = 1\n" + kAll,
+       "run.toml:2:14: [gossip] exact_step: found 1, expected true or false"},
       {"[gossip]\nrelaxation = 2\n" + kAll,
        "run.toml:2:14: [gossip] relaxation: found 2, expected a number above 0 and below 2, "
        "or \"optimal\""},

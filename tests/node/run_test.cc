@@ -140,6 +140,22 @@ TEST_CASE("run: push-sum runs on every graph") {
   }
 }
 
+TEST_CASE("run: the exact step is refused where the local problem has no closed form") {
+  const std::string exact = "gossip.exact_step=true", lessbit = "gossip.algorithm=lessbit";
+  CHECK(run_with({exact, lessbit}).ok());
+  CHECK(algorithm_summary(*run_with({exact, lessbit})) ==
+        "lessbit exact_step=true gamma=0.6 alpha=1");
+  CHECK(run_with({exact, "gossip.algorithm=cold", "data.noise=1"}).ok());  // which has no such step
+  const auto run = run_with({exact, lessbit, "data.noise=0.5"});
+  REQUIRE_FALSE(run.ok());
+  CHECK(run.error().code == ErrorCode::config);
+  CHECK(
+      run.error().message ==
+      "run.toml: [gossip] exact_step: found true, but \"quadratic of 12 dimensions, condition 10, "
+      "heterogeneity 1, noise 0.5\" has no minimum in closed form; take quadratic data without "
+      "noise, or exact_step = false, which is one gradient step");
+}
+
 TEST_CASE("run: a fingerprint is readable") {
   const Fingerprint fingerprint = fingerprint_of(*run_with({"gossip.rank=2"}));
   CHECK(fingerprint[0] == FingerprintField{"run", "small"});

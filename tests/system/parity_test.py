@@ -80,6 +80,11 @@ class Parity(FlockTest):
     def test_d2_on_a_graph_that_it_takes(self):
         self.check({"gossip.algorithm": "d2", "topology.kind": "complete"}, SMALL)
 
+    def test_lessbit_with_the_local_problem_solved(self):
+        self.check({"gossip.algorithm": "lessbit", "gossip.exact_step": True,
+                    "compress.operator": "ternary", "data.kind": "quadratic",
+                    "model.kind": "quadratic", "model.hidden": None}, SMALL)
+
     def test_push_sum_one_peer_a_round(self):
         self.check({"gossip.algorithm": "sgp", "topology.kind": "one-peer-exponential"},
                    SMALL, {"topology.nodes": 7})
