@@ -131,6 +131,26 @@ TEST_CASE("run: a directed graph is refused to an algorithm that needs symmetric
   }
 }
 
+// Specification §7: D² needs λn > -1/3; the even rings of weight 1/3 stand on the edge, tori below.
+TEST_CASE("run: d2 is refused on a graph whose smallest eigenvalue is too low") {
+  const auto refusal = [](const char* kind, const char* nodes, bool unproven) {
+    const auto run =
+        run_with({"gossip.algorithm=d2", std::string("topology.kind=") + kind,
+                  std::string("topology.nodes=") + nodes,
+                  std::string("gossip.allow_unproven=") + (unproven ? "true" : "false")});
+    if (!run) CHECK(run.error().code == ErrorCode::config);
+    return run ? std::string() : run.error().message;
+  };
+  CHECK(refusal("ring", "5", false) == "");
+  CHECK(refusal("complete", "4", false) == "");
+  CHECK(refusal("ring", "8", false) ==
+        "run.toml: [gossip] algorithm: d2 needs mixing weights whose smallest eigenvalue is above "
+        "-1/3, and this graph has -0.3333; take nids, which runs on every graph, or set [gossip] "
+        "allow_unproven = true");
+  CHECK(refusal("torus", "16", false).find("this graph has -0.6000") != std::string::npos);
+  CHECK(refusal("ring", "8", true) == "");
+}
+
 TEST_CASE("run: push-sum runs on every graph") {
   for (const char* kind : {"ring", "star", "complete", "exponential", "one-peer-exponential"}) {
     CAPTURE(kind);
