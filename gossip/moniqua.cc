@@ -61,11 +61,13 @@ class Moniqua final : public Method {
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
     std::size_t beyond = 0;
     for (const Arrival& arrival : arrivals) {
-      if (within_bound(arrival.body, sent_)) {
-        move(edges_[arrival.edge].weight, arrival.body, sent_);
-      } else {
+      if (!subtract_codes(arrival.body, sent_)) {
         ++beyond;
+        continue;
       }
+      const double unit = options_.gamma * edges_[arrival.edge].weight * step_;
+      const auto factor = static_cast<float>(unit);
+      for (std::size_t i = 0; i < x_.size(); ++i) x_[i] += factor * difference_[i];
     }
     apart_ = beyond > 1 && beyond == arrivals.size();
   }
@@ -73,28 +75,20 @@ class Moniqua final : public Method {
   std::span<const float> model() const override { return x_; }
 
  private:
-  // ⟨a - b⟩ of two codes.
-  std::int64_t difference(std::uint64_t a, std::uint64_t b) const {
-    const std::int64_t circle = std::int64_t{1} << options_.bits;
-    const auto apart = static_cast<std::int64_t>((a - b) & static_cast<std::uint64_t>(circle - 1));
-    return apart > circle / 2 ? apart - circle : apart;
-  }
-
-  bool within_bound(const SharedBytes& theirs, const SharedBytes& ours) const {
-    const std::int64_t forbidden = std::int64_t{1} << (options_.bits - 1);
+  // ⟨k_j - k_i⟩ of every coordinate into difference_; whether all of them can be within the bound.
+  bool subtract_codes(const SharedBytes& theirs, const SharedBytes& ours) {
+    const auto circle = std::int32_t{1} << options_.bits, half = circle / 2;
+    difference_.resize(x_.size());
+    bool within = true;
     BitReader a(theirs.bytes()), b(ours.bytes());
-    for (std::size_t i = 0; i < x_.size(); ++i) {
-      if (difference(a.get(options_.bits), b.get(options_.bits)) == forbidden) return false;
+    for (float& difference : difference_) {
+      const auto k_j = static_cast<std::int32_t>(a.get(options_.bits));
+      const auto k_i = static_cast<std::int32_t>(b.get(options_.bits));
+      const std::int32_t apart = (k_j - k_i) & (circle - 1);
+      within = within && apart != half;
+      difference = static_cast<float>(apart > half ? apart - circle : apart);
     }
-    return true;
-  }
-
-  void move(double weight, const SharedBytes& theirs, const SharedBytes& ours) {
-    const auto unit = static_cast<float>(options_.gamma * weight * step_);
-    BitReader a(theirs.bytes()), b(ours.bytes());
-    for (float& x : x_) {
-      x += unit * static_cast<float>(difference(a.get(options_.bits), b.get(options_.bits)));
-    }
+    return within;
   }
 
   SharedBytes message(Exchange exchange) const {
@@ -102,18 +96,21 @@ class Moniqua final : public Method {
     const std::uint64_t key =
         Random(options_.seed, Stream::compression, {exchange.round, exchange.index}).bits(0);
     const std::uint64_t mask = (std::uint64_t{1} << options_.bits) - 1;
+    const double inverse = 1 / step_;
     ByteBlock block(body_bytes_max());
     BitWriter codes(block.bytes());
     for (std::size_t i = 0; i < x_.size(); ++i) {
       const double u = 0x1p-32 * compress::random_bits(key, static_cast<std::uint32_t>(i));
-      const auto k = static_cast<std::int64_t>(std::floor(x_[i] / step_ + u));
+      const double at = x_[i] * inverse + u;
+      auto k = static_cast<std::int64_t>(at);  // towards 0
+      if (static_cast<double>(k) > at) --k;
       codes.put(static_cast<std::uint64_t>(k) & mask, options_.bits);
     }
     codes.finish();
     return block;
   }
 
-  // Whether floor(x / t + u) is exact to far less than one in double.
+  // Whether x / t + u is exact to far less than one in double.
   Result<void> check_codable() const {
     if (Result<void> finite = compress::check_finite(x_); !finite) return finite;
     const double most = step_ * 0x1p40;
@@ -138,6 +135,7 @@ class Moniqua final : public Method {
   const std::vector<EdgeEnd> edges_;
   std::vector<float> x_;
   SharedBytes sent_;
+  std::vector<float> difference_;
   bool apart_ = false;  // no edge of the last exchange was within the bound
 };
 
