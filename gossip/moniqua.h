@@ -25,16 +25,15 @@ double moniqua_step(const MoniquaOptions& options);
 
 // Lu & De Sa 2020 (2002.11787), Algorithm 1, with a step t and a circle B = 2^b t:
 //
-//   k_i = ⌊x_i / t + u⌋;  send k_i mod 2^b           u in [0, 1): a coordinate and round, for all
-//   nodes x_i <- x_i + γ t Σ_j w_ij ⟨k_j - k_i⟩            ⟨·⟩: mod 2^b, from -2^(b-1) + 1 to
-//   2^(b-1)
+//   k_i = ⌊x_i / t + u⌋;  send k_i mod 2^b         u in [0, 1), the same on all nodes
+//   x_i <- x_i + γ t Σ_j w_ij ⟨k_j - k_i⟩          ⟨·⟩ mod 2^b, above -2^(b-1)
 //
 // The bound. Neighbors round with the same u, so |k_j - k_i| < |x_j - x_i| / t + 1, and for
 // |x_j - x_i| < θ that is at most 2^(b-1) - 1: the two messages give k_j - k_i itself. In the
 // paper's words, with an error δ = 2^-b on the circle, B = 2θ / (1 - 2δ) and t = δB. θ has to bound
 // what the local steps make of neighbors between two exchanges, of the order of learning rate ·
-// largest gradient coordinate · log n / (γ · spectral gap) (Theorem 2); the error of a model is of
-// the order of t, so θ wants to be small.
+// largest gradient coordinate · log n / (γ · spectral gap); the error of a model is of the order of
+// t, so θ wants to be small.
 //
 // Beyond the bound a difference is taken modulo B: neighbors that are B apart seem to agree, and
 // mixing pulls some coordinates the wrong way. The mean of the models stays right to rounding

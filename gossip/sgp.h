@@ -13,9 +13,10 @@ namespace starling::gossip {
 // Assran et al. 2019 (1811.10792), Algorithm 1. With the shares p_ji that i hands to j, which sum
 // to 1 over j (Topology::share), and w_i = 1 at the start:
 //
-//   x_i <- x_i - u_i                          u_i: the update at z_i, before the exchange (as
-//   there) send p_ji x_i, p_ji w_i to j              or after it (overlap) x_i <- Σ_j p_ij x_j, w_i
-//   <- Σ_j p_ij w_j z_i = x_i / w_i                           the model
+//   x_i <- x_i - u_i                                u_i: the update at z_i; with overlap at the end
+//   send p_ji x_i, p_ji w_i to j
+//   x_i <- Σ_j p_ij x_j,  w_i <- Σ_j p_ij w_j
+//   z_i = x_i / w_i                                 the model
 //
 // Ways are used one at a time, but every edge carries a message in both directions in every
 // exchange, an empty one where there is nothing to hand on: so both ends know whether it took
@@ -23,8 +24,8 @@ namespace starling::gossip {
 // stays n and Σ x_i moves by the updates alone, whatever is lost; an edge that fails slows mixing.
 // A node that dies takes its part of both along.
 //
-// Not exact where data differ: D-PSGD's bias. State: d floats, and w in double. Bytes: 4d + 8 a way
-// in its turn.
+// Not exact where data differ: D-PSGD's bias. State: 2d floats (x, z), and w in double. Bytes: 4d +
+// 8 a way in its turn.
 class Sgp final : public Method {
  public:
   // shares[edge][round mod shares[edge].size()] goes to the neighbor; `nodes` of the flock, which
