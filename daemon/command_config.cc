@@ -16,17 +16,29 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Of a directed graph who sends to whom, of the others the weights and what they promise.
 Json json_of(const node::Config& config, const gossip::Topology& topology) {
   const auto name = [&config](NodeId id) { return config.nodes[index_of(id)].name; };
-  const gossip::Spectrum spectrum = topology.spectrum();
   Json json = {{"kind", gossip::name_of(config.topology.kind)},
                {"nodes", Json::array()},
-               {"edges", Json::array()},
-               {"lambda_2", spectrum.lambda_2},
-               {"lambda_n", spectrum.lambda_n},
-               {"spectral_gap", spectrum.gap()},
-               {"optimal_relaxation", spectrum.optimal_relaxation()},
-               {"gap_at_optimal_relaxation", spectrum.gap_at_optimal_relaxation()}};
+               {"edges", Json::array()}};
+  if (topology.is_directed()) {
+    json["period"] = topology.period();
+    json["ways"] = Json::array();
+    for (const gossip::Way& way : topology.ways()) {
+      json["ways"].push_back({{"from", name(way.from)},
+                              {"to", name(way.to)},
+                              {"turn", way.turn},
+                              {"share", topology.share(way.from, way.to, way.turn)}});
+    }
+  } else {
+    const gossip::Spectrum spectrum = topology.spectrum();
+    json["lambda_2"] = spectrum.lambda_2;
+    json["lambda_n"] = spectrum.lambda_n;
+    json["spectral_gap"] = spectrum.gap();
+    json["optimal_relaxation"] = spectrum.optimal_relaxation();
+    json["gap_at_optimal_relaxation"] = spectrum.gap_at_optimal_relaxation();
+  }
   for (std::size_t i = 0; i < topology.nodes(); ++i) {
     json["nodes"].push_back({{"name", config.nodes[i].name},
                              {"address", config.nodes[i].address},
@@ -34,17 +46,20 @@ Json json_of(const node::Config& config, const gossip::Topology& topology) {
                              {"self_weight", topology.self_weight(node_id(i))}});
   }
   for (const gossip::Edge& edge : topology.edges()) {
-    json["edges"].push_back(
-        {{"a", name(edge.low)}, {"b", name(edge.high)}, {"weight", edge.weight}});
+    json["edges"].push_back({{"a", name(edge.low)}, {"b", name(edge.high)}});
+    if (!topology.is_directed()) json["edges"].back()["weight"] = edge.weight;
   }
   return json;
 }
 
 void print_topology(const node::Config& config, const gossip::Topology& topology) {
-  Table table({"node", "address", "self weight", "neighbors and weights"});
+  const bool directed = topology.is_directed();
+  Table table({"node", "address", "self weight",
+               directed ? "sends to, mean shares" : "neighbors and weights"});
   for (std::size_t i = 0; i < topology.nodes(); ++i) {
     std::vector<std::string> neighbors;
     for (const NodeId peer : topology.neighbors(node_id(i))) {
+      if (topology.weight(node_id(i), peer) == 0) continue;
       neighbors.push_back(fmt::format("{} {:.4f}", config.nodes[index_of(peer)].name,
                                       topology.weight(node_id(i), peer)));
     }
@@ -52,9 +67,14 @@ void print_topology(const node::Config& config, const gossip::Topology& topology
                fmt::format("{:.4f}", topology.self_weight(node_id(i))),
                fmt::format("{}", fmt::join(neighbors, ", "))});
   }
-  const gossip::Spectrum s = topology.spectrum();
   std::printf("%s of %zu nodes, %zu edges\n%s", gossip::name_of(config.topology.kind),
               topology.nodes(), topology.edges().size(), table.text().c_str());
+  if (directed) {
+    std::printf("directed: %zu ways, each used once in %u rounds\n", topology.ways().size(),
+                topology.period());
+    return;
+  }
+  const gossip::Spectrum s = topology.spectrum();
   std::printf("lambda_2 %.5f, lambda_n %.5f, spectral gap %.5f\n", s.lambda_2, s.lambda_n, s.gap());
   std::printf("optimal relaxation %.4f, spectral gap with it %.5f\n", s.optimal_relaxation(),
               s.gap_at_optimal_relaxation());

@@ -114,7 +114,7 @@ Result<sim::SingleLink> parse_link(const std::string& text, const Names& names,
   }
   const auto ends = parse_ends(text.substr(0, colon), flag, names);
   if (!ends) return ends.error();
-  if (topology.weight(ends->first, ends->second) == 0) {
+  if (!topology.has_edge(ends->first, ends->second)) {
     return config_error(
         fmt::format("{}: the graph has no edge {}; `starling topology` lists those that it has",
                     flag, node::shown(text.substr(0, colon))));

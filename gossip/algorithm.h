@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -123,6 +124,10 @@ class Algorithm {
 
   // The flat parameter vector: where the next local step is taken, and what is evaluated.
   virtual std::span<const float> model() const = 0;
+
+  // Set where a local step is to solve the local problem instead, f its loss: to lead from model()
+  // to argmin_y f(y) + <slope, y>. Valid as long as model() is.
+  virtual std::optional<std::span<const float>> slope() { return std::nullopt; }
 
   // The largest body that any message of this algorithm can have.
   virtual std::size_t body_bytes_max() const = 0;

@@ -38,6 +38,8 @@ enum Parameters : unsigned {
   kPowerIteration = 8,  // rank, iterations
   kRelaxation = 16,
   kRho = 32,
+  kModulo = 64,  // theta, bits
+  kExactStep = 128,
 };
 
 struct AlgorithmTraits {
@@ -53,11 +55,17 @@ struct AlgorithmTraits {
 std::span<const AlgorithmTraits> all_algorithms();
 const AlgorithmTraits& traits_of(AlgorithmKind kind);
 
+// Whether local steps are to solve the local problem (Algorithm::slope).
+bool solves_local_problem(const GossipOptions& options);
+
 // Why theory does not admit an operator of this contract under this algorithm, as the end of a
 // sentence: "choco needs one that contracts, and an unbiased one with omega 1 or more expands".
 std::optional<std::string> objection(AlgorithmKind kind, const compress::Contract& contract);
 
-// Why the algorithm does not converge on this graph, if so.
+// Whether the algorithm runs on a directed graph: it needs no weights that are the same both ways.
+bool takes_directed(AlgorithmKind kind);
+
+// Why the algorithm does not converge on this graph, which it takes, if so.
 std::optional<std::string> objection(AlgorithmKind kind, const Topology& topology);
 
 // What `with_defaults` may assume of the messages: the operator's contract, or for low-rank factors

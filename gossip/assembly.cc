@@ -9,14 +9,28 @@
 #include "gossip/def.h"
 #include "gossip/gradient_tracking.h"
 #include "gossip/lessbit.h"
+#include "gossip/moniqua.h"
 #include "gossip/nids.h"
 #include "gossip/powergossip.h"
 #include "gossip/rounds.h"
+#include "gossip/sgp.h"
 
 namespace starling::gossip {
 namespace {
 
 using Edges = std::vector<EdgeEnd>;
+
+// What the node hands to each neighbor, for all rounds until it repeats.
+std::vector<std::vector<double>> shares_of(const Topology& topology, const Edges& edges) {
+  std::vector<std::vector<double>> shares;
+  for (const EdgeEnd& edge : edges) {
+    std::vector<double>& turns = shares.emplace_back();
+    for (Round round = 0; round < topology.period(); ++round) {
+      turns.push_back(topology.share(edge.self, edge.peer, round));
+    }
+  }
+  return shares;
+}
 
 std::unique_ptr<Method> make_uncompressed(const GossipOptions& options,
                                           const AlgorithmInputs& inputs, const Edges& edges) {
@@ -32,6 +46,15 @@ std::unique_ptr<Method> make_uncompressed(const GossipOptions& options,
     case AlgorithmKind::nids: return make_nids(inputs.start, edges, {.factor = 0.5});
     case AlgorithmKind::d2: return make_nids(inputs.start, edges, {.factor = 1});
     case AlgorithmKind::gradient_tracking: return make_gradient_tracking(inputs.start, edges);
+    case AlgorithmKind::moniqua:
+      return make_moniqua(inputs.start, edges,
+                          {.theta = options.theta,
+                           .bits = static_cast<unsigned>(options.bits),
+                           .gamma = options.gamma.value(),
+                           .seed = inputs.seed});
+    case AlgorithmKind::sgp:
+      return std::make_unique<Sgp>(inputs.start, shares_of(inputs.topology, edges),
+                                   inputs.topology.nodes());
     default:  // none: D-PSGD of a node without neighbors
       return make_d_psgd(inputs.start, edges, options.relaxation);
   }
@@ -49,7 +72,8 @@ std::unique_ptr<Method> make_compressed(const GossipOptions& options, Compressed
     case AlgorithmKind::actc: return make_def(std::move(in), {gamma, zeta, false});
     case AlgorithmKind::deepsqueeze: return make_deepsqueeze(std::move(in), {gamma});
     case AlgorithmKind::beer: return make_beer(std::move(in), {gamma});
-    case AlgorithmKind::lessbit: return make_lessbit(std::move(in), {gamma, alpha});
+    case AlgorithmKind::lessbit:
+      return make_lessbit(std::move(in), {gamma, alpha, options.exact_step});
     default: return nullptr;
   }
 }

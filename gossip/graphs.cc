@@ -151,7 +151,9 @@ Result<PlainEdges> generate_edges(const TopologyOptions& options, std::uint64_t 
     case TopologyKind::star: return star(n);
     case TopologyKind::path: return path(n);
     case TopologyKind::random_regular: return random_regular(n, options.degree, seed);
-    case TopologyKind::edges: return options.edges;
+    case TopologyKind::edges:
+    case TopologyKind::one_peer_exponential:  // directed: ways.h
+    case TopologyKind::directed_edges: return options.edges;
   }
   return options.edges;
 }

@@ -1,6 +1,7 @@
 // What the methods that send compressed innovations, C(x - h), have in common.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -113,7 +114,7 @@ class DualMethod : public InnovationMethod {
   }
 
   // x <- x - u - D
-  void adapt(const LocalStep& step) final {
+  void adapt(const LocalStep& step) override {
     duals_.follow(step.learning_rate);
     subtract(x_, step.update);
     duals_.subtract_sum(x_);
@@ -124,6 +125,13 @@ class DualMethod : public InnovationMethod {
   DualMethod(CompressedInputs inputs, double alpha)
       : InnovationMethod(std::move(inputs), steps_of(static_cast<float>(alpha))),
         duals_(x_.size(), edges_.size()) {}
+
+  // D
+  void dual_sum(std::span<float> into) const {
+    std::ranges::fill(into, 0.0f);
+    duals_.subtract_sum(into);
+    for (float& d : into) d = -d;
+  }
 
   // With ŷ = h + q at both ends: z_e += factor · w_ij (ŷ_i - ŷ_j). References hold ŷ until damp().
   void integrate(std::span<const Arrival> arrivals, double factor) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "gossip/exchange.h"
@@ -82,6 +83,7 @@ class Method {
   virtual void mix(Exchange exchange, std::span<const Arrival> arrivals) = 0;
 
   virtual std::span<const float> model() const = 0;
+  virtual std::optional<std::span<const float>> slope() { return std::nullopt; }  // Algorithm's
 
   // Everything that the next round depends on; between rounds. A loaded edge is as it was.
   virtual void archive(Archive& archive) = 0;

@@ -16,15 +16,17 @@ enum class TopologyKind {
   complete,
   star,  // node 0 is the centre
   path,
-  random_regular,  // of `degree`
-  edges,           // as listed
+  random_regular,        // of `degree`
+  edges,                 // as listed
+  one_peer_exponential,  // directed: in round r to the node 2^(r mod ⌈log2 n⌉) further on
+  directed_edges,        // as listed, each from its first node to its second
 };
 
 struct TopologyOptions {
   TopologyKind kind = TopologyKind::ring;
   std::size_t nodes = 0;
-  std::size_t degree = 0;                                  // random-regular only
-  std::vector<std::pair<std::size_t, std::size_t>> edges;  // edges only
+  std::size_t degree = 0;                                       // random-regular only
+  std::vector<std::pair<std::size_t, std::size_t>> edges = {};  // edges and directed-edges only
 };
 
 enum class AlgorithmKind {
@@ -44,6 +46,8 @@ enum class AlgorithmKind {
   deepsqueeze,
   beer,
   lessbit,
+  moniqua,
+  sgp,
 };
 
 const char* name_of(AlgorithmKind kind);  // as in the run file; algorithms.cc
@@ -63,6 +67,11 @@ struct GossipOptions {
   // the graph (defaults.h).
   std::optional<double> gamma = std::nullopt, zeta = std::nullopt, alpha = std::nullopt,
                         rho = std::nullopt;
+  // moniqua: the bound on how far neighbors' models are apart in a coordinate, and the bits of one.
+  double theta = 1;
+  std::size_t bits = 8;
+  // lessbit: the local problem is solved in place of a gradient step (option A).
+  bool exact_step = false;
   // Runs a pair of algorithm and operator, or graph, that theory does not admit.
   bool allow_unproven = false;
 };

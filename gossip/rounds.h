@@ -33,6 +33,7 @@ class Rounds final : public Algorithm {
 
   void handle(const Event& event, Time now, Outbox& out) override;
   std::span<const float> model() const override { return method_->model(); }
+  std::optional<std::span<const float>> slope() override { return method_->slope(); }
   std::size_t body_bytes_max() const override;
   std::vector<NodeId> waiting_for() const override;
   std::vector<EdgeStatus> edges() const override;

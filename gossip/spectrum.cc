@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "gossip/topology.h"
+#include "protocol/check.h"
 
 namespace starling::gossip {
 namespace {
@@ -73,6 +74,7 @@ double Spectrum::gap_at_optimal_relaxation() const {
 }
 
 Spectrum Topology::spectrum() const {
+  INVARIANT(!is_directed());
   SymmetricMatrix w(nodes_);
   for (std::size_t i = 0; i < nodes_; ++i) w.at(i, i) = self_weight(node_id(i));
   for (const Edge& edge : edges_) {

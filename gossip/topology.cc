@@ -52,12 +52,26 @@ std::size_t first_unreached(std::size_t nodes, const PlainEdges& edges) {
                                   reached.begin());
 }
 
+std::vector<Edge> edges_of(const std::vector<Way>& ways) {
+  std::vector<Edge> edges;
+  for (const Way& way : ways)
+    edges.push_back({std::min(way.from, way.to), std::max(way.from, way.to)});
+  std::ranges::sort(edges);
+  edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
+  return edges;
+}
+
 }  // namespace
 
 Result<Topology> Topology::make(const TopologyOptions& options, std::uint64_t seed) {
   if (options.nodes < 2) {
     return config_error(
         fmt::format("[topology] nodes: found {}, a flock has at least 2", options.nodes));
+  }
+  if (gossip::is_directed(options.kind)) {
+    Result<std::vector<Way>> ways = generate_ways(options);
+    if (!ways) return ways.error();
+    return Topology(options.nodes, std::move(*ways));
   }
   Result<PlainEdges> generated = generate_edges(options, seed);
   if (!generated) return generated.error();
@@ -89,6 +103,11 @@ Topology::Topology(std::size_t nodes, std::vector<Edge> edges)
   }
 }
 
+Topology::Topology(std::size_t nodes, std::vector<Way> ways) : Topology(nodes, edges_of(ways)) {
+  ways_ = std::move(ways);
+  for (const Way& way : ways_) period_ = std::max(period_, way.turn + 1);
+}
+
 std::vector<NodeId> Topology::neighbors(NodeId node) const {
   std::vector<NodeId> result;
   for (const Edge& edge : by_node_[index_of(node)]) {
@@ -100,7 +119,18 @@ std::vector<NodeId> Topology::neighbors(NodeId node) const {
 
 std::size_t Topology::degree(NodeId node) const { return by_node_[index_of(node)].size(); }
 
+bool Topology::has_edge(NodeId a, NodeId b) const {
+  const auto& edges = by_node_[index_of(a)];
+  return a != b && std::ranges::any_of(
+                       edges, [b](const Edge& edge) { return edge.low == b || edge.high == b; });
+}
+
 double Topology::weight(NodeId a, NodeId b) const {
+  if (is_directed()) {
+    double sum = 0;
+    for (Round round = 0; round < period_; ++round) sum += share(a, b, round);
+    return sum / period_;
+  }
   for (const Edge& edge : by_node_[index_of(a)]) {
     if (a != b && (edge.low == b || edge.high == b)) return edge.weight;
   }
@@ -109,8 +139,23 @@ double Topology::weight(NodeId a, NodeId b) const {
 
 double Topology::self_weight(NodeId node) const {
   double rest = 1;
-  for (const Edge& edge : by_node_[index_of(node)]) rest -= edge.weight;
+  for (const NodeId neighbor : neighbors(node)) rest -= weight(node, neighbor);
   return rest;
+}
+
+double Topology::share(NodeId from, NodeId to, Round round) const {
+  if (!is_directed()) {
+    return has_edge(from, to) ? 1 / (1 + static_cast<double>(degree(from))) : 0;
+  }
+  bool sends = false;
+  double receivers = 0;
+  const auto first = std::ranges::lower_bound(ways_, from, {}, &Way::from);
+  for (auto way = first; way != ways_.end() && way->from == from; ++way) {
+    if (way->turn != round % period_) continue;
+    receivers += 1;
+    sends = sends || way->to == to;
+  }
+  return sends ? 1 / (1 + receivers) : 0;
 }
 
 const char* name_of(TopologyKind kind) {
@@ -123,6 +168,8 @@ const char* name_of(TopologyKind kind) {
     case TopologyKind::path: return "path";
     case TopologyKind::random_regular: return "random-regular";
     case TopologyKind::edges: return "edges";
+    case TopologyKind::one_peer_exponential: return "one-peer-exponential";
+    case TopologyKind::directed_edges: return "directed-edges";
   }
   return "?";
 }

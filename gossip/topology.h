@@ -8,14 +8,15 @@
 #include <vector>
 
 #include "gossip/options.h"
+#include "gossip/ways.h"
 #include "protocol/ids.h"
 #include "protocol/result.h"
 
 namespace starling::gossip {
 
 struct Edge {
-  NodeId low, high;  // low < high
-  double weight = 0;
+  NodeId low, high;   // low < high
+  double weight = 0;  // of a directed graph 0
   auto operator<=>(const Edge&) const = default;
 };
 
@@ -30,12 +31,15 @@ struct Spectrum {
 };
 
 // A connected simple graph with Metropolis-Hastings weights w_ij = 1 / (1 + max(deg_i, deg_j)) and
-// w_ii = 1 - Σ_j w_ij. A value; every thread.
+// w_ii = 1 - Σ_j w_ij; or a strongly connected directed one, which has no such weights and serves
+// push-sum alone. Its edges and neighbors are those of the graph without directions: a link carries
+// both ways, whichever of them is used. A value; every thread.
 class Topology {
  public:
   // Fails (ErrorCode::config) with a sentence about the key under [topology] that is wrong: a node
-  // outside the range, an edge to itself, an edge twice, a graph that is not connected, an
-  // impossible degree or torus. `seed` draws the random-regular graph; nothing else depends on it.
+  // outside the range, an edge to itself, an edge twice, a graph that is not (strongly) connected,
+  // an impossible degree or torus. `seed` draws the random-regular graph; nothing else depends on
+  // it.
   static Result<Topology> make(const TopologyOptions& options, std::uint64_t seed);
 
   std::size_t nodes() const { return nodes_; }
@@ -43,17 +47,29 @@ class Topology {
   // Ascending.
   std::vector<NodeId> neighbors(NodeId node) const;
   std::size_t degree(NodeId node) const;
-  // 0 where there is no edge.
+  bool has_edge(NodeId a, NodeId b) const;
+  // w_ab, 0 where there is no edge. On a directed graph the share that a hands to b, averaged over
+  // the rounds, and what it keeps.
   double weight(NodeId a, NodeId b) const;
   double self_weight(NodeId node) const;
-  // O(n³); a second at a few hundred nodes.
+  // O(n³); a second at a few hundred nodes. Not of a directed graph.
   Spectrum spectrum() const;
+
+  bool is_directed() const { return !ways_.empty(); }
+  const std::vector<Way>& ways() const { return ways_; }  // ascending; none of other graphs
+  std::uint32_t period() const { return period_; }        // rounds after which ways repeat
+  // What push-sum hands on of itself: 1 / (1 + the nodes that `from` sends to in that round), or 0
+  // where `to` is none of them. Without directions every neighbor is one in every round.
+  double share(NodeId from, NodeId to, Round round) const;
 
  private:
   Topology(std::size_t nodes, std::vector<Edge> edges);
+  Topology(std::size_t nodes, std::vector<Way> ways);
 
   std::size_t nodes_ = 0;
   std::vector<Edge> edges_;
+  std::vector<Way> ways_;
+  std::uint32_t period_ = 1;
   std::vector<std::vector<Edge>> by_node_;
 };
 

@@ -170,6 +170,7 @@ Result<void> check_taken(const Draft& draft, const OperatorOptions& options,
 // raw values, or is told none, none but identity.
 OperatorKind usual(AlgorithmKind algorithm) {
   if (algorithm == AlgorithmKind::dyna_cold) return OperatorKind::one_bit;
+  if (algorithm == AlgorithmKind::moniqua) return OperatorKind::automatic;  // no operator at all
   return gossip::traits_of(algorithm).coding == gossip::Coding::own ? OperatorKind::low_rank
                                                                     : OperatorKind::identity;
 }
@@ -190,6 +191,12 @@ Result<void> check_operator(const Draft& draft, AlgorithmKind algorithm, const c
   const OperatorKind kind = draft.config.compress.kind;
   if (kind == OperatorKind::automatic || takes_any(algorithm)) return {};
   const char* name = gossip::name_of(algorithm);
+  if (usual(algorithm) == OperatorKind::automatic) {
+    return config_error(fmt::format(
+        "{}: [compress] operator: found \"{}\", but {} (in {}) has codes of its own, expected "
+        "\"auto\"",
+        draft.where("compress", "operator"), compress::name_of(kind), name, named_in));
+  }
   if (kind != usual(algorithm)) {
     return config_error(fmt::format(
         "{}: [compress] operator: found \"{}\", but {} (in {}) takes \"{}\"; set that, or \"auto\"",

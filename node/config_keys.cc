@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "gossip/algorithms.h"
+#include "gossip/moniqua.h"
 #include "node/config_types.h"
 
 namespace starling::node {
@@ -57,17 +58,20 @@ void add_topology(Keys& keys) {
                                        {"star", TopologyKind::star},
                                        {"path", TopologyKind::path},
                                        {"random-regular", TopologyKind::random_regular},
-                                       {"edges", TopologyKind::edges}},
+                                       {"edges", TopologyKind::edges},
+                                       {"one-peer-exponential", TopologyKind::one_peer_exponential},
+                                       {"directed-edges", TopologyKind::directed_edges}},
                                       "Who exchanges with whom: a generated graph, or the one "
                                       "that 'edges' lists."));
   keys.push_back(whole({"topology", "nodes"}, FIELD(config.topology.nodes), {2, kNodesMax},
                        "Makes this many nodes n0, n1 … on this machine, in place of [[node]]."));
   keys.push_back(whole({"topology", "base_port"}, FIELD(base_port), {1, 65535},
                        "With 'nodes': the port of n0 on 127.0.0.1; n1 has the next one."));
-  keys.push_back({"topology", "edges",
-                  "an array of pairs of node names or indices, [[\"n0\", \"n1\"], …]",
-                  "kind = \"edges\": the pairs of nodes that exchange, each pair once.",
-                  store_edges, [](const Draft&) { return std::string("[]"); }});
+  keys.push_back(
+      {"topology", "edges", "an array of pairs of node names or indices, [[\"n0\", \"n1\"], …]",
+       "kind = \"edges\": the pairs of nodes that exchange, each pair once; \"directed-edges\": "
+       "from the first to the second.",
+       store_edges, [](const Draft&) { return std::string("[]"); }});
   keys.push_back(whole({"topology", "degree"}, FIELD(config.topology.degree), {1, kNodesMax - 1},
                        "kind = \"random-regular\": how many neighbors each node has."));
 }
@@ -174,6 +178,14 @@ void add_gossip(Keys& keys) {
                       "1 / (1 + omega)."));
   keys.push_back(real({"gossip", "rho"}, FIELD(config.gossip.rho), {above(0), below(1)},
                       "dyna-cold: the decay of the quantiser's scale a round; unset: 0.97."));
+  keys.push_back(real({"gossip", "theta"}, FIELD(config.gossip.theta), {above(0), upto(1e6)},
+                      "moniqua: neighbors' models are closer than that in every coordinate."));
+  keys.push_back(whole({"gossip", "bits"}, FIELD(config.gossip.bits),
+                       {gossip::kMoniquaBitsMin, gossip::kMoniquaBitsMax},
+                       "moniqua: of a coordinate; differences go in theta / (2^(bits - 1) - 1)."));
+  keys.push_back(flag({"gossip", "exact_step"}, FIELD(config.gossip.exact_step),
+                      "lessbit: solves the local problem (option A) in place of the step of "
+                      "[train]; quadratic data without noise alone."));
   keys.push_back(flag({"gossip", "allow_unproven"}, FIELD(config.gossip.allow_unproven),
                       "Runs an algorithm with an operator or on a graph that theory does not "
                       "admit."));

@@ -11,7 +11,7 @@
 namespace starling::node {
 namespace {
 
-constexpr std::size_t kListedMax = 16;
+constexpr std::size_t kListedMax = 24;
 // A name longer than this is no slip; the bound keeps the comparison cheap whatever the file says.
 constexpr std::size_t kComparedBytesMax = 64;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "gossip/topology.h"
@@ -115,13 +116,11 @@ Result<std::size_t> find_end(const NodeIndex& nodes, const EdgeEnd& end, const s
 }
 
 // Topology::make knows indices alone; a person who named the nodes is answered in names.
-Result<void> check_connected(const Draft& draft, const std::vector<std::string>& names) {
-  std::vector<std::vector<std::size_t>> neighbors(names.size());
-  for (const auto& [a, b] : draft.config.topology.edges) {
-    neighbors[a].push_back(b);
-    neighbors[b].push_back(a);
-  }
-  std::vector<bool> reached(names.size(), false);
+using Neighbors = std::vector<std::vector<std::size_t>>;
+
+// The first node that node 0 does not reach.
+std::optional<std::size_t> unreached(const Neighbors& neighbors) {
+  std::vector<bool> reached(neighbors.size(), false);
   std::vector<std::size_t> open = {0};
   reached[0] = true;
   while (!open.empty()) {
@@ -134,17 +133,34 @@ Result<void> check_connected(const Draft& draft, const std::vector<std::string>&
     }
   }
   const auto lost = std::find(reached.begin(), reached.end(), false);
-  if (lost == reached.end()) return {};
-  return config_error(fmt::format(
-      "{}: [topology] edges: the graph is not connected, no way leads from {} to {}; add an edge "
-      "between the parts",
-      draft.where("topology", "edges"), names[0],
-      names[static_cast<std::size_t>(lost - reached.begin())]));
+  if (lost == reached.end()) return std::nullopt;
+  return static_cast<std::size_t>(lost - reached.begin());
+}
+
+Result<void> check_connected(const Draft& draft, const std::vector<std::string>& names) {
+  const bool directed = gossip::is_directed(draft.config.topology.kind);
+  Neighbors along(names.size()), against(names.size());
+  for (const auto& [a, b] : draft.config.topology.edges) {
+    along[a].push_back(b);
+    against[b].push_back(a);
+    if (!directed) along[b].push_back(a);
+  }
+  const auto refuse = [&](std::size_t from, std::size_t to) {
+    return config_error(fmt::format(
+        "{}: [topology] edges: the {}, no way leads from {} to {}; add an edge {}",
+        draft.where("topology", "edges"),
+        directed ? "directed graph is not strongly connected" : "graph is not connected",
+        names[from], names[to], directed ? "there" : "between the parts"));
+  };
+  if (const auto lost = unreached(along)) return refuse(0, *lost);
+  const auto lost = directed ? unreached(against) : std::nullopt;
+  return lost ? Result<void>(refuse(*lost, 0)) : Result<void>();
 }
 
 Result<void> resolve_edges(Draft& draft) {
   NodeIndex nodes{names_of(draft.config.nodes), {}};
   for (std::size_t i = 0; i < nodes.names.size(); ++i) nodes.index[nodes.names[i]] = i;
+  const bool directed = gossip::is_directed(draft.config.topology.kind);
   std::set<std::pair<std::size_t, std::size_t>> seen;
   for (const ListedEdge& edge : draft.edges) {
     const Result<std::size_t> a = find_end(nodes, edge.a, edge.where);
@@ -156,11 +172,11 @@ Result<void> resolve_edges(Draft& draft) {
           "{}: [topology] edges: found an edge from {} to itself, expected two different nodes",
           edge.where, nodes.names[*a]));
     }
-    if (!seen.insert(std::minmax(*a, *b)).second) {
+    const std::pair<std::size_t, std::size_t> pair = {*a, *b}, either = std::minmax(*a, *b);
+    if (!seen.insert(directed ? pair : either).second) {
       return config_error(fmt::format(
-          "{}: [topology] edges: found the edge {}-{} again, expected each pair once in either "
-          "order",
-          edge.where, nodes.names[*a], nodes.names[*b]));
+          "{}: [topology] edges: found the edge {}-{} again, expected each pair once in {}",
+          edge.where, nodes.names[*a], nodes.names[*b], directed ? "this order" : "either order"));
     }
     draft.config.topology.edges.emplace_back(*a, *b);
   }
@@ -168,19 +184,20 @@ Result<void> resolve_edges(Draft& draft) {
 }
 
 Result<void> make_edges(Draft& draft) {
-  const bool wanted = draft.config.topology.kind == TopologyKind::edges;
+  const TopologyKind kind = draft.config.topology.kind;
+  const bool wanted = kind == TopologyKind::edges || kind == TopologyKind::directed_edges;
   const std::string where = draft.where("topology", "edges");
   if (wanted && draft.edges.empty()) {
     return config_error(fmt::format(
-        "{}: [topology] edges: {}, expected the pairs of nodes that kind = \"edges\" is about",
-        where, draft.given("topology.edges") ? "found an empty array" : "missing"));
+        "{}: [topology] edges: {}, expected the pairs of nodes that kind = \"{}\" is about", where,
+        draft.given("topology.edges") ? "found an empty array" : "missing", gossip::name_of(kind)));
   }
   if (wanted) return resolve_edges(draft);
   if (draft.edges.empty()) return {};
   return config_error(fmt::format(
       "{}: [topology] edges: found edges beside kind = \"{}\", which makes its own; set kind = "
       "\"edges\", or remove them (--set topology.edges=[])",
-      where, gossip::name_of(draft.config.topology.kind)));
+      where, gossip::name_of(kind)));
 }
 
 // Topology::make says "[topology] degree: …"; the place of that key goes before it. The number of
@@ -205,6 +222,12 @@ Result<void> build_topology(Draft& draft) {
   const Result<Topology> topology = Topology::make(config.topology, config.run.seed);
   if (!topology) return placed(draft, topology.error());
   if (!draft.optimal_relaxation) return {};
+  if (topology->is_directed()) {
+    return config_error(fmt::format(
+        "{}: [gossip] relaxation: found \"optimal\", but the directed graph \"{}\" has no such; "
+        "give a number",
+        draft.where("gossip", "relaxation"), gossip::name_of(config.topology.kind)));
+  }
   if (topology->nodes() > kSpectrumNodesMax) {
     return config_error(fmt::format(
         "{}: [gossip] relaxation: found \"optimal\" for {} nodes, expected at most {} nodes for "

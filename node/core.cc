@@ -47,7 +47,14 @@ void Core::handle(const CoreEvent& event, Time now, Effects& out) {
   std::visit([&](const auto& e) { on(e, now, out); }, event);
 }
 
-void Core::compute_step() { step_loss_ = trainer_->step(round_, algorithm_->model(), update_); }
+void Core::compute_step() {
+  const std::span<const float> model = algorithm_->model();
+  if (const auto slope = algorithm_->slope()) {
+    step_loss_ = trainer_->solve(model, *slope, update_).value();  // load_run has seen that it can
+  } else {
+    step_loss_ = trainer_->step(round_, model, update_);
+  }
+}
 
 void Core::evaluate() { evaluation_ = trainer_->evaluate(algorithm_->model()); }
 

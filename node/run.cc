@@ -16,6 +16,9 @@ std::string describe(const gossip::Topology& topology) {
   for (const gossip::Edge& edge : topology.edges()) {
     edges += fmt::format("{}-{} ", index_of(edge.low), index_of(edge.high));
   }
+  for (const gossip::Way& way : topology.ways()) {
+    edges += fmt::format("{}>{}@{} ", index_of(way.from), index_of(way.to), way.turn);
+  }
   return fmt::format("{} nodes, {} edges, sha256 {:.16}", topology.nodes(), topology.edges().size(),
                      sha256_of(edges));
 }
@@ -30,6 +33,10 @@ std::string describe(const gossip::GossipOptions& options) {
   if (traits.takes(gossip::kRelaxation)) {
     text += fmt::format(" relaxation={:.17g}", options.relaxation);
   }
+  if (traits.takes(gossip::kModulo)) {
+    text += fmt::format(" theta={:.17g} bits={}", options.theta, options.bits);
+  }
+  if (gossip::solves_local_problem(options)) text += " exact_step=true";
   for (const auto& [name, value] :
        {std::pair{"gamma", options.gamma}, std::pair{"zeta", options.zeta},
         std::pair{"alpha", options.alpha}, std::pair{"rho", options.rho}}) {
@@ -56,8 +63,8 @@ Result<std::unique_ptr<compress::Compressor>> compressor_of(const Config& config
   return compress::make_compressor(operator_of(config), layout, config.run.seed);
 }
 
-// powergossip has its factors in place of messages of an operator.
-bool sends_factors(const Config& config) {
+// Factors, bits or codes in place of messages of an operator.
+bool codes_itself(const Config& config) {
   return gossip::traits_of(config.gossip.algorithm).coding == gossip::Coding::own;
 }
 
@@ -74,7 +81,7 @@ Error unproven(const Config& config, const std::string& what) {
 
 Result<void> check_operator(const Run& run) {
   const Config& config = run.config;
-  if (sends_factors(config)) return {};
+  if (codes_itself(config)) return {};
   const TensorLayout layout = layout_of(run);
   const auto made = compressor_of(config, layout);
   if (!made) {
@@ -90,9 +97,33 @@ Result<void> check_operator(const Run& run) {
 }
 
 Result<void> check_graph(const Run& run) {
-  const auto why = gossip::objection(run.config.gossip.algorithm, run.topology);
+  const gossip::AlgorithmKind algorithm = run.config.gossip.algorithm;
+  if (run.topology.is_directed() && !gossip::takes_directed(algorithm)) {
+    return Error{
+        ErrorCode::config,
+        fmt::format("{}: [gossip] algorithm: found \"{}\", which needs weights that are the "
+                    "same in both directions, but [topology] kind = \"{}\" is directed; take "
+                    "\"sgp\", or a graph without directions",
+                    run.config.file.string(), gossip::name_of(algorithm),
+                    gossip::name_of(run.config.topology.kind))};
+  }
+  const auto why = gossip::objection(algorithm, run.topology);
   if (!why || run.config.gossip.allow_unproven) return {};
   return unproven(run.config, fmt::format("[gossip] algorithm: {}", *why));
+}
+
+Result<void> check_local_problem(const Run& run) {
+  if (!gossip::solves_local_problem(run.config.gossip)) return {};
+  const auto trainer = train::make_trainer(run.problem, node_id(0));
+  std::vector<float> start(trainer->layout().size()), update(start.size());
+  trainer->initialize(start);
+  if (trainer->solve(start, std::vector<float>(start.size()), update)) return {};
+  return Error{
+      ErrorCode::config,
+      fmt::format("{}: [gossip] exact_step: found true, but \"{}\" has no minimum in closed "
+                  "form; take quadratic data without noise, or exact_step = false, which is "
+                  "one gradient step",
+                  run.config.file.string(), trainer->describe())};
 }
 
 // The algorithm's options as they are used, with what follows from operator and graph.
@@ -107,6 +138,7 @@ gossip::GossipOptions effective_options(const Run& run) {
 Result<Run> checked(Run run) {
   if (Result<void> graph = check_graph(run); !graph) return graph.error();
   if (Result<void> op = check_operator(run); !op) return op.error();
+  if (Result<void> local = check_local_problem(run); !local) return local.error();
   return run;
 }
 
@@ -154,7 +186,13 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self) {
 std::string operator_summary(const Run& run) {
   const compress::OperatorOptions options = operator_of(run.config);
   const TensorLayout layout = layout_of(run);
-  if (!sends_factors(run.config)) return compress::summary(options, layout);
+  if (!codes_itself(run.config)) return compress::summary(options, layout);
+  const gossip::GossipOptions& gossip = run.config.gossip;
+  if (!gossip::traits_of(gossip.algorithm).takes(gossip::kPowerIteration)) {
+    const bool modulo = gossip::traits_of(gossip.algorithm).takes(gossip::kModulo);
+    return fmt::format("operator {}: {} a coordinate", compress::name_of(options.kind),
+                       modulo ? fmt::format("{} bits", gossip.bits) : "one bit");
+  }
   std::vector<std::string> raw;
   for (const Tensor& t : layout.tensors()) {
     if (!t.is_matrix() && t.size() > 0) raw.push_back(t.name);

@@ -112,6 +112,14 @@ double Quadratic::gradient(std::size_t node, std::span<const float> x,
   return value;
 }
 
+std::vector<double> Quadratic::inverse_curvature(std::size_t node) const {
+  const auto n = static_cast<Eigen::Index>(dimension_);
+  const MatrixXd curvature =
+      Eigen::Map<const MatrixXd>(curvature_[node].data(), n, n) + MatrixXd::Identity(n, n) * l2_;
+  const MatrixXd inverse = curvature.llt().solve(MatrixXd::Identity(n, n));
+  return {inverse.data(), inverse.data() + inverse.size()};
+}
+
 double Quadratic::relative_error(std::span<const float> x) const {
   double away = 0, size = 0;
   for (std::size_t k = 0; k < dimension_; ++k) {

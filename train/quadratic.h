@@ -32,6 +32,8 @@ class Quadratic {
 
   // ∇f_i at x into `out`; returns f_i. Both with l2.
   double gradient(std::size_t node, std::span<const float> x, std::span<double> out) const;
+  // (∇²f_i)⁻¹, dimension × dimension, symmetric; with l2.
+  std::vector<double> inverse_curvature(std::size_t node) const;
   // f_i without l2.
   double value(std::size_t node, std::span<const float> x) const;
 

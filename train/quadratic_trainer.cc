@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "protocol/check.h"
 #include "protocol/random.h"
@@ -43,6 +44,20 @@ double QuadraticTrainer::step(Round round, std::span<const float> x, std::span<f
                     [&](std::size_t h, std::span<const float> y, std::span<float> gradient) {
                       return noisy_gradient(round, h, y, gradient);
                     });
+}
+
+std::optional<double> QuadraticTrainer::solve(std::span<const float> x,
+                                              std::span<const float> slope,
+                                              std::span<float> update) {
+  if (problem_->options.data.noise != 0) return std::nullopt;
+  if (inverse_.empty()) inverse_ = quadratic_.inverse_curvature(index_of(node_));
+  const double loss = quadratic_.gradient(index_of(node_), x, slope_);
+  for (std::size_t k = 0; k < slope_.size(); ++k) slope_[k] += slope[k];
+  for (std::size_t i = 0; i < update.size(); ++i) {
+    const double* row = inverse_.data() + i * slope_.size();
+    update[i] = static_cast<float>(std::inner_product(slope_.begin(), slope_.end(), row, 0.0));
+  }
+  return loss;
 }
 
 Evaluation QuadraticTrainer::evaluate(std::span<const float> x) {

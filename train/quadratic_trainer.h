@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ class QuadraticTrainer final : public Trainer {
   const TensorLayout& layout() const override { return layout_; }
   void initialize(std::span<float> x) const override;
   double step(Round round, std::span<const float> x, std::span<float> update) override;
+  // By Newton's step, which a quadratic needs one of; not where gradients have noise.
+  std::optional<double> solve(std::span<const float> x, std::span<const float> slope,
+                              std::span<float> update) override;
   double learning_rate(Round round) const override { return steps_.learning_rate_of(round); }
   Evaluation evaluate(std::span<const float> x) override;
   std::string describe() const override;
@@ -38,6 +42,7 @@ class QuadraticTrainer final : public Trainer {
   // Engine thread only.
   LocalSteps steps_;  // refers to layout_
   std::vector<double> slope_;
+  std::vector<double> inverse_;  // of the curvature; empty until it is needed
 };
 
 }  // namespace starling::train

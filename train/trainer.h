@@ -38,6 +38,15 @@ class Trainer {
   // `round` selects batch, noise and learning rate; it may jump forward.
   virtual double step(Round round, std::span<const float> x, std::span<float> update) = 0;
 
+  // Where the local problem has a minimum in closed form: writes to `update` what leads from x to
+  // argmin_y f(y) + <slope, y>, f being this node's loss, and returns f(x). nullopt where it has
+  // none, whatever the arguments. Nothing of TrainOptions has a say in it.
+  virtual std::optional<double> solve(std::span<const float> /*x*/,
+                                      std::span<const float> /*slope*/,
+                                      std::span<float> /*update*/) {
+    return std::nullopt;
+  }
+
   // The learning rate that step(round, …) uses.
   virtual double learning_rate(Round round) const = 0;
 

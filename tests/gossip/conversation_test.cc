@@ -9,6 +9,7 @@
 
 #include "gossip/topology.h"
 #include "protocol/random.h"
+#include "tests/gossip/problems.h"
 #include "tests/support/lockstep.h"
 
 using namespace starling;
@@ -115,16 +116,18 @@ void compare_with_golden(const std::string& name, const std::string& text) {
   CHECK(text == golden.str());
 }
 
-// Three nodes on a path, a matrix and a vector each; the middle one is lost and comes back.
-std::string conversation(const GossipOptions& options) {
+// Three nodes, on a path if not otherwise said, a matrix and a vector each; an edge is lost and
+// comes back.
+std::string conversation(const GossipOptions& options, TopologyKind kind = TopologyKind::path,
+                         const test::MakeCompressor& compressor = {}) {
   TensorLayout layout;
   layout.add("weight", {4, 3});
   layout.add("bias", {4});
   std::vector<std::vector<float>> starts(3, std::vector<float>(layout.size()));
   for (std::size_t i = 0; i < 3; ++i) Random(9, Stream::test, {i}).fill_normal(starts[i]);
-  const Topology path =
-      *Topology::make({.kind = TopologyKind::path, .nodes = 3, .degree = 0, .edges = {}}, 1);
-  Lockstep flock(options, path, layout, starts);
+  const Topology topology =
+      *Topology::make({.kind = kind, .nodes = 3, .degree = 0, .edges = {}}, 1);
+  Lockstep flock(options, topology, layout, starts, 7, compressor);
   Script script(flock);
   const auto tenth = [](std::size_t, std::span<const float> model, std::span<float> update) {
     for (std::size_t k = 0; k < update.size(); ++k) update[k] = 0.125f * model[k];
@@ -162,4 +165,16 @@ TEST_CASE("conversation: powergossip with two iterations on a path, an edge lost
                                                             .iterations = 2,
                                                             .overlap = true,
                                                             .relaxation = 1}));
+}
+
+// Innovations of one bit a coordinate, and a dual an edge.
+TEST_CASE("conversation: cold with sign on a path, an edge lost and back") {
+  compare_with_golden("cold-path.txt", conversation(test::options_of(AlgorithmKind::cold, 0.25),
+                                                    TopologyKind::path, test::kSign));
+}
+
+// Of the two messages that cross on an edge one is empty.
+TEST_CASE("conversation: sgp with one peer a round, an edge lost and back") {
+  compare_with_golden("sgp-one-peer.txt", conversation(test::options_of(AlgorithmKind::sgp),
+                                                       TopologyKind::one_peer_exponential));
 }

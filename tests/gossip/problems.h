@@ -60,6 +60,26 @@ class Quad {
       for (std::size_t k = 0; k < kSize; ++k) update[k] = static_cast<float>(rate * gradient[k]);
     };
   }
+  // From the model to argmin f_i + <slope, ·>, the slope being the algorithm's.
+  UpdateOf solution(Lockstep& flock) const {
+    return [this, &flock](std::size_t node, std::span<const float> model, std::span<float> update) {
+      const std::span<const float> slope = flock.algorithm(node).slope().value();
+      std::vector<double> gradient(kSize);
+      quadratic_.gradient(node, model, gradient);
+      const std::vector<double> inverse = quadratic_.inverse_curvature(node);
+      for (std::size_t i = 0; i < kSize; ++i) {
+        double sum = 0;
+        for (std::size_t k = 0; k < kSize; ++k)
+          sum += inverse[i * kSize + k] * (gradient[k] + slope[k]);
+        update[i] = static_cast<float>(sum);
+      }
+    };
+  }
+  std::vector<double> gradient(std::size_t node, std::span<const float> model) const {
+    std::vector<double> gradient(kSize);
+    quadratic_.gradient(node, model, gradient);
+    return gradient;
+  }
   // sqrt(mean_i ‖x_i - x*‖²) / ‖x*‖
   double error(const Lockstep& flock) const {
     double sum = 0;

@@ -112,6 +112,80 @@ TEST_CASE("topology: neighbors ascend and edges are listed once") {
   CHECK(t.weight(node_id(1), node_id(2)) == 0);
 }
 
+// Push-sum's matrix of shares, P_ji = what i hands to j, has columns that sum to 1.
+TEST_CASE("topology: shares of a node sum to 1 with what it keeps, in every round") {
+  const TopologyOptions listed{.kind = TopologyKind::directed_edges,
+                               .nodes = 4,
+                               .edges = {{0, 1}, {1, 2}, {2, 3}, {3, 0}, {0, 2}, {2, 0}}};
+  for (const Topology& t : {*Topology::make(listed, 1), make(TopologyKind::one_peer_exponential, 7),
+                            make(TopologyKind::star, 5)}) {
+    for (Round round = 0; round < 2 * t.period(); ++round) {
+      for (std::size_t i = 0; i < t.nodes(); ++i) {
+        double handed = 0, receivers = 0;
+        for (std::size_t j = 0; j < t.nodes(); ++j) {
+          const double share = t.share(node_id(i), node_id(j), round);
+          CHECK(share == t.share(node_id(i), node_id(j), round + t.period()));
+          handed += share;
+          if (share > 0) receivers += 1;
+        }
+        CHECK(receivers > 0);
+        CHECK(handed == doctest::Approx(receivers / (1 + receivers)).epsilon(1e-15));
+      }
+    }
+  }
+}
+
+TEST_CASE("topology: listed ways are directed, and a link stands for both of a pair") {
+  const Topology t = *Topology::make(
+      {.kind = TopologyKind::directed_edges, .nodes = 3, .edges = {{0, 1}, {1, 2}, {2, 0}, {1, 0}}},
+      1);
+  CHECK(t.is_directed());
+  CHECK(t.period() == 1);
+  CHECK(t.ways().size() == 4);
+  CHECK(t.edges().size() == 3);
+  CHECK(t.neighbors(node_id(0)) == std::vector{node_id(1), node_id(2)});
+  CHECK(t.share(node_id(1), node_id(2), 5) == doctest::Approx(1.0 / 3));
+  CHECK(t.share(node_id(0), node_id(1), 0) == 0.5);
+  CHECK(t.share(node_id(0), node_id(2), 0) == 0);
+  CHECK(t.weight(node_id(0), node_id(2)) == 0);
+  CHECK(t.has_edge(node_id(0), node_id(2)));
+  CHECK(t.self_weight(node_id(0)) == 0.5);
+  CHECK_FALSE(make(TopologyKind::ring, 3).is_directed());
+}
+
+// §7: node i sends to i + 2^(r mod log2 n), one node a round.
+TEST_CASE("topology: the one-peer exponential graph takes turns") {
+  const Topology t = make(TopologyKind::one_peer_exponential, 8);
+  CHECK(t.period() == 3);
+  for (std::size_t i = 0; i < 8; ++i) {
+    CHECK(t.degree(node_id(i)) == 5);
+    for (Round round = 0; round < 6; ++round) {
+      const std::size_t to = (i + (std::size_t{1} << round % 3)) % 8;
+      for (std::size_t j = 0; j < 8; ++j) {
+        CHECK(t.share(node_id(i), node_id(j), round) == (j == to ? 0.5 : 0));
+      }
+    }
+  }
+}
+
+TEST_CASE("topology: a directed graph that is not one is refused with the reason") {
+  const auto listed = [](std::vector<std::pair<std::size_t, std::size_t>> edges) {
+    return error_of({.kind = TopologyKind::directed_edges, .nodes = 3, .edges = edges});
+  };
+  CHECK(listed({{0, 1}, {1, 2}, {2, 3}}) ==
+        "[topology] edges: found node 3 in the edge 2-3, expected 0 to 2");
+  CHECK(listed({{0, 1}, {1, 1}}) ==
+        "[topology] edges: found the edge 1-1, a node is no neighbor of its own");
+  CHECK(listed({{0, 1}, {1, 0}, {0, 1}}) ==
+        "[topology] edges: the edge 0-1 stands twice in the same direction, expected once");
+  CHECK(listed({{0, 1}, {1, 2}}) ==
+        "[topology] edges: the directed graph is not strongly connected, no way leads from node 1 "
+        "to node 0; add one");
+  CHECK(listed({{0, 1}, {1, 0}, {2, 0}}) ==
+        "[topology] edges: the directed graph is not strongly connected, no way leads from node 0 "
+        "to node 2; add one");
+}
+
 TEST_CASE("topology: what cannot be a flock is refused with the reason") {
   CHECK(error_of({.kind = TopologyKind::ring, .nodes = 1, .degree = 0, .edges = {}}) ==
         "[topology] nodes: found 1, a flock has at least 2");

@@ -83,7 +83,8 @@ TEST_CASE("compress refuses values, with the path of the key") {
        "run.toml:4:12: [compress] operator: found \"topk\", expected one of \"auto\", "
        "\"identity\", \"bfloat16\", \"float16\", \"top-k\", \"block-top-k\", \"threshold\", "
        "\"random-k\", \"sign\", \"quantize\", \"ternary\", \"natural\", \"natural-dithering\", "
-       "\"low-rank\", \"count-sketch\", \"one-bit\" … (19 in all); did you mean \"top-k\"?"},
+       "\"low-rank\", \"count-sketch\", \"one-bit\", \"variable-rate\", \"sidco\", \"induced\"; "
+       "did you mean \"top-k\"?"},
       {with("operator = \"top-k\"\nratio = 0\n"),
        "run.toml:5:9: [compress] ratio: found 0, expected a number above 0 and at most 1"},
       {with("operator = \"top-k\"\nvalues = \"bfloat\"\n"),
@@ -155,6 +156,10 @@ TEST_CASE("compress refuses operators that the algorithm is not made of") {
       {"[gossip]\nalgorithm = \"d-psgd\"\n[compress]\noperator = \"top-k\"\n" + kAll,
        "run.toml:4:12: [compress] operator: found \"top-k\", but d-psgd (in [gossip] algorithm) "
        "takes \"identity\"; set that, or \"auto\""},
+      {"[gossip]\nalgorithm = \"moniqua\"\n[compress]\noperator = \"quantize\"\n" + kAll,
+       "run.toml:4:12: [compress] operator: found \"quantize\", but moniqua (in [gossip] "
+       "algorithm) "
+       "has codes of its own, expected \"auto\""},
       {rank + kAll,
        "run.toml:3:8: [compress] rank: found a key that powergossip (in [gossip] algorithm) does "
        "not read; its rank is [gossip] rank"},
@@ -243,6 +248,10 @@ TEST_CASE("compress: the line of the start says what is sent") {
         "raw model has 240");
   CHECK(operator_summary(*run_of({"gossip.rank=2"}, gossip::AlgorithmKind::powergossip)) ==
         "operator low-rank rank=2 factors=float32: one factor of each matrix a message");
+  CHECK(operator_summary(*run_of({}, gossip::AlgorithmKind::dyna_cold)) ==
+        "operator one-bit: one bit a coordinate");
+  CHECK(operator_summary(*run_of({"gossip.bits=4"}, gossip::AlgorithmKind::moniqua)) ==
+        "operator auto: 4 bits a coordinate");
 }
 
 }  // namespace

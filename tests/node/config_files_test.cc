@@ -57,7 +57,7 @@ TEST_CASE("every file in configs/ loads") {
     CHECK(config->run.name == entry.path().stem().string());
     names.insert(config->run.name);
   }
-  CHECK(names == std::set<std::string>{"a9a", "algorithms", "compress", "fashion-mnist",
+  CHECK(names == std::set<std::string>{"a9a", "algorithms", "compress", "directed", "fashion-mnist",
                                        "hospitals", "quadratic", "quickstart", "two-nodes"});
 }
 

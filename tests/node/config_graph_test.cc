@@ -144,6 +144,23 @@ TEST_CASE("config refuses edges and graphs") {
       {"[topology]\nkind = \"edges\"\n" + kFriends + kRest,
        "run.toml:1:2: [topology] edges: missing, expected the pairs of nodes that kind = "
        "\"edges\" is about"},
+      {"[topology]\nkind = \"directed-edges\"\n" + kFriends + kRest,
+       "run.toml:1:2: [topology] edges: missing, expected the pairs of nodes that kind = "
+       "\"directed-edges\" is about"},
+      {"[topology]\nkind = \"directed-edges\"\nedges = [[\"ann\", \"bob\"], [\"bob\", \"ann\"], "
+       "[\"ann\", \"cleo\"]]\n" +
+           kFriends + kRest,
+       "run.toml:3:9: [topology] edges: the directed graph is not strongly connected, no way leads "
+       "from cleo to ann; add an edge there"},
+      {"[topology]\nkind = \"directed-edges\"\nedges = [[0, 1], [1, 2], [2, 0], [1, 2]]\n" +
+           kFriends + kRest,
+       "run.toml:3:34: [topology] edges: found the edge bob-cleo again, expected each pair once in "
+       "this order"},
+      {"[topology]\nkind = \"one-peer-exponential\"\nnodes = 4\n[gossip]\nrelaxation = "
+       "\"optimal\"\n" +
+           kRest,
+       "run.toml:5:14: [gossip] relaxation: found \"optimal\", but the directed graph "
+       "\"one-peer-exponential\" has no such; give a number"},
       {"[topology]\nedges = [[0, 1]]\n" + kFriends + kRest,
        "run.toml:2:9: [topology] edges: found edges beside kind = \"ring\", which makes its "
        "own; set kind = \"edges\", or remove them (--set topology.edges=[])"},

@@ -39,9 +39,10 @@ TEST_CASE("listed cuts a long list") {
   CHECK(listed({}).empty());
   CHECK(listed({"a", "b"}) == "a, b");
   std::vector<std::string> many;
-  for (int i = 0; i < 20; ++i) many.push_back(std::string("n").append(std::to_string(i)));
+  for (int i = 0; i < 28; ++i) many.push_back(std::string("n").append(std::to_string(i)));
   CHECK(listed(many) ==
-        "n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12, n13, n14, n15 … (20 in all)");
+        "n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12, n13, n14, n15, n16, "
+        "n17, n18, n19, n20, n21, n22, n23 … (28 in all)");
 }
 
 }  // namespace

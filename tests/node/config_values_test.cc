@@ -85,6 +85,22 @@ TEST_CASE("config refuses values: numbers") {
        "run.toml:2:18: [run] until_accuracy: found 95, expected a number above 0 and at most 1"},
       {"[model]\nl2 = -1e-3\n" + kRing,
        "run.toml:2:6: [model] l2: found -0.001, expected a number from 0 to 1000"},
+      {"[gossip]\ngamma = 0\n" + kAll,
+       "run.toml:2:9: [gossip] gamma: found 0, expected a number above 0 and at most 1"},
+      {"[gossip]\nzeta = 1.5\n" + kAll,
+       "run.toml:2:8: [gossip] zeta: found 1.5, expected a number above 0 and at most 1"},
+      {"[gossip]\nalpha = -1\n" + kAll,
+       "run.toml:2:9: [gossip] alpha: found -1, expected a number above 0 and at most 1"},
+      {"[gossip]\nrho = 1.0\n" + kAll,
+       "run.toml:2:7: [gossip] rho: found 1.0, expected a number above 0 and below 1"},
+      {"[gossip]\ntheta = 0.0\n" + kAll,
+       "run.toml:2:9: [gossip] theta: found 0.0, expected a number above 0 and at most 1000000"},
+      {"[gossip]\nbits = 1\n" + kAll,
+       "run.toml:2:8: [gossip] bits: found 1, expected a whole number from 2 to 16"},
+      {"[gossip]\nbits = 17\n" + kAll,
+       "run.toml:2:8: [gossip] bits: found 17, expected a whole number from 2 to 16"},
+      {"[gossip]\nexact_step = 1\n" + kAll,
+       "run.toml:2:14: [gossip] exact_step: found 1, expected true or false"},
       {"[gossip]\nrelaxation = 2\n" + kAll,
        "run.toml:2:14: [gossip] relaxation: found 2, expected a number above 0 and below 2, "
        "or \"optimal\""},
@@ -126,29 +142,32 @@ TEST_CASE("config refuses values: truth values, texts and choices") {
        "expected 1 to 64 letters, digits, '-', '_' or '.', the first a letter or a digit"},
       {"[topology]\nkind = \"rign\"\n" + kRest,
        "run.toml:2:8: [topology] kind: found \"rign\", expected one of \"ring\", \"torus\", "
-       "\"exponential\", \"complete\", \"star\", \"path\", \"random-regular\", \"edges\"; did "
+       "\"exponential\", \"complete\", \"star\", \"path\", \"random-regular\", \"edges\", "
+       "\"one-peer-exponential\", \"directed-edges\"; did "
        "you mean \"ring\"?"},
       {"[topology]\nkind = \"random_regular\"\n" + kRest,
        "run.toml:2:8: [topology] kind: found \"random_regular\", expected one of \"ring\", "
        "\"torus\", \"exponential\", \"complete\", \"star\", \"path\", \"random-regular\", "
-       "\"edges\"; did you mean \"random-regular\"?"},
+       "\"edges\", \"one-peer-exponential\", \"directed-edges\"; did you mean \"random-regular\"?"},
       {"[topology]\nkind = \"hypercube\"\n" + kRest,
        "run.toml:2:8: [topology] kind: found \"hypercube\", expected one of \"ring\", "
        "\"torus\", \"exponential\", \"complete\", \"star\", \"path\", \"random-regular\", "
-       "\"edges\""},
+       "\"edges\", \"one-peer-exponential\", \"directed-edges\""},
       {"[topology]\nkind = 3\n" + kRest,
        "run.toml:2:8: [topology] kind: found 3, expected one of \"ring\", \"torus\", "
-       "\"exponential\", \"complete\", \"star\", \"path\", \"random-regular\", \"edges\""},
+       "\"exponential\", \"complete\", \"star\", \"path\", \"random-regular\", \"edges\", "
+       "\"one-peer-exponential\", \"directed-edges\""},
       {"[gossip]\nalgorithm = \"powergosip\"\n" + kAll,
        "run.toml:2:13: [gossip] algorithm: found \"powergosip\", expected one of \"none\", "
        "\"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\"; did you mean \"powergossip\"?"},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\"; did you mean "
+       "\"powergossip\"?"},
       {"[gossip]\nalgorithm = \"D-PSGD\"\n" + kAll,
        "run.toml:2:13: [gossip] algorithm: found \"D-PSGD\", expected one of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\"; did you mean \"d-psgd\"?"},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\"; did you mean \"d-psgd\"?"},
       {"[model]\nkind = \"logstic\"\n" + kRing,
        "run.toml:2:8: [model] kind: found \"logstic\", expected one of \"mlp\", \"softmax\", "
        "\"logistic\", \"quadratic\"; did you mean \"logistic\"?"},
@@ -166,22 +185,22 @@ TEST_CASE("config refuses values: truth values, texts and choices") {
        "run.toml:2:11: [run] compare: found \"none\", expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\""},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\""},
       {"[run]\ncompare = [\"none\", \"dpsgd\"]\n" + kAll,
        "run.toml:2:20: [run] compare: found \"dpsgd\", expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\"; did you mean \"d-psgd\"?"},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\"; did you mean \"d-psgd\"?"},
       {"[run]\ncompare = [\"none\", 3]\n" + kAll,
        "run.toml:2:20: [run] compare: found 3, expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\""},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\""},
       {"[run]\ncompare = [\"none\", \"none\"]\n" + kAll,
        "run.toml:2:20: [run] compare: found \"none\" twice, expected an array of \"none\", "
        "\"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\"; drop one"},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\"; drop one"},
       {"[model]\nhidden = 8\n" + kRing,
        "run.toml:2:10: [model] hidden: found 8, expected an array of at most 16 whole numbers "
        "from 1 to 65536"},

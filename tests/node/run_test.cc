@@ -2,7 +2,9 @@
 #include "node/run.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include "gossip/algorithms.h"
 #include "node/digest.h"
 
 using namespace starling;
@@ -91,6 +93,87 @@ TEST_CASE("run: edges are part of the fingerprint, not only their number") {
   CHECK(difference->field == "topology");
   CHECK(difference->ours.find("3 nodes, 2 edges, sha256 ") == 0);
   CHECK_FALSE(first_difference(one, with_edges(R"([["b","c"],["a","b"]])")).has_value());
+}
+
+TEST_CASE("run: directions are part of the fingerprint") {
+  const auto described = [](const char* kind) {
+    const auto run = run_with(
+        {std::string("topology.kind=") + kind, "topology.nodes=4", "gossip.algorithm=sgp"});
+    if (!run) FAIL(run.error().message);
+    return fingerprint_of(*run)[2].value;
+  };
+  // The same links.
+  CHECK(described("one-peer-exponential").starts_with("4 nodes, 6 edges, sha256 "));
+  CHECK(described("complete").starts_with("4 nodes, 6 edges, sha256 "));
+  CHECK(described("complete") != described("one-peer-exponential"));
+}
+
+// Issue 4: symmetric weights are what all but push-sum are made of, proven or not.
+TEST_CASE("run: a directed graph is refused to an algorithm that needs symmetric weights") {
+  for (const gossip::AlgorithmTraits& traits : gossip::all_algorithms()) {
+    CAPTURE(traits.name);
+    for (const char* unproven : {"gossip.allow_unproven=false", "gossip.allow_unproven=true"}) {
+      const auto run = run_with({"topology.kind=one-peer-exponential", unproven,
+                                 std::string("gossip.algorithm=") + traits.name});
+      if (traits.kind == gossip::AlgorithmKind::sgp || traits.kind == gossip::AlgorithmKind::none) {
+        CHECK(run.ok());
+        continue;
+      }
+      REQUIRE_FALSE(run.ok());
+      CHECK(run.error().code == ErrorCode::config);
+      CHECK(
+          run.error().message ==
+          fmt::format("run.toml: [gossip] algorithm: found \"{}\", which needs weights that are "
+                      "the same in both directions, but [topology] kind = \"one-peer-exponential\" "
+                      "is directed; take \"sgp\", or a graph without directions",
+                      traits.name));
+    }
+  }
+}
+
+// Specification §7: D² needs λn > -1/3; the even rings of weight 1/3 stand on the edge, tori below.
+TEST_CASE("run: d2 is refused on a graph whose smallest eigenvalue is too low") {
+  const auto refusal = [](const char* kind, const char* nodes, bool unproven) {
+    const auto run =
+        run_with({"gossip.algorithm=d2", std::string("topology.kind=") + kind,
+                  std::string("topology.nodes=") + nodes,
+                  std::string("gossip.allow_unproven=") + (unproven ? "true" : "false")});
+    if (!run) CHECK(run.error().code == ErrorCode::config);
+    return run ? std::string() : run.error().message;
+  };
+  CHECK(refusal("ring", "5", false) == "");
+  CHECK(refusal("complete", "4", false) == "");
+  CHECK(refusal("ring", "8", false) ==
+        "run.toml: [gossip] algorithm: d2 needs mixing weights whose smallest eigenvalue is above "
+        "-1/3, and this graph has -0.3333; take nids, which runs on every graph, or set [gossip] "
+        "allow_unproven = true");
+  CHECK(refusal("torus", "16", false).find("this graph has -0.6000") != std::string::npos);
+  CHECK(refusal("ring", "8", true) == "");
+}
+
+TEST_CASE("run: push-sum runs on every graph") {
+  for (const char* kind : {"ring", "star", "complete", "exponential", "one-peer-exponential"}) {
+    CAPTURE(kind);
+    const auto run = run_with({std::string("topology.kind=") + kind, "gossip.algorithm=sgp"});
+    REQUIRE(run.ok());
+    CHECK(make_core(*run, node_id(1)) != nullptr);
+  }
+}
+
+TEST_CASE("run: the exact step is refused where the local problem has no closed form") {
+  const std::string exact = "gossip.exact_step=true", lessbit = "gossip.algorithm=lessbit";
+  CHECK(run_with({exact, lessbit}).ok());
+  CHECK(algorithm_summary(*run_with({exact, lessbit})) ==
+        "lessbit exact_step=true gamma=0.6 alpha=1");
+  CHECK(run_with({exact, "gossip.algorithm=cold", "data.noise=1"}).ok());  // which has no such step
+  const auto run = run_with({exact, lessbit, "data.noise=0.5"});
+  REQUIRE_FALSE(run.ok());
+  CHECK(run.error().code == ErrorCode::config);
+  CHECK(
+      run.error().message ==
+      "run.toml: [gossip] exact_step: found true, but \"quadratic of 12 dimensions, condition 10, "
+      "heterogeneity 1, noise 0.5\" has no minimum in closed form; take quadratic data without "
+      "noise, or exact_step = false, which is one gradient step");
 }
 
 TEST_CASE("run: a fingerprint is readable") {

@@ -27,8 +27,8 @@ constexpr Time kLimit = 60s;
 // Every algorithm and some graphs come round.
 node::Run run_of(std::uint64_t seed) {
   static const std::vector<std::string> algorithms = {
-      "d-psgd", "powergossip", "powergossip-exact", "choco", "cold",       "dyna-cold", "def-atc",
-      "beer",   "nids",        "gradient-tracking", "lead",  "deepsqueeze"};
+      "d-psgd", "powergossip", "powergossip-exact", "choco", "cold",        "dyna-cold", "def-atc",
+      "beer",   "nids",        "gradient-tracking", "lead",  "deepsqueeze", "sgp",       "moniqua"};
   static const std::vector<std::vector<std::string>> topologies = {
       {"topology.kind=ring"},
       {"topology.kind=random-regular", "topology.degree=3"},
@@ -46,6 +46,7 @@ node::Run run_of(std::uint64_t seed) {
   if (traits.takes(gossip::kPowerIteration)) {
     words.push_back(fmt::format("gossip.iterations={}", 1 + random.below(2, 3)));
   }
+  if (algorithm == "moniqua") words.push_back("gossip.theta=100");
   if (traits.coding == gossip::Coding::unbiased) {
     words.insert(words.end(), {"compress.operator=quantize", "compress.bits=8"});
   } else if (traits.coding == gossip::Coding::contractive || traits.coding == gossip::Coding::any) {

@@ -36,10 +36,13 @@ class Lockstep {
                                            compressor ? compressor() : nullptr}));
     }
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
-      for (const NodeId peer : gossip::partners(options, topology, node_id(i))) {
-        give(i, gossip::PeerUp{peer, 1});
-      }
+      connect(i, gossip::partners(options, topology, node_id(i)));
     }
+  }
+  // Of algorithms that were made elsewhere.
+  Lockstep(std::vector<std::unique_ptr<gossip::Algorithm>> nodes, const gossip::Topology& topology)
+      : nodes_(std::move(nodes)), done_(nodes_.size()) {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) connect(i, topology.neighbors(node_id(i)));
   }
 
   // `from`: the number of the first round where it is not the next one.
@@ -119,6 +122,10 @@ class Lockstep {
   }
 
  private:
+  void connect(std::size_t node, const std::vector<NodeId>& partners) {
+    for (const NodeId peer : partners) give(node, gossip::PeerUp{peer, 1});
+  }
+
   std::vector<std::unique_ptr<gossip::Algorithm>> nodes_;
   std::vector<bool> done_;
   std::deque<std::pair<std::size_t, gossip::Action>> queue_;

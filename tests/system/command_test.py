@@ -23,6 +23,17 @@ class Questions(FlockTest):
         for part in ("ring of 8 nodes, 8 edges", "0.19526", "1.3084", "n7"):
             self.assertIn(part, text)
 
+    def test_topology_of_a_directed_graph_says_who_sends_to_whom(self):
+        self.write_run({"topology.kind": "one-peer-exponential", "topology.nodes": 8})
+        told = self.starling("topology", "--json")
+        self.assertEqual(told["period"], 3)
+        self.assertEqual(len(told["ways"]), 24)
+        self.assertIn({"from": "n7", "to": "n1", "turn": 1, "share": 0.5}, told["ways"])
+        self.assertNotIn("spectral_gap", told)
+        text = self.starling("topology")
+        for part in ("n0 0.1667, n1 0.1667, n3 0.1667", "24 ways, each used once in 3 rounds"):
+            self.assertIn(part, text)
+
     def test_config_check_tells_the_fingerprint(self):
         self.write_run()
         told = json.loads(self.call("starling", "config", "check", self.run_file, "--json").stdout)

@@ -28,6 +28,8 @@ OTHERS = {
     "actc": {"operator": "natural"},
     "beer": {"operator": "sign"},
     "lessbit": {"operator": "ternary"},
+    "moniqua": {},
+    "sgp": {},
     "deepsqueeze": {"operator": "block-top-k", "block": 8},
     "nids": {},
     "gradient-tracking": {},
@@ -74,6 +76,18 @@ class Parity(FlockTest):
                 shutil.rmtree(self.state, ignore_errors=True)
                 self.check({"gossip.algorithm": algorithm}, SMALL,
                            {f"compress.{key}": value for key, value in operator.items()})
+
+    def test_d2_on_a_graph_that_it_takes(self):
+        self.check({"gossip.algorithm": "d2", "topology.kind": "complete"}, SMALL)
+
+    def test_lessbit_with_the_local_problem_solved(self):
+        self.check({"gossip.algorithm": "lessbit", "gossip.exact_step": True,
+                    "compress.operator": "ternary", "data.kind": "quadratic",
+                    "model.kind": "quadratic", "model.hidden": None}, SMALL)
+
+    def test_push_sum_one_peer_a_round(self):
+        self.check({"gossip.algorithm": "sgp", "topology.kind": "one-peer-exponential"},
+                   SMALL, {"topology.nodes": 7})
 
     def test_alone_nobody_sends_and_the_bits_agree_too(self):
         _, real = self.check({"gossip.algorithm": "none"})

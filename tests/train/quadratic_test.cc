@@ -56,6 +56,22 @@ TEST_CASE("quadratic: the gradient agrees with finite differences") {
   }
 }
 
+TEST_CASE("quadratic: the inverse curvature undoes the gradient") {
+  const Quadratic quadratic(options(), 0.5, 3, 2);
+  const std::vector<double> inverse = quadratic.inverse_curvature(1);
+  // ∇f is affine, so the inverse maps ∇f(x) - ∇f(0) to x.
+  std::vector<float> x(12);
+  for (std::size_t k = 0; k < 12; ++k) x[k] = static_cast<float>(k) - 4;
+  std::vector<double> there(12), here(12);
+  quadratic.gradient(1, x, there);
+  quadratic.gradient(1, std::vector<float>(12, 0.0f), here);
+  for (std::size_t i = 0; i < 12; ++i) {
+    double sum = 0;
+    for (std::size_t k = 0; k < 12; ++k) sum += inverse[i * 12 + k] * (there[k] - here[k]);
+    CHECK(sum == doctest::Approx(x[i]).epsilon(1e-10));
+  }
+}
+
 TEST_CASE("quadratic: curvature stays between 1 and the condition") {
   DataOptions wide = options();
   wide.heterogeneity = 0;

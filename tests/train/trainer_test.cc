@@ -180,6 +180,28 @@ TEST_CASE("trainer: a lone quadratic converges to the optimum") {
   CHECK(after.loss < 1e-8);
 }
 
+TEST_CASE("trainer: a quadratic without noise is solved, with a slope too; nothing else is") {
+  TrainerOptions options = quadratic();
+  const std::vector<float> x(20, 1.0f);
+  std::vector<float> slope(20), update(20), after(20);
+  for (std::size_t k = 0; k < 20; ++k) slope[k] = 0.5f * static_cast<float>(k) - 3;
+  CHECK_FALSE(trainer_of(options)->solve(x, slope, update).has_value());
+  options.data.noise = 0;
+  options.model.l2 = 0.25;
+  const auto trainer = trainer_of(options);
+  const auto loss = trainer->solve(x, slope, update);
+  REQUIRE(loss);
+  // At the minimum the gradient, which a step of rate 1 is, is the negative slope.
+  options.train.learning_rate = 1;
+  const auto gradient = trainer_of(options);
+  CHECK(*loss == doctest::Approx(gradient->step(0, x, after)));
+  std::vector<float> minimum(20);
+  for (std::size_t k = 0; k < 20; ++k) minimum[k] = x[k] - update[k];
+  gradient->step(0, minimum, after);
+  for (std::size_t k = 0; k < 20; ++k) CHECK(std::abs(after[k] + slope[k]) < 1e-4);
+  CHECK_FALSE(trainer_of(optdigits())->solve({}, {}, {}).has_value());
+}
+
 TEST_CASE("trainer: the banner names model, parameters and rows") {
   TrainerOptions options = optdigits();
   CHECK(trainer_of(options)->describe() ==
