@@ -166,8 +166,8 @@ void Simulation::transmit(NodeId from, const node::Send& send) {
   if (!link->up || link->epoch != send.parcel.epoch || is_lost(*link, send.parcel)) return;
   const std::uint64_t bytes = kFrameHeaderBytes + send.parcel.body.size();
   const auto arrive = [this, link, from, send] {
-    // What was sent before an orderly end still arrives; a cut loses it.
-    if (link->epoch != send.parcel.epoch || link->cut || !at(from).alive) return;
+    // What was sent before an orderly end still arrives; a cut loses it, and nothing comes behind.
+    if (link->epoch != send.parcel.epoch || link->lost == send.parcel.epoch) return;
     give(send.to, node::Received{from, send.parcel});
   };
   const Time there =
@@ -246,6 +246,7 @@ void Simulation::cut(NodeId a, NodeId b, Time when) {
     if (!link) return;
     take_down(*link);
     link->cut = true;
+    link->lost = link->epoch;
   });
 }
 
@@ -258,18 +259,22 @@ void Simulation::heal(NodeId a, NodeId b, Time when) {
   });
 }
 
+void Simulation::die(NodeId node) {
+  at(node).alive = false;
+  take_down_all(node);
+  for (Link& link : links_) {
+    if (link.low == node || link.high == node) link.lost = link.epoch;
+  }
+}
+
 void Simulation::kill(NodeId node, Time when) {
-  schedule(when, [this, node] {
-    at(node).alive = false;
-    take_down_all(node);
-  });
+  schedule(when, [this, node] { die(node); });
 }
 
 void Simulation::restart(NodeId node, Time when) {
   schedule(when, [this, node] {
     Host& host = at(node);
-    host.alive = false;
-    take_down_all(node);
+    die(node);
     host = {.core = node::make_core(run_, node), .life = host.life + 1};
     start(node);
   });

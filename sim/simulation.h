@@ -101,6 +101,7 @@ class Simulation {
   struct Link {
     NodeId low, high;
     bool cut = false;
+    Epoch lost = 0;  // the newest epoch whose messages under way were lost
     bool up = false;
     int unaware = 0;                      // ends that have not heard yet that it went down
     Epoch epoch = 0;                      // of the newest time it was up
@@ -141,6 +142,7 @@ class Simulation {
   void notice_silence(Link& link);
   void take_down(Link& link);
   void take_down_all(NodeId node);
+  void die(NodeId node);
   void bring_up_when_possible(Link& link);
 
   const node::Run& run_;
