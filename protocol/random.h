@@ -24,6 +24,7 @@ enum class Stream : std::uint64_t {
   compression,
   measurement,
   link_jitter,
+  storage_faults,
 };
 
 // Counter-based generator: splitmix64's finaliser over (key, index).
