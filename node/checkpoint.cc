@@ -89,6 +89,14 @@ Result<std::optional<Checkpoints::Loaded>> Checkpoints::load(const ArchiveState&
                                           reasons)};
 }
 
+bool Checkpoints::any() const {
+  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+    const auto there = store_.open(file_of(slot));
+    if (!there || *there) return true;
+  }
+  return false;
+}
+
 // ---- beginning anew -------------------------------------------------------------------------
 
 Result<fs::path> Checkpoints::set_aside(std::size_t slot) {

@@ -35,6 +35,9 @@ class Checkpoints {
   // and none can be used: what is wrong with each, and what to do.
   Result<std::optional<Loaded>> load(const ArchiveState& state);
 
+  // Whether there is one at all, of whatever kind. May be asked before the others.
+  bool any() const;
+
   // Renames what is there, so that the node begins anew and nothing is lost; the new names.
   Result<std::vector<std::filesystem::path>> start_anew();
 

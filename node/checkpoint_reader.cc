@@ -64,6 +64,11 @@ Error no_checkpoint() { return broken("it is a .safetensors file, but no checkpo
 
 // Why the checksum is wrong, as far as the file itself can tell.
 Error damaged(const Store::Input& input, std::uint64_t found, std::uint64_t expected) {
+  const auto header_bytes = number_at(input, 0);
+  if (header_bytes && *header_bytes <= kSafetensorsHeaderMax && 8 + *header_bytes > input.size()) {
+    return broken(fmt::format("it ends at byte {}, in its header of {}: it was cut short",
+                              input.size(), *header_bytes));
+  }
   const auto at = read_header(input);
   // One damaged byte does not hide both.
   if (at && !is_checkpoint(at->header) && !ends_with_checksum(at->header)) return no_checkpoint();

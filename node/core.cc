@@ -52,6 +52,7 @@ Progress Core::progress(Time now) const {
   Progress p;
   p.phase = phase_;
   p.rounds_done = round_;
+  p.rounds_saved = saved_rounds_;
   p.step_loss = step_loss_;
   p.evaluation = evaluation_;
   p.evaluated_rounds = evaluated_rounds_;

@@ -90,6 +90,7 @@ const char* name_of(Phase phase);
 struct Progress {
   Phase phase = Phase::waiting;
   Round rounds_done = 0;                        // the number of the next round
+  Round rounds_saved = 0;                       // of the newest checkpoint; 0: none
   double step_loss = 0;                         // of the newest local step
   std::optional<train::Evaluation> evaluation;  // the newest one
   Round evaluated_rounds = 0;                   // rounds done when it was made
