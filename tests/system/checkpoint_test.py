@@ -1,4 +1,5 @@
 """What a daemon saves outlives it: stops, kill -9, damage, and disks that are full."""
+import contextlib
 import json
 import os
 import random
@@ -170,8 +171,9 @@ class Checkpoints(FlockTest):
         self.write_run({"run.rounds": ENDLESS, "gossip.algorithm": "none", "checkpoint.every": 5})
         daemon = self.start_node("n0")
         self.until(lambda: self.last_saved("n0") > 0, "a checkpoint")
-        # What even root cannot make a file of: the name is taken by a directory that is not empty.
-        (self.state / "n0/checkpoint.new/in-the-way").mkdir(parents=True)
+        # What even root cannot make a file of: the name is taken by a directory.
+        (self.dir / "in-the-way").mkdir()
+        self.until(self.take_name, "checkpoint.new is between two checkpoints")
         self.until(lambda: "no checkpoint of" in self.log("n0"), "the failure is told")
         failed = self.status("n0")["round"]
         self.training("n0", past_round=failed + rounds(200))
@@ -179,12 +181,16 @@ class Checkpoints(FlockTest):
         asked = self.call("starling", "checkpoint", self.run_file, "--state", self.state)
         self.assertEqual(asked.returncode, IO)
         self.assertIn("checkpoint.new: cannot be removed", asked.stderr)
-        (self.state / "n0/checkpoint.new/in-the-way").rmdir()
         (self.state / "n0/checkpoint.new").rmdir()
         saved = self.starling("checkpoint", "--json", "--node", "n0")
         self.assertGreater(saved["round"], failed)
         daemon.terminate()
         self.ended(daemon)
+
+    def take_name(self):
+        with contextlib.suppress(NotADirectoryError):  # one is being written
+            os.rename(self.dir / "in-the-way", self.state / "n0/checkpoint.new")
+            return True
 
     def test_a_directory_of_its_own_keeps_each_nodes_apart(self):
         place = self.dir / "kept"
