@@ -1,4 +1,5 @@
-// starling status, peers, stop: questions to running daemons over their control sockets.
+// starling status, peers, stop, checkpoint: questions to running daemons over their control
+// sockets.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -29,8 +30,10 @@ struct Answer {
 };
 
 // Asks the named node, or all of them; then it is no error that some live elsewhere, only that
-// none answers.
-Result<std::vector<Answer>> ask_all(const AskOptions& options, const control::Request& request) {
+// none answers. `failed`: of one that lives here and answered no.
+Result<std::vector<Answer>> ask_all(const AskOptions& options, const control::Request& request,
+                                    Duration patience = std::chrono::seconds{5},
+                                    std::optional<Error>* failed = nullptr) {
   const auto config = options.run_file.load();
   if (!config) return config.error();
   std::vector<std::string> names;
@@ -45,11 +48,12 @@ Result<std::vector<Answer>> ask_all(const AskOptions& options, const control::Re
   std::optional<Error> first;
   for (const std::string& name : names) {
     const auto socket = paths_of(options.run_file.state_dir(*config), name).control_socket();
-    auto reply = ask(socket, request);
+    auto reply = ask(socket, request, patience);
     if (reply) {
       answers.push_back({name, std::move(*reply)});
-    } else if (!first) {
-      first = reply.error();
+    } else {
+      if (failed && !*failed && reply.error().code != ErrorCode::no_daemon) *failed = reply.error();
+      if (!first) first = reply.error();
     }
   }
   if (answers.empty()) return *first;
@@ -75,6 +79,7 @@ Json json_of(const control::StatusReply& s) {
   json["wait_seconds"] = s.wait_seconds();
   json["waiting_for"] = std::vector<std::string>(s.waiting_for().begin(), s.waiting_for().end());
   json["uptime_seconds"] = s.uptime_seconds();
+  json["checkpoint_round"] = s.checkpoint_round();
   return json;
 }
 
@@ -180,6 +185,29 @@ int stop(const AskOptions& options) {
   return 0;
 }
 
+// The end of a round may be a while off. One node that cannot save is an error, whatever the others
+// could: they do not make up for it.
+int checkpoint(const AskOptions& options) {
+  control::Request request;
+  request.mutable_checkpoint();
+  std::optional<Error> failed;
+  const auto answers = ask_all(options, request, std::chrono::minutes{2}, &failed);
+  if (!answers) return fail(answers.error());
+  std::vector<Json> objects;
+  for (const Answer& a : *answers) {
+    const control::CheckpointReply& c = a.reply.checkpoint();
+    objects.push_back(
+        {{"node", a.node}, {"round", c.round()}, {"file", c.file()}, {"bytes", c.bytes()}});
+    if (!options.run_file.json) {
+      std::printf("%s: %llu rounds in %s, %s\n", a.node.c_str(),
+                  static_cast<unsigned long long>(c.round()), c.file().c_str(),
+                  bytes_text(static_cast<double>(c.bytes())).c_str());
+    }
+  }
+  if (options.run_file.json) print_json(options, std::move(objects));
+  return failed ? fail(*failed) : 0;
+}
+
 void add(CLI::App& app, Verb& chosen, const char* name, const char* description,
          int (*verb)(const AskOptions&)) {
   auto options = std::make_shared<AskOptions>();
@@ -202,6 +230,11 @@ void add_peers(CLI::App& app, Verb& chosen) {
 
 void add_stop(CLI::App& app, Verb& chosen) {
   add(app, chosen, "stop", "Let running daemons finish their round, export and end", stop);
+}
+
+void add_checkpoint(CLI::App& app, Verb& chosen) {
+  add(app, chosen, "checkpoint", "Let running daemons save what they need to go on from here",
+      checkpoint);
 }
 
 }  // namespace starling::daemon

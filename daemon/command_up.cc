@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <sstream>
@@ -33,17 +34,40 @@ std::vector<std::string> words_of(const std::string& text) {
   return words;
 }
 
+// A run that was done before looks like one that took no time.
+void tell_resumed(const Outcome& outcome, std::FILE* out) {
+  for (const node::RunReport& report : outcome.reports) {
+    std::size_t resumed = 0;
+    Round least = report.rounds, most = 0;
+    for (const node::NodeReport& node : report.nodes) {
+      if (!node.resumed_at) continue;
+      ++resumed;
+      least = std::min(least, *node.resumed_at);
+      most = std::max(most, *node.resumed_at);
+    }
+    if (resumed == 0) continue;
+    const std::string rounds =
+        least == most ? fmt::format("{}", most) : fmt::format("{} to {}", least, most);
+    fmt::print(out, "{} of {} nodes went on from checkpoints of {} rounds; --fresh begins anew\n",
+               resumed, report.nodes.size(), rounds);
+  }
+}
+
 int up(const UpOptions& options) {
   const auto config = options.run_file.load();
   if (!config) return fail(config.error());
   // Before any process starts: what is wrong with the data is said once, not once a node.
   if (const auto checked = node::load_run(*config); !checked) return fail(checked.error());
-  const FlockOptions flock_options{
+  FlockOptions flock_options{
       .program = daemon_program(),
       .state_dir = options.run_file.state_dir(*config),
       .overrides = options.run_file.overrides,
+      .fresh = options.run_file.fresh,
       .launcher = words_of(options.launcher),
   };
+  const std::vector<Variant> variants = compared(*config);
+  // Several algorithms in one state directory: what one has saved the next could not use.
+  if (variants.size() > 1) flock_options.overrides.emplace_back("checkpoint.enabled=false");
   std::FILE* const out = options.run_file.json ? stderr : stdout;
   std::fprintf(out, "%zu daemons, state and logs in %s\n", config->nodes.size(),
                flock_options.state_dir.c_str());
@@ -51,7 +75,9 @@ int up(const UpOptions& options) {
   const auto run_one = [&](const Variant& variant) {
     return Flock(variant.config, flock_options, view).run();
   };
-  return run_and_report(compared(*config), options.run_file.json, run_one).exit_code;
+  const Outcome outcome = run_and_report(variants, options.run_file.json, run_one);
+  tell_resumed(outcome, out);
+  return outcome.exit_code;
 }
 
 }  // namespace
@@ -61,6 +87,7 @@ void add_up(CLI::App& app, Verb& chosen) {
   CLI::App& verb = *app.add_subcommand(
       "up", "Run every node of a run file as a daemon on this machine and follow them");
   options->run_file.add_to(verb);
+  options->run_file.add_fresh_to(verb);
   options->run_file.add_until_accuracy_to(verb);
   verb.add_option("--launcher", options->launcher,
                   "words in front of each daemon's command, {i} for the node's number: "

@@ -14,6 +14,7 @@ void add_simulate(CLI::App& app, Verb& chosen);
 void add_status(CLI::App& app, Verb& chosen);
 void add_peers(CLI::App& app, Verb& chosen);
 void add_stop(CLI::App& app, Verb& chosen);
+void add_checkpoint(CLI::App& app, Verb& chosen);
 void add_topology(CLI::App& app, Verb& chosen);
 void add_config(CLI::App& app, Verb& chosen);
 void add_bench(CLI::App& app, Verb& chosen);

@@ -100,7 +100,7 @@ Task<bool> serve_one(std::shared_ptr<Protocol::socket> connection,
     if (!whole) co_return false;
     control::Request request;
     if (request.ParseFromString(text)) {
-      reply = answer(request);
+      reply = co_await answer(request);
     } else {
       reply = error_reply("the request is no message of control.proto");
       go_on = false;

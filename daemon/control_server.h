@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 
+#include "peer/net.h"
 #include "protocol/control.pb.h"
 #include "protocol/result.h"
 
@@ -22,7 +23,8 @@ class ControlServer {
   static constexpr std::size_t kRequestBytesMax = 65536;
   static constexpr std::size_t kConnectionsMax = 8;
 
-  using Answer = std::function<control::Reply(const control::Request&)>;
+  // May take its time; the connection waits for it. The request lives as long.
+  using Answer = std::function<peer::Task<control::Reply>(const control::Request&)>;
 
   ControlServer(asio::io_context& io, std::filesystem::path socket, Answer answer,
                 std::shared_ptr<spdlog::logger> log);

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
@@ -12,6 +13,7 @@
 
 #include "daemon/control_server.h"
 #include "daemon/engine.h"
+#include "daemon/resume.h"
 #include "daemon/state_dir.h"
 #include "gossip/assembly.h"
 #include "node/safetensors.h"
@@ -36,6 +38,11 @@ peer::LinkOptions link_options(const node::Run& run, NodeId self, const node::Co
     const node::NodeEntry& entry = config.nodes[index_of(id)];
     options.neighbors.push_back({id, entry.name, entry.address});
   }
+  // What an edge was before a restart goes on in its next epoch; 0 of one that is new.
+  for (const gossip::EdgeStatus& edge : core.algorithm().edges()) {
+    const auto at = std::ranges::find(options.neighbors, edge.peer, &peer::Neighbor::id);
+    if (at != options.neighbors.end()) at->last_epoch = edge.epoch;
+  }
   options.fingerprint = node::fingerprint_of(run);
   options.body_bytes_max = core.body_bytes_max();
   options.insecure_plaintext = config.run.insecure_plaintext;
@@ -55,20 +62,19 @@ const char* name_of(peer::LinkState state) {
 // io thread only; the engine thread is behind Engine.
 class Daemon final : public peer::PeerEvents, public EngineOutput {
  public:
-  Daemon(const node::Run& run, const DaemonOptions& options, std::shared_ptr<spdlog::logger> log)
+  Daemon(const node::Run& run, const DaemonOptions& options, std::shared_ptr<spdlog::logger> log,
+         Beginning beginning)
       : run_(run),
         options_(options),
         log_(std::move(log)),
-        paths_(paths_of(options.state_dir, self_name())),
-        engine_(io_, node::make_core(run, options.self), *this),
+        beginning_(std::move(beginning)),
+        engine_(io_, std::move(beginning_.core), beginning_.checkpoints.get(), *this),
         links_(io_, link_options(run, options.self, engine_.core()), *this, log_),
         control_(
-            io_, paths_.control_socket(),
+            io_, beginning_.paths.control_socket(),
             [this](const control::Request& request) { return answer(request); }, log_) {}
 
   Result<node::NodeReport> run() {
-    auto lock = StateLock::acquire(paths_);
-    if (!lock) return lock.error();
     if (auto listening = links_.listen(); !listening) return listening.error();
     if (auto answering = control_.start(); !answering) return answering.error();
     banner();
@@ -78,7 +84,10 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     io_.run();
     if (failure_) return *failure_;
     const node::Core& core = engine_.core();
-    return node::report_of(self_name(), core.progress(engine_.now()), core.model());
+    node::NodeReport report =
+        node::report_of(self_name(), core.progress(engine_.now()), core.model());
+    if (beginning_.resumed) report.resumed_at = beginning_.resumed->round;
+    return report;
   }
 
   // ---- from the links ------------------------------------------------------------------------
@@ -143,7 +152,9 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     }
     log_->info("{}", line);
   }
+  void checkpointed(const CheckpointOutcome& outcome) override { desk_.note(outcome); }
   void finished(const std::optional<std::string>& failure) override {
+    desk_.close();
     grace_.cancel();
     if (failure) {
       log_->error("{}", *failure);
@@ -167,7 +178,15 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
         names.empty() ? std::string("no neighbors") : fmt::format("{}", fmt::join(names, ", ")),
         run_.config.nodes[index_of(options_.self)].address, ::getpid());
     log_->info("{}", node::operator_summary(run_));
-    log_->info("state in {}", paths_.dir.string());
+    log_->info("state in {}", beginning_.paths.dir.string());
+    for (const std::string& warning : beginning_.warnings) log_->warn("{}", warning);
+    if (beginning_.resumed) {
+      const Round done = beginning_.resumed->round;
+      log_->info("resumed from {} after {} rounds{}", beginning_.resumed->file.string(), done,
+                 done < run_.config.run.rounds
+                     ? ""
+                     : ", which is all: raise [run] rounds to go on, or begin anew with --fresh");
+    }
     if (!names.empty()) {
       log_->warn(
           "LINKS ARE PLAIN TCP: whoever is on their path can read and change the models{}",
@@ -202,12 +221,12 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   void export_model() {
     const node::Core& core = engine_.core();
     const auto written = node::write_safetensors(
-        paths_.model(), core.layout(), core.model(),
+        beginning_.paths.model(), core.layout(), core.model(),
         {{"run", run_.config.run.name},
          {"node", self_name()},
          {"rounds", fmt::format("{}", core.progress(engine_.now()).rounds_done)}});
     if (written) {
-      log_->info("model written to {}", paths_.model().string());
+      log_->info("model written to {}", beginning_.paths.model().string());
     } else {
       log_->error("{}", written.error().message);
     }
@@ -215,7 +234,24 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
 
   // ---- control socket ------------------------------------------------------------------------
 
-  control::Reply answer(const control::Request& request) {
+  peer::Task<control::Reply> answer(const control::Request& request) {
+    if (request.verb_case() == control::Request::kCheckpoint) return save_now();
+    return ready(answer_at_once(request));
+  }
+  static peer::Task<control::Reply> ready(control::Reply reply) { co_return reply; }
+
+  peer::Task<control::Reply> save_now() {
+    if (!beginning_.checkpoints) {
+      control::Reply reply;
+      reply.mutable_error()->set_text("checkpoints are switched off: [checkpoint] enabled = false");
+      return ready(std::move(reply));
+    }
+    log_->info("checkpoint asked for on the control socket: saving at the end of the round");
+    engine_.post(node::CheckpointRequested{});
+    return desk_.next();
+  }
+
+  control::Reply answer_at_once(const control::Request& request) {
     control::Reply reply;
     switch (request.verb_case()) {
       case control::Request::kStatus: fill(*reply.mutable_status()); break;
@@ -225,6 +261,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
         reply.mutable_stop()->set_round(progress_->rounds_done);
         stop();
         break;
+      case control::Request::kCheckpoint:
       case control::Request::VERB_NOT_SET:
         reply.mutable_error()->set_text("the request names no verb that this daemon knows");
     }
@@ -251,6 +288,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     s.set_phase(stopping_ ? "stopping" : node::name_of(p.phase));
     s.set_round(p.rounds_done);
     s.set_rounds(run_.config.run.rounds);
+    s.set_checkpoint_round(p.rounds_saved);
     s.set_loss(p.step_loss);
     if (!evaluations_.empty()) *s.mutable_evaluation() = evaluations_.back();
     s.mutable_evaluations()->Assign(evaluations_.begin(), evaluations_.end());
@@ -285,11 +323,12 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   const node::Run& run_;
   const DaemonOptions options_;
   const std::shared_ptr<spdlog::logger> log_;
-  const NodePaths paths_;
+  Beginning beginning_;  // its core is the engine's, its checkpoints are the engine thread's
 
   asio::io_context io_{1};
   asio::signal_set signals_{io_, SIGINT, SIGTERM};
   asio::steady_timer grace_{io_};
+  CheckpointDesk desk_{io_, log_};
   std::shared_ptr<const node::Progress> progress_ = std::make_shared<node::Progress>();
   std::deque<control::Evaluation> evaluations_;
   bool stopping_ = false;
@@ -303,7 +342,9 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
 
 Result<node::NodeReport> run_daemon(const node::Run& run, const DaemonOptions& options,
                                     std::shared_ptr<spdlog::logger> log) {
-  return Daemon(run, options, std::move(log)).run();
+  auto beginning = begin_node(run, options);
+  if (!beginning) return beginning.error();
+  return Daemon(run, options, std::move(log), std::move(*beginning)).run();
 }
 
 }  // namespace starling::daemon

@@ -9,6 +9,8 @@
 #include <string>
 #include <thread>
 
+#include "daemon/checkpoint_desk.h"
+#include "node/checkpoint.h"
 #include "node/core.h"
 #include "protocol/frame.h"
 #include "protocol/ids.h"
@@ -28,6 +30,7 @@ class EngineOutput {
   // After everything that the engine did; the newest one is what status tells.
   virtual void progressed(std::shared_ptr<const node::Progress> progress) = 0;
   virtual void round_done(const node::RoundDone& done) = 0;
+  virtual void checkpointed(const CheckpointOutcome& outcome) = 0;
   // The last call. The core is quiet from now on and may be read.
   virtual void finished(const std::optional<std::string>& failure) = 0;
 };
@@ -36,8 +39,10 @@ class EngineOutput {
 // in one of the two mailboxes, never under a lock.
 class Engine {
  public:
-  // `io` is the io thread's context; `output` is called there and outlives the engine.
-  Engine(asio::io_context& io, std::unique_ptr<node::Core> core, EngineOutput& output);
+  // `io` is the io thread's context; `output` is called there and outlives the engine, as do
+  // `checkpoints`, which are the engine thread's from now on. Null: nothing is saved.
+  Engine(asio::io_context& io, std::unique_ptr<node::Core> core, node::Checkpoints* checkpoints,
+         EngineOutput& output);
   // Drops what has not been done yet and waits for the thread.
   ~Engine();
   Engine(const Engine&) = delete;
@@ -54,6 +59,8 @@ class Engine {
   void carry_out(node::Effects effects);
   void run_local_step();
   void run_evaluation();
+  void run_checkpoint();
+  CheckpointOutcome save();
   void arm(const node::ArmTimer& timer);
 
   // Constant after construction.
@@ -63,6 +70,7 @@ class Engine {
 
   // Engine thread only, until the core has said Finished; nobody's then.
   const std::unique_ptr<node::Core> core_;
+  node::Checkpoints* const checkpoints_;
   bool finished_ = false;
   asio::io_context mailbox_;
   asio::steady_timer timer_{mailbox_};  // one: arming it again replaces it

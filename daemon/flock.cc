@@ -131,6 +131,7 @@ std::vector<std::string> Flock::command_of(std::size_t node) const {
   command.insert(command.end(),
                  {options_.program.string(), config_.file.string(), "--node",
                   config_.nodes[node].name, "--state", options_.state_dir.string(), "--json"});
+  if (options_.fresh) command.emplace_back("--fresh");
   for (const std::string& override_text : options_.overrides) {
     command.insert(command.end(), {"--set", override_text});
   }

@@ -21,6 +21,7 @@ struct FlockOptions {
   std::filesystem::path program;       // starlingd
   std::filesystem::path state_dir;     // of the run
   std::vector<std::string> overrides;  // passed on to every daemon
+  bool fresh = false;                  // likewise
   // Words put in front of every daemon's command; "{i}" becomes the node's number. So each can be
   // run in its own network namespace or on its own processor.
   std::vector<std::string> launcher;

@@ -38,6 +38,11 @@ void RunFileOptions::add_to(CLI::App& app) {
   app.add_flag("--json", json, "print results as JSON");
 }
 
+void RunFileOptions::add_fresh_to(CLI::App& app) {
+  app.add_flag("--fresh", fresh,
+               "begin anew, not from checkpoints; those that are there are renamed");
+}
+
 void RunFileOptions::add_until_accuracy_to(CLI::App& app) {
   app.add_option("--until-accuracy", until_accuracy,
                  "end at the first evaluation at which the worst node has this accuracy")

@@ -17,10 +17,13 @@ struct RunFileOptions {
   std::vector<std::string> overrides;  // --set section.key=value
   std::filesystem::path state;         // --state DIR; empty: the default below the user's
   bool json = false;
+  bool fresh = false;                    // --fresh
   std::optional<double> until_accuracy;  // --until-accuracy; replaces the run file's key
 
   // RUN.toml, --set, --state and --json on `app`.
   void add_to(CLI::App& app);
+  // --fresh, for what starts daemons.
+  void add_fresh_to(CLI::App& app);
   // --until-accuracy, for the verbs that run a flock.
   void add_until_accuracy_to(CLI::App& app);
   Result<node::Config> load() const;

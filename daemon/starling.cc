@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   starling::daemon::add_status(app, chosen);
   starling::daemon::add_peers(app, chosen);
   starling::daemon::add_stop(app, chosen);
+  starling::daemon::add_checkpoint(app, chosen);
   starling::daemon::add_simulate(app, chosen);
   starling::daemon::add_topology(app, chosen);
   starling::daemon::add_config(app, chosen);

@@ -24,7 +24,9 @@ int run(const Arguments& arguments) {
   if (!config) return daemon::fail(config.error());
   const auto self = node::find_node(*config, arguments.node);
   if (!self) return daemon::fail(self.error());
-  const daemon::DaemonOptions options{*self, arguments.run_file.state_dir(*config)};
+  const daemon::DaemonOptions options{.self = *self,
+                                      .state_dir = arguments.run_file.state_dir(*config),
+                                      .fresh = arguments.run_file.fresh};
   const auto run = node::load_run(std::move(*config));
   if (!run) return daemon::fail(run.error());
   const auto log = daemon::make_log(arguments.log_format, arguments.log_level, arguments.node);
@@ -43,6 +45,7 @@ int main(int argc, char** argv) {
       "with its neighbors"};
   Arguments arguments;
   arguments.run_file.add_to(app);
+  arguments.run_file.add_fresh_to(app);
   app.add_option("--node", arguments.node, "this machine's name in the run file")
       ->required()
       ->type_name("NAME");

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <utility>
 
+#include "node/store.h"
+
 namespace starling::daemon {
 namespace {
 
@@ -19,6 +21,17 @@ namespace fs = std::filesystem;
 Error io_error(const fs::path& path, const std::string& what) {
   return {ErrorCode::io,
           fmt::format("{}: {}; name another place with --state", path.string(), what)};
+}
+
+// Also those around it that do not exist yet; each name is synced in the one around it.
+void make_directories(const fs::path& dir, std::error_code& failed) {
+  if (fs::is_directory(dir, failed)) return;
+  failed.clear();
+  const fs::path around = dir.parent_path();
+  if (!around.empty() && around != dir) make_directories(around, failed);
+  if (failed || (!fs::create_directory(dir, failed) && failed)) return;
+  // Where this is not allowed the directory is there all the same.
+  (void)node::PosixStore().sync_directory(around.empty() ? "." : around);
 }
 
 std::string holder_of(int fd) {
@@ -43,7 +56,7 @@ NodePaths paths_of(const fs::path& state_dir, const std::string& node) {
 
 Result<StateLock> StateLock::acquire(const NodePaths& paths) {
   std::error_code failed;
-  fs::create_directories(paths.dir, failed);
+  make_directories(paths.dir, failed);
   if (failed) return io_error(paths.dir, "cannot be made: " + failed.message());
   fs::permissions(paths.dir, fs::perms::owner_all, failed);
   if (failed) return io_error(paths.dir, "its mode cannot be set: " + failed.message());

@@ -13,7 +13,7 @@ std::filesystem::path default_state_dir(const std::string& run);
 
 // The paths of one node below the run's state directory.
 struct NodePaths {
-  std::filesystem::path dir;
+  std::filesystem::path dir;  // checkpoints as well, where the run file does not say otherwise
   std::filesystem::path control_socket() const { return dir / "control.sock"; }
   std::filesystem::path model() const { return dir / "model.safetensors"; }
   std::filesystem::path log() const { return dir / "starlingd.log"; }
@@ -25,8 +25,8 @@ NodePaths paths_of(const std::filesystem::path& state_dir, const std::string& no
 // after kill -9.
 class StateLock {
  public:
-  // Makes the directory (mode 0700). Fails with ErrorCode::state_locked, naming the process that
-  // holds it, or ErrorCode::io.
+  // Makes the directory (mode 0700), in a way that a loss of power does not undo. Fails with
+  // ErrorCode::state_locked, naming the process that holds it, or ErrorCode::io.
   static Result<StateLock> acquire(const NodePaths& paths);
   StateLock(StateLock&& other) noexcept;
   StateLock& operator=(StateLock&&) = delete;

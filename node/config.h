@@ -36,6 +36,13 @@ struct RunOptions {
   bool insecure_plaintext = false;
 };
 
+struct CheckpointOptions {
+  bool enabled = true;
+  Round every = 0;            // rounds; 0: not by rounds
+  double every_seconds = 60;  // 0: not by time
+  std::string directory;      // each node's is below it; empty: the state directory
+};
+
 struct Config {
   std::filesystem::path file;  // as it was named
   RunOptions run;
@@ -45,6 +52,7 @@ struct Config {
   train::ModelOptions model;
   train::TrainOptions train;
   gossip::GossipOptions gossip;
+  CheckpointOptions checkpoint;
   // What codes the messages. `automatic` is what the algorithm is made of: identity for d-psgd,
   // low-rank for powergossip.
   compress::OperatorOptions compress;

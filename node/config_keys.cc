@@ -197,10 +197,25 @@ void add_gossip(Keys& keys) {
                   [](const Draft& draft) { return show_number(draft.config.gossip.relaxation); }});
 }
 
+void add_checkpoint(Keys& keys) {
+  keys.push_back(flag({"checkpoint", "enabled"}, FIELD(config.checkpoint.enabled),
+                      "Whether a daemon saves what it needs to go on after its end, and goes on "
+                      "from it."));
+  keys.push_back(whole({"checkpoint", "every"}, FIELD(config.checkpoint.every), {0, kRoundsMax},
+                       "Rounds between two checkpoints; 0: by time alone. A node that ends saves "
+                       "one in any case."));
+  keys.push_back(real({"checkpoint", "every_seconds"}, FIELD(config.checkpoint.every_seconds),
+                      {from(0), upto(1e6)},
+                      "Seconds after which the end of a round saves one; 0: by rounds alone."));
+  keys.push_back(path({"checkpoint", "directory"}, FIELD(config.checkpoint.directory),
+                      "Where checkpoints are kept, each node's in a folder of its name; unset: "
+                      "beside the rest of the node's state."));
+}
+
 Keys make_keys() {
   Keys keys;
   for (auto* add : {add_run, add_topology, add_node, add_data, add_model, add_train, add_gossip,
-                    add_compress}) {
+                    add_compress, add_checkpoint}) {
     add(keys);
   }
   return keys;

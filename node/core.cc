@@ -31,7 +31,9 @@ const char* name_of(Phase phase) {
   return "?";
 }
 
-Duration Progress::wait() const { return std::max(Duration{0}, train() - compute - encode); }
+Duration Progress::wait() const {
+  return std::max(Duration{0}, train() - compute - encode - checkpoint);
+}
 Duration Progress::train() const { return elapsed - evaluate; }
 
 Core::Core(CoreOptions options, std::unique_ptr<train::Trainer> trainer,
@@ -62,6 +64,7 @@ Progress Core::progress(Time now) const {
   Progress p;
   p.phase = phase_;
   p.rounds_done = round_;
+  p.rounds_saved = saved_rounds_;
   p.step_loss = step_loss_;
   p.evaluation = evaluation_;
   p.evaluated_rounds = evaluated_rounds_;
@@ -78,7 +81,12 @@ Progress Core::progress(Time now) const {
   p.compute = compute_;
   p.encode = encode_;
   p.evaluate = evaluate_;
-  if (phase_ != Phase::waiting) p.elapsed = (phase_ == Phase::finished ? ended_ : now) - began_;
+  p.checkpoint = checkpoint_;
+  switch (phase_) {
+    case Phase::waiting: p.elapsed = carried_; break;
+    case Phase::training: p.elapsed = now - began_; break;
+    case Phase::finished: p.elapsed = ended_ - began_;
+  }
   return p;
 }
 
@@ -86,6 +94,12 @@ Progress Core::progress(Time now) const {
 
 void Core::on(const Start& /*event*/, Time now, Effects& out) {
   started_ = true;
+  if (complete()) {
+    // Loaded, and nothing is left to do. Its last evaluation may not have come to be.
+    if (evaluated_rounds_ == round_ && evaluation_) return finish(std::nullopt, now, out);
+    out.push_back(RunEvaluation{});
+    return;
+  }
   if (!options_.partners.empty()) out.push_back(ArmTimer{kStartTimer, options_.start_wait});
   begin_when_ready(now, out);
 }
@@ -111,7 +125,7 @@ void Core::on(const Received& event, Time now, Effects& out) {
 void Core::on(const TimerFired& event, Time now, Effects& out) {
   if (event.timer != kStartTimer) {
     give(event, now, out);
-  } else if (phase_ == Phase::waiting) {
+  } else if (phase_ == Phase::waiting && !complete()) {
     begin_round(now, out);
   }
 }
@@ -141,6 +155,16 @@ void Core::on(const Evaluated& event, Time now, Effects& out) {
   evaluated_at_seconds_ = seconds(progress(now).train());
   out.push_back(RoundDone{round_ == 0 ? 0 : round_ - 1, true, sent_bytes_});
   next(now, out);
+}
+
+void Core::on(const CheckpointSaved& event, Time now, Effects& out) {
+  checkpoint_ += event.took;
+  if (event.saved) saved_rounds_ = round_;
+  go_on(now, out);
+}
+
+void Core::on(const CheckpointRequested& /*event*/, Time /*now*/, Effects& /*out*/) {
+  checkpoint_wanted_ = true;
 }
 
 void Core::on(const StopRequested& event, Time now, Effects& out) {
@@ -199,7 +223,8 @@ void Core::mark(NodeId partner, bool up) {
 }
 
 void Core::begin_when_ready(Time now, Effects& out) {
-  if (started_ && phase_ == Phase::waiting && std::ranges::all_of(up_, std::identity())) {
+  if (started_ && phase_ == Phase::waiting && !complete() &&
+      std::ranges::all_of(up_, std::identity())) {
     begin_round(now, out);
   }
 }
@@ -207,15 +232,18 @@ void Core::begin_when_ready(Time now, Effects& out) {
 void Core::begin_round(Time now, Effects& out) {
   if (phase_ == Phase::waiting) {
     phase_ = Phase::training;
-    began_ = now;
+    began_ = now - carried_;
+    saved_at_ = now;
   }
+  between_rounds_ = false;
   round_ = std::max(round_, flock_round_);
   give(gossip::BeginRound{round_}, now, out);
 }
 
 void Core::round_finished(Round round, Time now, Effects& out) {
   round_ = round + 1;
-  const bool last = round_ >= options_.rounds;
+  between_rounds_ = true;
+  const bool last = complete();
   const bool due = options_.evaluate_every > 0 && round_ % options_.evaluate_every == 0;
   if (!stopping_ && (last || due)) {
     out.push_back(RunEvaluation{});
@@ -226,7 +254,20 @@ void Core::round_finished(Round round, Time now, Effects& out) {
 }
 
 void Core::next(Time now, Effects& out) {
-  if (round_ >= options_.rounds || stopping_) {
+  if (complete() || stopping_ || !checkpoint_is_due(now)) return go_on(now, out);
+  checkpoint_wanted_ = false;
+  saved_at_ = now;
+  out.push_back(SaveCheckpoint{});
+}
+
+bool Core::checkpoint_is_due(Time now) const {
+  const CheckpointPlan& plan = options_.checkpoints;
+  return checkpoint_wanted_ || (plan.every > 0 && round_ % plan.every == 0) ||
+         (plan.every_while > Duration{0} && now - saved_at_ >= plan.every_while);
+}
+
+void Core::go_on(Time now, Effects& out) {
+  if (complete() || stopping_) {
     finish(std::nullopt, now, out);
   } else {
     begin_round(now, out);
@@ -235,7 +276,10 @@ void Core::next(Time now, Effects& out) {
 
 void Core::finish(std::optional<std::string> failure, Time now, Effects& out) {
   if (phase_ == Phase::training) ended_ = now;
-  if (phase_ == Phase::waiting) began_ = ended_ = now;
+  if (phase_ == Phase::waiting) {
+    began_ = now - carried_;
+    ended_ = now;
+  }
   phase_ = Phase::finished;
   out.push_back(Finished{std::move(failure)});
 }

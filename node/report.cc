@@ -110,6 +110,7 @@ Json to_json(const NodeReport& r) {
   json["evaluate_seconds"] = r.evaluate_seconds;
   json["train_seconds"] = r.train_seconds;
   json["parameters_sha256"] = r.parameters_sha256;
+  if (r.resumed_at) json["resumed_at"] = *r.resumed_at;
   return json;
 }
 
@@ -151,6 +152,7 @@ NodeReport node_report_from_json(const Json& json) {
   r.evaluate_seconds = json.value("evaluate_seconds", 0.0);
   r.train_seconds = json.value("train_seconds", 0.0);
   r.parameters_sha256 = json.value("parameters_sha256", "");
+  if (json.contains("resumed_at")) r.resumed_at = json.value("resumed_at", Round{0});
   return r;
 }
 

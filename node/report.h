@@ -21,6 +21,7 @@ struct NodeReport {
   double compute_seconds = 0, encode_seconds = 0, wait_seconds = 0, evaluate_seconds = 0;
   double train_seconds = 0;  // from the first round to the last, evaluations left out
   std::string parameters_sha256;
+  std::optional<Round> resumed_at;  // rounds done when it went on from a checkpoint
 };
 
 struct RunReport {

@@ -161,7 +161,7 @@ Result<Run> with_config(const Run& run, Config config) {
   return checked({std::move(config), run.topology, run.problem});
 }
 
-std::unique_ptr<Core> make_core(const Run& run, NodeId self) {
+std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan checkpoints) {
   std::unique_ptr<train::Trainer> trainer = train::make_trainer(run.problem, self);
   std::vector<float> start(trainer->layout().size());
   trainer->initialize(start);
@@ -179,7 +179,8 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self) {
                                                               .compressor = std::move(compressor)});
   CoreOptions options{.rounds = run.config.run.rounds,
                       .evaluate_every = run.config.run.evaluate_every,
-                      .partners = gossip::partners(run.config.gossip, run.topology, self)};
+                      .partners = gossip::partners(run.config.gossip, run.topology, self),
+                      .checkpoints = checkpoints};
   return std::make_unique<Core>(std::move(options), std::move(trainer), std::move(algorithm));
 }
 
@@ -212,6 +213,12 @@ Fingerprint fingerprint_of(const Run& run) {
           {"model", describe(layout_of(run))},
           {"algorithm", describe(effective_options(run))},
           {"compressor", compress::describe(operator_of(c))}};
+}
+
+Fingerprint fingerprint_of(const Run& run, NodeId self) {
+  Fingerprint fields = fingerprint_of(run);
+  fields.push_back({"node", run.config.nodes[index_of(self)].name});
+  return fields;
 }
 
 }  // namespace starling::node

@@ -28,7 +28,8 @@ Result<Run> load_run(Config config);
 // load_run does where operator and algorithm do not go together.
 Result<Run> with_config(const Run& run, Config config);
 
-std::unique_ptr<Core> make_core(const Run& run, NodeId self);
+// `checkpoints`: of a driver that answers SaveCheckpoint.
+std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan checkpoints = {});
 
 // The operator in one line for a person: what it promises, its largest message, what goes raw.
 std::string operator_summary(const Run& run);
@@ -40,5 +41,8 @@ std::string algorithm_summary(const Run& run);
 // model layout, algorithm and operator with their parameters. The rest (paths, learning rates, the
 // number of rounds) may differ from machine to machine without harm to the exchange.
 Fingerprint fingerprint_of(const Run& run);
+
+// What a checkpoint is held against: the same, and whose it is.
+Fingerprint fingerprint_of(const Run& run, NodeId self);
 
 }  // namespace starling::node

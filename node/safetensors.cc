@@ -6,30 +6,24 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
-#include <nlohmann/json.hpp>
+
+#include "node/safetensors_header.h"
 
 namespace starling::node {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Error io_error(const std::filesystem::path& file, const std::string& what) {
   return {ErrorCode::io, fmt::format("{}: {}", file.string(), what)};
 }
 
-std::string header_of(const TensorLayout& layout, const std::map<std::string, std::string>& notes) {
-  Json header = Json::object();
-  header["__metadata__"] = notes;
+SafetensorsHeader header_of(const TensorLayout& layout,
+                            const std::map<std::string, std::string>& notes) {
+  SafetensorsHeader header{.entries = {}, .notes = notes};
   for (const Tensor& t : layout.tensors()) {
-    const std::size_t begin = t.offset * sizeof(float);
-    header[t.name] = {{"dtype", "F32"},
-                      {"shape", t.shape},
-                      {"data_offsets", {begin, begin + t.size() * sizeof(float)}}};
+    const std::uint64_t begin = t.offset * sizeof(float);
+    header.entries.push_back({t.name, "F32", t.shape, begin, begin + t.size() * sizeof(float)});
   }
-  // A note that is not UTF-8, a path say, is no reason to lose a model.
-  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
-  text.resize((text.size() + 7) / 8 * 8, ' ');  // the data starts aligned
-  return text;
+  return header;
 }
 
 }  // namespace
@@ -38,7 +32,7 @@ Result<void> write_safetensors(const std::filesystem::path& file, const TensorLa
                                std::span<const float> parameters,
                                const std::map<std::string, std::string>& notes) {
   INVARIANT(parameters.size() == layout.size());
-  const std::string header = header_of(layout, notes);
+  const std::string header = to_json(header_of(layout, notes));
   const std::uint64_t header_bytes = header.size();
   const std::filesystem::path partial = file.string() + ".new";
   {

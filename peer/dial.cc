@@ -138,7 +138,7 @@ void Table::dial_failed(Edge& edge, const Error& why) {
   // A rule was broken, or the address is not allowed.
   const bool slowly = why.code != ErrorCode::io;
   if (slowly) edge.delay = std::max(edge.delay, options_.redial_refused);
-  const std::string reason = edge.last_epoch == 0
+  const std::string reason = edge.lost.empty()
                                  ? "never connected: " + why.message
                                  : fmt::format("{}; redialling: {}", edge.lost, why.message);
   if (reason != edge.reason) {

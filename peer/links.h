@@ -25,7 +25,8 @@ namespace starling::peer {
 struct Neighbor {
   NodeId id;
   std::string name;
-  std::string address;  // "host:port", "[v6]:port"
+  std::string address;   // "host:port", "[v6]:port"
+  Epoch last_epoch = 0;  // of its links so far, where the node remembers; the next one is above it
 };
 
 struct LinkOptions {

@@ -36,14 +36,15 @@ struct Pending {
 };
 
 struct Edge {
-  Edge(Neighbor neighbor_, asio::io_context& io) : neighbor(std::move(neighbor_)), wake(io) {}
+  Edge(Neighbor neighbor_, asio::io_context& io)
+      : neighbor(std::move(neighbor_)), last_epoch(neighbor.last_epoch), wake(io) {}
 
   const Neighbor neighbor;
   std::shared_ptr<Session> session;  // set: the edge is up
   std::shared_ptr<Dial> dial;
   std::vector<std::shared_ptr<Pending>> pending;
 
-  Epoch last_epoch = 0;
+  Epoch last_epoch;
   Round round = 0;
   std::string lost;  // why it went down last; empty until it was up once
   std::string reason = "not dialled yet";

@@ -25,6 +25,8 @@ std::string describe(const node::Received& e) {
 std::string describe(const node::TimerFired& e) { return fmt::format("timer {}", e.timer); }
 std::string describe(const node::StepComputed&) { return "local step"; }
 std::string describe(const node::Evaluated&) { return "evaluated"; }
+std::string describe(const node::CheckpointSaved&) { return "checkpoint saved"; }
+std::string describe(const node::CheckpointRequested&) { return "asked for a checkpoint"; }
 std::string describe(const node::StopRequested&) { return "asked to stop"; }
 
 }  // namespace

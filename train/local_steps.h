@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "protocol/archive.h"
 #include "protocol/check.h"
 #include "protocol/ids.h"
 #include "train/optimizer.h"
@@ -27,6 +28,11 @@ class LocalSteps {
   }
 
   double learning_rate_of(Round round) const { return learning_rate(options_, round, rounds_); }
+
+  void archive(Archive& archive) {
+    const Archive::Scope scope(archive, "optimizer");
+    optimizer_.archive(archive);
+  }
 
   // y = x; H times: u = optimizer(gradient at y), y -= u, update += u. Returns the mean loss.
   // `gradient(h, y, out)`, h = 0 … H-1, writes the whole gradient to `out` and returns the loss.

@@ -41,6 +41,13 @@ void Optimizer::apply(double rate, std::span<const float> x, std::span<float> gr
   }
 }
 
+void Optimizer::archive(Archive& archive) {
+  archive.fixed("first_moment", first_);
+  archive.fixed("second_moment", second_);
+  archive.number("beta1_power", beta1_power_);
+  archive.number("beta2_power", beta2_power_);
+}
+
 // The conditions inside the loops do not change in them; the compiler moves them out.
 void Optimizer::sgd(const Tensor& tensor, float rate, const float* __restrict x,
                     float* __restrict gradient) {

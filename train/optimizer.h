@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "protocol/archive.h"
 #include "protocol/tensor_layout.h"
 #include "train/options.h"
 
@@ -24,6 +25,9 @@ class Optimizer {
 
   // Turns the gradient at x, in place, into the update. One pass over the memory.
   void apply(double rate, std::span<const float> x, std::span<float> gradient);
+
+  // The moments. What one optimizer has saved another refuses.
+  void archive(Archive& archive);
 
  private:
   void sgd(const Tensor& tensor, float rate, const float* x, float* gradient);

@@ -28,6 +28,7 @@ class QuadraticTrainer final : public Trainer {
                               std::span<float> update) override;
   double learning_rate(Round round) const override { return steps_.learning_rate_of(round); }
   Evaluation evaluate(std::span<const float> x) override;
+  void archive(Archive& archive) override { steps_.archive(archive); }
   std::string describe() const override;
 
  private:

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "protocol/archive.h"
 #include "protocol/ids.h"
 #include "protocol/result.h"
 #include "protocol/tensor_layout.h"
@@ -52,6 +53,10 @@ class Trainer {
 
   // On the test rows, which all nodes share.
   virtual Evaluation evaluate(std::span<const float> x) = 0;
+
+  // What step() keeps from call to call; a loaded trainer goes on with the same bits. Not the
+  // model, which is somebody else's, nor what follows from the construction.
+  virtual void archive(Archive& archive) = 0;
 
   // One line for the start banner: "mlp 64-128-64-10 (17,226 parameters) on 371 of 3,823 rows".
   virtual std::string describe() const = 0;

@@ -50,6 +50,9 @@ TEST_CASE("config refuses values: whole numbers") {
        "run.toml:2:9: [topology] nodes: found 5000, expected a whole number from 2 to 4096"},
       {"[data]\ndimension = 0\n" + kRing,
        "run.toml:2:13: [data] dimension: found 0, expected a whole number from 1 to 1000000"},
+      {"[checkpoint]\nevery = -1\n" + kAll,
+       "run.toml:2:9: [checkpoint] every: found -1, expected a whole number from 0 to "
+       "1000000000"},
   });
 }
 
@@ -113,6 +116,9 @@ TEST_CASE("config refuses values: numbers") {
       {"[gossip]\nrelaxation = \"best\"\n" + kAll,
        "run.toml:2:14: [gossip] relaxation: found \"best\", expected a number above 0 and "
        "below 2, or \"optimal\""},
+      {"[checkpoint]\nevery_seconds = -0.5\n" + kAll,
+       "run.toml:2:17: [checkpoint] every_seconds: found -0.5, expected a number from 0 to "
+       "1000000"},
   });
 }
 
@@ -120,6 +126,8 @@ TEST_CASE("config refuses values: truth values, texts and choices") {
   check_refusals({
       {"[gossip]\noverlap = 1\n" + kAll,
        "run.toml:2:11: [gossip] overlap: found 1, expected true or false"},
+      {"[checkpoint]\nenabled = \"no\"\n" + kAll,
+       "run.toml:2:11: [checkpoint] enabled: found \"no\", expected true or false"},
       {"[train]\nnesterov = \"yes\"\n" + kAll,
        "run.toml:2:12: [train] nesterov: found \"yes\", expected true or false"},
       {"[run]\nname = \"\"\n" + kAll,

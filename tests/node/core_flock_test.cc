@@ -44,6 +44,7 @@ TEST_CASE("core: the uncompressed yardstick is the whole model once a round and 
     double step(Round, std::span<const float>, std::span<float>) override { return 0; }
     double learning_rate(Round) const override { return 0; }
     train::Evaluation evaluate(std::span<const float>) override { return {}; }
+    void archive(Archive& /*archive*/) override {}
     std::string describe() const override { return ""; }
 
    private:

@@ -171,6 +171,7 @@ TEST_CASE("report: a node's JSON is read back, and missing keys keep their defau
   report.sent_bytes = std::uint64_t{1} << 40;
   report.wait_seconds = 1.5;
   report.parameters_sha256 = "00ff";
+  report.resumed_at = 60;
   const NodeReport again = node_report_from_json(to_json(report));
   CHECK(to_json(again) == to_json(report));
   CHECK(node_report_from_json(nlohmann::ordered_json::object()).round == 0);

@@ -43,6 +43,7 @@ class ScriptedTrainer final : public train::Trainer {
     ++script_->evaluations;
     return {.loss = x[0], .accuracy = std::nullopt, .relative_error = std::nullopt};
   }
+  void archive(Archive& /*archive*/) override {}  // nothing is kept
   std::string describe() const override { return "scripted"; }
 
  private:

@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "tests/support/memory_state.h"
 #include "train/problem.h"
 
 using namespace starling;
@@ -212,4 +213,64 @@ TEST_CASE("trainer: the banner names model, parameters and rows") {
         "softmax 64-10 (650 parameters) on 477 of 3,823 rows, by class 376 101 0 0 0 0 0 0 0 0");
   CHECK(trainer_of(quadratic())->describe() ==
         "quadratic of 20 dimensions, condition 10, heterogeneity 1, noise 0.5");
+}
+
+namespace {
+
+// One trainer for all rounds, or a new one from round `stop` on, which has loaded the old one's
+// state or begins without.
+enum class Resume { never, loaded, without_state };
+std::vector<float> model_after(const TrainerOptions& options, Resume resume) {
+  constexpr Round kStop = 7, kEnd = 20;
+  auto trainer = trainer_of(options);
+  std::vector<float> x(trainer->layout().size()), update(x.size());
+  trainer->initialize(x);
+  for (Round round = 0; round < kEnd; ++round) {
+    if (round == kStop && resume != Resume::never) {
+      const starling::test::MemoryState state = starling::test::saved(*trainer);
+      trainer = trainer_of(options);
+      if (resume == Resume::loaded) REQUIRE(starling::test::load(state, *trainer).ok());
+    }
+    trainer->step(round, x, update);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] -= update[i];
+  }
+  return x;
+}
+
+}  // namespace
+
+TEST_CASE("trainer: one that has loaded another's state goes on with the same bits") {
+  for (TrainerOptions options : {optdigits(), quadratic()}) {
+    for (const bool adam : {false, true}) {
+      for (const std::size_t local_steps : {1, 3}) {
+        options.train.optimizer = adam ? OptimizerKind::adam : OptimizerKind::sgd;
+        options.train.learning_rate = 0.01;
+        options.train.momentum = 0.9;
+        options.train.nesterov = local_steps == 3;
+        options.train.local_steps = local_steps;
+        const std::vector<float> whole = model_after(options, Resume::never);
+        CHECK(model_after(options, Resume::loaded) == whole);
+        CHECK(model_after(options, Resume::without_state) != whole);
+      }
+    }
+  }
+}
+
+TEST_CASE("trainer: the state of another optimizer or model is refused") {
+  const auto refusal = [](const TrainerOptions& from, const TrainerOptions& to) {
+    const auto loaded =
+        starling::test::load(starling::test::saved(*trainer_of(from)), *trainer_of(to));
+    return loaded.ok() ? "" : loaded.error().message;
+  };
+  TrainerOptions plain = optdigits(), adam = optdigits(), small = optdigits();
+  plain.train.momentum = 0;
+  adam.train.optimizer = OptimizerKind::adam;
+  small.model.hidden = {8};
+  CHECK(refusal(optdigits(), optdigits()).empty());
+  CHECK(refusal(plain, optdigits()) ==
+        "state 'optimizer.first_moment' has 0 floats, expected 17226");
+  CHECK(refusal(adam, optdigits()) ==
+        "state 'optimizer.second_moment' has 17226 floats, expected 0");
+  CHECK(refusal(small, optdigits()) ==
+        "state 'optimizer.first_moment' has 610 floats, expected 17226");
 }

@@ -1,0 +1,34 @@
+// What a daemon begins with: its state directory locked, and its core as a checkpoint left it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/daemon.h"
+#include "daemon/state_dir.h"
+#include "node/checkpoint.h"
+#include "node/core.h"
+#include "node/run.h"
+
+namespace starling::daemon {
+
+struct Beginning {
+  NodePaths paths;
+  std::vector<StateLock>
+      locks;  // of the state directory, and of the checkpoints' where that differs
+  std::unique_ptr<node::Core> core;
+  // Null: they are switched off. The store is under the checkpoints.
+  std::unique_ptr<node::Store> store;
+  std::unique_ptr<node::Checkpoints> checkpoints;
+  std::optional<node::Checkpoints::Loaded> resumed;
+  std::vector<std::string> warnings;  // for the log
+};
+
+// From the newest checkpoint that can be used, or anew where there is none or the options say so.
+// Fails with state_locked, or with io: a directory that cannot be made, checkpoints of which none
+// can be used.
+Result<Beginning> begin_node(const node::Run& run, const DaemonOptions& options);
+
+}  // namespace starling::daemon
