@@ -72,7 +72,8 @@ TEST_CASE("every key of the run file stands in some file of configs/") {
     CAPTURE(key.key);
     const bool alive = all.find("\n" + key.key + " = ") != std::string::npos;
     const bool alternative = all.find("\n# " + key.key + " = ") != std::string::npos;
-    const bool may_alternate = key.section == "compress" || key.section == "gossip" || key.key == "directory";
+    const bool may_alternate =
+        key.section == "compress" || key.section == "gossip" || key.key == "directory";
     CHECK((alive || (may_alternate && alternative)));
   }
 }
