@@ -1,6 +1,7 @@
 #include "compress/code_buckets.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -14,15 +15,8 @@ float scale_of(double norm) {
   return without_underflow(static_cast<float>(std::min(norm, kMost)));
 }
 
-Result<void> check_codes(const std::byte* codes, unsigned bits, std::size_t count) {
-  const int s = levels_of(bits);
-  const std::size_t bytes = code_bytes(bits, count), fields = bytes * 8 / bits;
-  if (any_unused({codes, bytes}, bits)) {
-    for (std::size_t i = 0; i < fields; ++i) {
-      if (code_at(codes, bits, i) >= -s) continue;
-      return refused(fmt::format("code at index {}", i), -s - 1, fmt::format("{} to {}", -s, s));
-    }
-  }
+Result<void> check_code_padding(const std::byte* codes, unsigned bits, std::size_t count) {
+  const std::size_t fields = code_bytes(bits, count) * 8 / bits;
   for (std::size_t i = count; i < fields; ++i) {
     const int code = code_at(codes, bits, i);
     if (code != 0) return refused(fmt::format("code at index {}, past the end", i), code, 0);
@@ -93,11 +87,16 @@ Result<void> CodeBuckets::decode_add(std::span<const std::byte> body, float scal
   const Buckets buckets(y.size(), bucket_);
   const std::byte* codes = body.data() + buckets.count() * sizeof(float);
   if (auto checked = check_scales(body.data(), buckets.count()); !checked) return checked;
-  if (auto checked = check_codes(codes, format_.bits, y.size()); !checked) return checked;
-  for (const Bucket& b : buckets) {
-    const auto sent = load<float>(body.data() + b.index * sizeof(float));
-    add_codes(codes + code_bytes(format_.bits, b.begin), format_, scale * unit(sent),
-              y.subspan(b.begin, b.size));
+  if (auto checked = check_code_padding(codes, format_.bits, y.size()); !checked) return checked;
+  std::array<float, 64> units;
+  for (const Bucket& run : Buckets(y.size(), units.size() * bucket_)) {
+    const Buckets in_run(run.size, bucket_);
+    for (std::size_t b = 0; b < in_run.count(); ++b) {
+      const std::size_t at = run.index * units.size() + b;
+      units[b] = scale * unit(load<float>(body.data() + at * sizeof(float)));
+    }
+    add_codes(codes + code_bytes(format_.bits, run.begin), format_,
+              std::span(units).first(in_run.count()), bucket_, y.subspan(run.begin, run.size));
   }
   return {};
 }

@@ -166,8 +166,8 @@ Result<void> Ternary::decode_add(std::span<const std::byte> bytes, float scale,
   for (const Bucket& p : Buckets(y.size(), kPiece)) {
     const std::size_t bucket = p.begin / params_.bucket;
     unpack(trits + p.begin / kTrits, p.size, codes);
-    add_codes(codes.data(), kFormat, scale * load<float>(scales + bucket * sizeof(float)),
-              y.subspan(p.begin, p.size));
+    const float unit = scale * load<float>(scales + bucket * sizeof(float));
+    add_codes(codes.data(), kFormat, {&unit, 1}, p.size, y.subspan(p.begin, p.size));
   }
   return {};
 }

@@ -33,8 +33,10 @@ struct Format {
   static constexpr std::size_t kBlockBytes = code_bytes(kBits, kCodeBlock);
 };
 
+// Of codes that may be -s - 1, which counts as -s.
 template <class F>
 HWY_INLINE V levels(VI code) {
+  code = hn::Max(code, hn::Set(DI(), -levels_of(F::kBits)));
   if constexpr (F::kGrid != Grid::powers) {
     return hn::ConvertTo(D(), code);
   } else {

@@ -2,7 +2,8 @@
 // loops that define every bit of the results; the functions here return the same bits on every
 // instruction set. Any alignment; nothing overlaps. Every thread.
 //
-// A code is a signed number q of one of the levels -s … s, in two's complement; -s - 1 is none.
+// A code is a signed number q of one of the levels -s … s, in two's complement. Nobody writes
+// -s - 1; it reads as -s, so that every byte has a meaning and none has to be looked at twice.
 //   Grid::uniform  level q is q · unit
 //   Grid::powers   level ±k is ±2^(k - s) · unit, 0 is 0; 4 bits
 //   Grid::ternary  as uniform with s = 1, in 8 bits
@@ -46,7 +47,7 @@ constexpr bool known(const CodeFormat& format) {
   return false;
 }
 
-// The code of element i.
+// The code of element i, possibly -s - 1.
 int code_at(const std::byte* codes, unsigned bits, std::size_t i);
 
 // Bytes of `count` codes.
@@ -73,18 +74,18 @@ void write_codes(std::span<const float> x, const CodeFormat& format, const CodeD
 // The same, and e_i -= level · unit.
 void write_codes_and_subtract(std::span<float> e, const CodeFormat& format, const CodeDraw& draw,
                               float unit, std::byte* codes);
-// y_i += level · unit.
-void add_codes(const std::byte* codes, const CodeFormat& format, float unit, std::span<float> y);
-// Whether some field of `bits` bits is -s - 1, the code with its highest bit alone.
-bool any_unused(std::span<const std::byte> codes, unsigned bits);
+// y_i += level · units[i / bucket]. More than one call would begin the work anew for each bucket;
+// `bucket` is a multiple of kCodeBlock where there are several.
+void add_codes(const std::byte* codes, const CodeFormat& format, std::span<const float> units,
+               std::size_t bucket, std::span<float> y);
 
 namespace ref {
 void write_codes(std::span<const float> x, const CodeFormat& format, const CodeDraw& draw,
                  std::byte* codes);
 void write_codes_and_subtract(std::span<float> e, const CodeFormat& format, const CodeDraw& draw,
                               float unit, std::byte* codes);
-void add_codes(const std::byte* codes, const CodeFormat& format, float unit, std::span<float> y);
-bool any_unused(std::span<const std::byte> codes, unsigned bits);
+void add_codes(const std::byte* codes, const CodeFormat& format, std::span<const float> units,
+               std::size_t bucket, std::span<float> y);
 }  // namespace ref
 
 }  // namespace starling::compress

@@ -53,7 +53,8 @@ int code_of(float x, const CodeFormat& format, const CodeDraw& draw, std::size_t
   return rounded(x, levels_of(format), v, fraction_of(format, draw, i));
 }
 
-float level(int q, const CodeFormat& format) {
+float level(int code, const CodeFormat& format) {
+  const int q = std::max(code, -levels_of(format.bits));
   if (format.grid != Grid::powers || q == 0) return static_cast<float>(q);
   const auto exponent = static_cast<std::uint32_t>(std::abs(q) + 127 - levels_of(format));
   return std::copysign(std::bit_cast<float>(exponent << 23), static_cast<float>(q));
@@ -83,23 +84,15 @@ void write_codes(std::span<const float> x, const CodeFormat& format, const CodeD
 void write_codes_and_subtract(std::span<float> e, const CodeFormat& format, const CodeDraw& draw,
                               float unit, std::byte* codes) {
   ref::write_codes(e, format, draw, codes);
-  ref::add_codes(codes, format, -unit, e);
+  const float step = -unit;
+  if (!e.empty()) ref::add_codes(codes, format, {&step, 1}, e.size(), e);
 }
 
-void add_codes(const std::byte* codes, const CodeFormat& format, float unit, std::span<float> y) {
+void add_codes(const std::byte* codes, const CodeFormat& format, std::span<const float> units,
+               std::size_t bucket, std::span<float> y) {
   for (std::size_t i = 0; i < y.size(); ++i) {
-    y[i] += level(code_at(codes, format.bits, i), format) * unit;
+    y[i] += level(code_at(codes, format.bits, i), format) * units[i / bucket];
   }
-}
-
-bool any_unused(std::span<const std::byte> codes, unsigned bits) {
-  const unsigned mask = (1U << bits) - 1, unused = 1U << (bits - 1);
-  for (const std::byte byte : codes) {
-    for (unsigned at = 0; at < 8; at += bits) {
-      if ((std::to_integer<unsigned>(byte) >> at & mask) == unused) return true;
-    }
-  }
-  return false;
 }
 
 }  // namespace ref

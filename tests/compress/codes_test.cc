@@ -46,9 +46,13 @@ void check_kernels(std::size_t size, std::size_t shift, const CodeFormat& format
   write_codes(e.span(), format, draw, codes.span().data());
   ref::write_codes(e.span(), format, draw, codes_ref.span().data());
   CHECK(codes == codes_ref);
-  CHECK(check_codes(codes.span().data(), format.bits, size).ok());
-  add_codes(codes.span().data(), format, 0.37f, y.span());
-  ref::add_codes(codes.span().data(), format, 0.37f, y_ref.span());
+  CHECK(check_code_padding(codes.span().data(), format.bits, size).ok());
+  const float units[] = {0.37f, -1e-30f, 3.0f};
+  for (const std::size_t bucket : {std::size_t{384}, std::max<std::size_t>(size, 1)}) {
+    const auto some = std::span(units).first((size + bucket - 1) / bucket);
+    add_codes(codes.span().data(), format, some, bucket, y.span());
+    ref::add_codes(codes.span().data(), format, some, bucket, y_ref.span());
+  }
   CHECK(y == y_ref);
   write_codes_and_subtract(e.span(), format, draw, 0.25f, codes.span().data());
   ref::write_codes_and_subtract(e_ref.span(), format, draw, 0.25f, codes_ref.span().data());
@@ -78,26 +82,22 @@ TEST_CASE("codes kernels: every instruction set computes the bits of the plain l
   });
 }
 
-TEST_CASE("codes kernels: every instruction set finds the code that nobody writes, anywhere") {
-  for_each_target([] {
-    for (const unsigned bits : {2u, 4u, 8u}) {
-      CAPTURE(bits);
-      for (const std::size_t size : {0, 1, 7, 8, 9, 63, 64, 65, 200}) {
-        GuardedBytes codes(size, 1);
-        // Every other field just above the highest code, or just below it, or 0.
-        const std::uint8_t neighbors[] = {0x11, 0x77, 0x99, 0x00, 0xff};
+TEST_CASE("codes kernels: the code that nobody writes reads as the lowest one") {
+  const float unit = 0.5f;
+  for_each_target([&] {
+    for (const CodeFormat& format : kFormats) {
+      CAPTURE(format.bits);
+      const int s = levels_of(format.bits);
+      for (const std::size_t size : {1, 127, 128, 300}) {
+        std::vector<std::byte> codes(code_bytes(format.bits, size));
+        for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::byte>(i * 37);
+        const float lowest = format.grid == Grid::powers ? -1.0f : static_cast<float>(-s);
+        std::vector<float> y(size, 0.0f), y_ref = y;
+        add_codes(codes.data(), format, {&unit, 1}, size, y);
+        ref::add_codes(codes.data(), format, {&unit, 1}, size, y_ref);
+        CHECK(y == y_ref);
         for (std::size_t i = 0; i < size; ++i) {
-          const std::uint8_t byte = neighbors[i % 5];
-          codes.span()[i] = std::byte{bits == 2 ? std::uint8_t{0xdd} : byte};
-        }
-        CHECK(any_unused(codes.span(), bits) == false);
-        CHECK(ref::any_unused(codes.span(), bits) == false);
-        for (std::size_t i = 0; i < size; ++i) {
-          const std::byte before = codes.span()[i];
-          codes.span()[i] = std::byte{static_cast<std::uint8_t>(1U << (bits - 1))};
-          CHECK(any_unused(codes.span(), bits));
-          CHECK(ref::any_unused(codes.span(), bits));
-          codes.span()[i] = before;
+          if (code_at(codes.data(), format.bits, i) <= -s) CHECK(y[i] == lowest * unit);
         }
       }
     }
@@ -143,20 +143,19 @@ TEST_CASE("codes: what lies above the highest level becomes it") {
   }
 }
 
-TEST_CASE("codes: every place of a code that is none and of padding is seen") {
+TEST_CASE("codes: padding is seen in every place") {
   for (const unsigned bits : {2U, 4U, 8U}) {
     for (const std::size_t count : {1, 11, 128, 141}) {
       std::vector<std::byte> codes(code_bytes(bits, count));
-      REQUIRE(check_codes(codes.data(), bits, count).ok());
+      REQUIRE(check_code_padding(codes.data(), bits, count).ok());
       for (std::size_t bit = 0; bit < codes.size() * 8; ++bit) {
         std::vector<std::byte> flipped = codes;
         flipped[bit / 8] ^= std::byte{1} << (bit % 8);
         bool expected = true;
         for (std::size_t i = 0; i < codes.size() * 8 / bits; ++i) {
-          const int code = code_at(flipped.data(), bits, i);
-          expected = expected && code >= -levels_of(bits) && (i < count || code == 0);
+          expected = expected && (i < count || code_at(flipped.data(), bits, i) == 0);
         }
-        CHECK(check_codes(flipped.data(), bits, count).ok() == expected);
+        CHECK(check_code_padding(flipped.data(), bits, count).ok() == expected);
       }
     }
   }
