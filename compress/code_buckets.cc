@@ -10,10 +10,12 @@
 #include "compress/header.h"
 
 namespace starling::compress {
-float scale_of(double norm) {
-  constexpr double kMost = std::numeric_limits<float>::max();
-  return without_underflow(static_cast<float>(std::min(norm, kMost)));
-}
+namespace {
+
+// Floats of a bucket of which three lie in the first cache.
+constexpr std::size_t kCached = 2048;
+
+}  // namespace
 
 Result<void> check_code_padding(const std::byte* codes, unsigned bits, std::size_t count) {
   const std::size_t fields = code_bytes(bits, count) * 8 / bits;
@@ -34,8 +36,7 @@ std::size_t CodeBuckets::bytes(std::size_t d) const {
 }
 
 CodeDraw CodeBuckets::draw(float scale, std::uint64_t key, std::size_t first) const {
-  const int levels = format_.grid == Grid::uniform ? levels_of(format_.bits) : 1;
-  return {scale > 0 ? static_cast<float>(levels) / scale : 0.0f, key, first};
+  return {inverse_of(scale, format_), key, first};
 }
 
 float CodeBuckets::unit(float scale) const {
@@ -47,18 +48,17 @@ Result<void> CodeBuckets::encode(std::span<const float> x, std::uint64_t key,
                                  std::byte* body) const {
   const Buckets buckets(x.size(), bucket_);
   std::byte* codes = body + buckets.count() * sizeof(float);
-  const auto part = [&](std::size_t begin) {
-    return x.subspan(begin, std::min(bucket_, x.size() - begin));
-  };
-  // A bucket ahead: the end of a norm is a chain of operations that wait for one another.
-  double next = x.empty() ? 0 : bucket_norm(part(0), norm_);
+  const bool sweep = norm_ == BucketNorm::max && bucket_ <= kCached;
+  const std::size_t swept = sweep ? x.size() / bucket_ * bucket_ : 0;
+  if (!write_buckets(x.first(swept), bucket_, format_, key, body, codes)) return check_finite(x);
   for (const Bucket& b : buckets) {
-    const double norm = next;
-    if (b.begin + b.size < x.size()) next = bucket_norm(part(b.begin + b.size), norm_);
+    if (b.begin < swept) continue;
+    const auto part = x.subspan(b.begin, b.size);
+    const double norm = bucket_norm(part, norm_);
     if (!std::isfinite(norm)) return check_finite(x);
     const float scale = scale_of(norm);
     store(scale, body + b.index * sizeof(float));
-    write_codes(part(b.begin), format_, draw(scale, key, b.begin),
+    write_codes(part, format_, draw(scale, key, b.begin),
                 codes + code_bytes(format_.bits, b.begin));
   }
   return {};

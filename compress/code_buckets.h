@@ -11,10 +11,6 @@
 
 namespace starling::compress {
 
-// A norm as it is sent: at most the largest float, of which s · (norm · 1/s) is finite for every s
-// that there is, and 0 below 2^-120.
-float scale_of(double norm);
-
 // The fields behind the last of `count` codes are 0. Fails with ErrorCode::peer, naming the index
 // and the code.
 Result<void> check_code_padding(const std::byte* codes, unsigned bits, std::size_t count);
