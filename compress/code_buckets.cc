@@ -1,6 +1,7 @@
 #include "compress/code_buckets.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -9,20 +10,15 @@
 #include "compress/header.h"
 
 namespace starling::compress {
-float scale_of(double norm) {
-  constexpr double kMost = std::numeric_limits<float>::max();
-  return without_underflow(static_cast<float>(std::min(norm, kMost)));
-}
+namespace {
 
-Result<void> check_codes(const std::byte* codes, unsigned bits, std::size_t count) {
-  const int s = levels_of(bits);
-  const std::size_t bytes = code_bytes(bits, count), fields = bytes * 8 / bits;
-  if (any_unused({codes, bytes}, bits)) {
-    for (std::size_t i = 0; i < fields; ++i) {
-      if (code_at(codes, bits, i) >= -s) continue;
-      return refused(fmt::format("code at index {}", i), -s - 1, fmt::format("{} to {}", -s, s));
-    }
-  }
+// Floats of a bucket of which three lie in the first cache.
+constexpr std::size_t kCached = 2048;
+
+}  // namespace
+
+Result<void> check_code_padding(const std::byte* codes, unsigned bits, std::size_t count) {
+  const std::size_t fields = code_bytes(bits, count) * 8 / bits;
   for (std::size_t i = count; i < fields; ++i) {
     const int code = code_at(codes, bits, i);
     if (code != 0) return refused(fmt::format("code at index {}, past the end", i), code, 0);
@@ -40,8 +36,7 @@ std::size_t CodeBuckets::bytes(std::size_t d) const {
 }
 
 CodeDraw CodeBuckets::draw(float scale, std::uint64_t key, std::size_t first) const {
-  const int levels = format_.grid == Grid::uniform ? levels_of(format_.bits) : 1;
-  return {scale > 0 ? static_cast<float>(levels) / scale : 0.0f, key, first};
+  return {inverse_of(scale, format_), key, first};
 }
 
 float CodeBuckets::unit(float scale) const {
@@ -53,18 +48,17 @@ Result<void> CodeBuckets::encode(std::span<const float> x, std::uint64_t key,
                                  std::byte* body) const {
   const Buckets buckets(x.size(), bucket_);
   std::byte* codes = body + buckets.count() * sizeof(float);
-  const auto part = [&](std::size_t begin) {
-    return x.subspan(begin, std::min(bucket_, x.size() - begin));
-  };
-  // A bucket ahead: the end of a norm is a chain of operations that wait for one another.
-  double next = x.empty() ? 0 : bucket_norm(part(0), norm_);
+  const bool sweep = norm_ == BucketNorm::max && bucket_ <= kCached;
+  const std::size_t swept = sweep ? x.size() / bucket_ * bucket_ : 0;
+  if (!write_buckets(x.first(swept), bucket_, format_, key, body, codes)) return check_finite(x);
   for (const Bucket& b : buckets) {
-    const double norm = next;
-    if (b.begin + b.size < x.size()) next = bucket_norm(part(b.begin + b.size), norm_);
+    if (b.begin < swept) continue;
+    const auto part = x.subspan(b.begin, b.size);
+    const double norm = bucket_norm(part, norm_);
     if (!std::isfinite(norm)) return check_finite(x);
     const float scale = scale_of(norm);
     store(scale, body + b.index * sizeof(float));
-    write_codes(part(b.begin), format_, draw(scale, key, b.begin),
+    write_codes(part, format_, draw(scale, key, b.begin),
                 codes + code_bytes(format_.bits, b.begin));
   }
   return {};
@@ -93,11 +87,16 @@ Result<void> CodeBuckets::decode_add(std::span<const std::byte> body, float scal
   const Buckets buckets(y.size(), bucket_);
   const std::byte* codes = body.data() + buckets.count() * sizeof(float);
   if (auto checked = check_scales(body.data(), buckets.count()); !checked) return checked;
-  if (auto checked = check_codes(codes, format_.bits, y.size()); !checked) return checked;
-  for (const Bucket& b : buckets) {
-    const auto sent = load<float>(body.data() + b.index * sizeof(float));
-    add_codes(codes + code_bytes(format_.bits, b.begin), format_, scale * unit(sent),
-              y.subspan(b.begin, b.size));
+  if (auto checked = check_code_padding(codes, format_.bits, y.size()); !checked) return checked;
+  std::array<float, 64> units;
+  for (const Bucket& run : Buckets(y.size(), units.size() * bucket_)) {
+    const Buckets in_run(run.size, bucket_);
+    for (std::size_t b = 0; b < in_run.count(); ++b) {
+      const std::size_t at = run.index * units.size() + b;
+      units[b] = scale * unit(load<float>(body.data() + at * sizeof(float)));
+    }
+    add_codes(codes + code_bytes(format_.bits, run.begin), format_,
+              std::span(units).first(in_run.count()), bucket_, y.subspan(run.begin, run.size));
   }
   return {};
 }

@@ -11,13 +11,9 @@
 
 namespace starling::compress {
 
-// A norm as it is sent: at most the largest float, of which s · (norm · 1/s) is finite for every s
-// that there is, and 0 below 2^-120.
-float scale_of(double norm);
-
-// None of the `count` codes is -s - 1, and the fields behind the last are 0. Fails with
-// ErrorCode::peer, naming the index and the code.
-Result<void> check_codes(const std::byte* codes, unsigned bits, std::size_t count);
+// The fields behind the last of `count` codes are 0. Fails with ErrorCode::peer, naming the index
+// and the code.
+Result<void> check_code_padding(const std::byte* codes, unsigned bits, std::size_t count);
 
 // The part of a message behind the header: the norms as 32-bit floats, then the codes
 // (kernels/codes.h). The unit of a bucket is its norm times 1/s (Grid::uniform) or its norm

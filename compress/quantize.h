@@ -17,7 +17,7 @@ struct QuantizeParams {
 // ‖x‖₂, each s|x_i|/N is rounded to an integer q and C(x)_i = ±q · N/s (QSGD, Alistarh et al. 2017,
 // §3). Bytes: header + 4⌈d/B⌉ + 64⌈d/128⌉ (4 bits), 32⌈d/128⌉ (2 bits), d (8 bits), scales first.
 //
-//   Rounding::stochastic  unbiased up to 2^-17 of a level, with
+//   Rounding::stochastic  unbiased up to 2^-22 of x_i, with
 //       ω = min(B/s², √B/s) for ‖x‖₂ (Lemma 3.1), min(B/(4s²), √B/s) for ‖x‖_∞.
 //   Rounding::nearest     an error is at most |x_i| and at most N/(2s), and 0 for the largest x_i
 //       of ‖x‖_∞. Contractive with δ = 4s²/(4s² + B - 1) for ‖x‖_∞; for ‖x‖₂ with

@@ -77,8 +77,6 @@ Result<void> check_trits(const std::byte* trits, std::size_t count) {
   return refused("last byte of the trits", last, fmt::format("below {}", end));
 }
 
-float inverse_of(float scale) { return scale > 0 ? 1 / scale : 0.0f; }
-
 }  // namespace
 
 Ternary::Ternary(const TernaryParams& params) : params_(params) {
@@ -118,7 +116,8 @@ Result<std::size_t> Ternary::encode(std::span<const float> x, std::uint64_t key,
     for (const Bucket& p : Buckets(b.size, kPiece)) {
       codes.fill(std::byte{0});
       const std::size_t at = b.begin + p.begin;
-      write_codes(x.subspan(at, p.size), kFormat, {inverse_of(scale), key, at}, codes.data());
+      write_codes(x.subspan(at, p.size), kFormat, {inverse_of(scale, kFormat), key, at},
+                  codes.data());
       pack(codes, p.size, trits + at / kTrits);
     }
   }
@@ -141,8 +140,8 @@ Result<std::size_t> Ternary::encode_ef(std::span<float> e, std::span<const float
     for (const Bucket& p : Buckets(b.size, kPiece)) {
       codes.fill(std::byte{0});
       const std::size_t at = b.begin + p.begin;
-      write_codes_and_subtract(e.subspan(at, p.size), kFormat, {inverse_of(scale), key, at}, scale,
-                               codes.data());
+      write_codes_and_subtract(e.subspan(at, p.size), kFormat,
+                               {inverse_of(scale, kFormat), key, at}, scale, codes.data());
       pack(codes, p.size, trits + at / kTrits);
     }
   }
@@ -166,8 +165,8 @@ Result<void> Ternary::decode_add(std::span<const std::byte> bytes, float scale,
   for (const Bucket& p : Buckets(y.size(), kPiece)) {
     const std::size_t bucket = p.begin / params_.bucket;
     unpack(trits + p.begin / kTrits, p.size, codes);
-    add_codes(codes.data(), kFormat, scale * load<float>(scales + bucket * sizeof(float)),
-              y.subspan(p.begin, p.size));
+    const float unit = scale * load<float>(scales + bucket * sizeof(float));
+    add_codes(codes.data(), kFormat, {&unit, 1}, p.size, y.subspan(p.begin, p.size));
   }
   return {};
 }

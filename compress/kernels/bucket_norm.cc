@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "compress/kernels/bucket_norm.h"
+#include "compress/kernels/largest_seen-inl.h"
 #include "compress/kernels/norm_sums.h"
 #include "compress/kernels/square_sums-inl.h"
 #include "protocol/check.h"
@@ -21,21 +22,16 @@ namespace starling::compress::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::CappedTag<float, kSumLanes>;
-using DI = hn::RebindToSigned<D>;
 using V = hn::Vec<D>;
-using VI = hn::Vec<DI>;
 constexpr std::size_t kWidth = hn::MaxLanes(D());
 constexpr std::size_t kParts = kSumLanes / kWidth;
 
 class MaxLanesSeen {
  public:
-  MaxLanesSeen() : most_(hn::Zero(DI())) {}
   // The part-th vector of 16 elements, and where it is in memory.
-  void add(std::size_t /*part*/, V v, const float* /*at*/) {
-    most_ = hn::Max(most_, hn::And(hn::BitCast(DI(), v), hn::Set(DI(), 0x7fffffff)));
-  }
+  void add(std::size_t /*part*/, V v, const float* /*at*/) { seen_.add(v); }
   double finish(const float* tail, std::size_t count) {
-    const auto lanes = std::bit_cast<float>(hn::GetLane(hn::MaxOfLanes(DI(), most_)));
+    const float lanes = seen_.finish();
     if (count == 0) return static_cast<double>(lanes);
     const auto rest = static_cast<float>(ref::bucket_norm({tail, count}, BucketNorm::max));
     const auto bits = [](float size) { return std::bit_cast<std::int32_t>(size); };
@@ -43,7 +39,7 @@ class MaxLanesSeen {
   }
 
  private:
-  VI most_;
+  LargestSeen seen_;
 };
 
 class LengthSeen {

@@ -29,12 +29,18 @@ template <unsigned kBitsOf, Grid kGridOf>
 struct Format {
   static constexpr unsigned kBits = kBitsOf;
   static constexpr Grid kGrid = kGridOf;
+  static constexpr unsigned kPoint = point_of({kBits, kGrid});
   static constexpr int kLevels = levels_of(CodeFormat{kBits, kGrid});
+  static constexpr CodeFormat format(bool stochastic) {
+    return {kBits, kGrid, stochastic ? Rounding::stochastic : Rounding::nearest};
+  }
   static constexpr std::size_t kBlockBytes = code_bytes(kBits, kCodeBlock);
 };
 
+// Of codes that may be -s - 1, which counts as -s.
 template <class F>
 HWY_INLINE V levels(VI code) {
+  code = hn::Max(code, hn::Set(DI(), -levels_of(F::kBits)));
   if constexpr (F::kGrid != Grid::powers) {
     return hn::ConvertTo(D(), code);
   } else {
@@ -47,12 +53,12 @@ HWY_INLINE V levels(VI code) {
 
 // Calls work(Format<…>()) of the format.
 template <class Work>
-HWY_INLINE void with_format(const CodeFormat& format, Work&& work) {
+HWY_INLINE auto with_format(const CodeFormat& format, Work&& work) {
   if (format.grid == Grid::powers) return work(Format<4, Grid::powers>());
   if (format.grid == Grid::ternary) return work(Format<8, Grid::ternary>());
   if (format.bits == 2) return work(Format<2, Grid::uniform>());
   if (format.bits == 4) return work(Format<4, Grid::uniform>());
-  work(Format<8, Grid::uniform>());
+  return work(Format<8, Grid::uniform>());
 }
 
 }  // namespace starling::compress::HWY_NAMESPACE

@@ -103,27 +103,16 @@ void AddAs(const std::byte* HWY_RESTRICT codes, float unit, float* HWY_RESTRICT 
   std::copy(rest.begin(), rest.begin() + (size - i), y + i);
 }
 
-void AddCodes(const std::byte* codes, const CodeFormat& format, float unit, float* y,
-              std::size_t size) {
-  with_format(format, [&]<class F>(F) HWY_ATTR { AddAs<F>(codes, unit, y, size); });
-}
-
-// A field is zero where subtracting one borrows from a highest bit that was not set; only fields
-// above a zero can be taken for one as well.
-bool AnyUnused(const std::byte* codes, std::size_t bytes, unsigned bits) {
-  const hn::CappedTag<std::uint64_t, 8> d;
-  constexpr std::size_t kStep = hn::MaxLanes(hn::CappedTag<std::uint64_t, 8>()) * 8;
-  const std::uint64_t lowest = ~std::uint64_t{0} / ((std::uint64_t{1} << bits) - 1);
-  const auto ones = hn::Set(d, lowest), highest = hn::Set(d, lowest << (bits - 1));
-  auto found = hn::Zero(d);
-  std::size_t i = 0;
-  for (; i + kStep <= bytes; i += kStep) {
-    const auto word = hn::LoadU(d, reinterpret_cast<const std::uint64_t*>(codes + i));
-    const auto zero = hn::Xor(word, highest);
-    found = hn::Or(found, hn::AndNot(zero, hn::Sub(zero, ones)));
-  }
-  const bool none = hn::AllTrue(d, hn::Eq(hn::And(found, highest), hn::Zero(d)));
-  return !none || ref::any_unused({codes + i, bytes - i}, bits);
+void AddCodes(const std::byte* codes, const CodeFormat& format, std::span<const float> units,
+              std::size_t bucket, std::span<float> y) {
+  with_format(format, [&]<class F>(F) HWY_ATTR {
+    for (const float unit : units) {
+      const std::size_t size = std::min(bucket, y.size());
+      AddAs<F>(codes, unit, y.data(), size);
+      codes += code_bytes(F::kBits, size);
+      y = y.subspan(size);
+    }
+  });
 }
 
 }  // namespace starling::compress::HWY_NAMESPACE
@@ -133,15 +122,12 @@ HWY_AFTER_NAMESPACE();
 namespace starling::compress {
 
 HWY_EXPORT(AddCodes);
-HWY_EXPORT(AnyUnused);
 
-void add_codes(const std::byte* codes, const CodeFormat& format, float unit, std::span<float> y) {
-  INVARIANT(known(format));
-  HWY_DYNAMIC_DISPATCH(AddCodes)(codes, format, unit, y.data(), y.size());
-}
-
-bool any_unused(std::span<const std::byte> codes, unsigned bits) {
-  return HWY_DYNAMIC_DISPATCH(AnyUnused)(codes.data(), codes.size(), bits);
+void add_codes(const std::byte* codes, const CodeFormat& format, std::span<const float> units,
+               std::size_t bucket, std::span<float> y) {
+  INVARIANT(known(format) && bucket > 0 && (y.size() + bucket - 1) / bucket == units.size());
+  INVARIANT(units.size() < 2 || bucket % kCodeBlock == 0);
+  HWY_DYNAMIC_DISPATCH(AddCodes)(codes, format, units, bucket, y);
 }
 
 }  // namespace starling::compress

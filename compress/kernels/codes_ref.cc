@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "compress/counter_random.h"
+#include "compress/header.h"
+#include "compress/kernels/bucket_norm.h"
 #include "compress/kernels/codes.h"
 
 namespace starling::compress {
@@ -25,35 +27,38 @@ float lowest_power(int s) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(128 - s) << 23);
 }
 
-// The bits of u behind the point, 23 of them.
-std::uint32_t fraction_of(const CodeFormat& format, const CodeDraw& draw, std::size_t i) {
-  if (format.rounding == Rounding::nearest) return 0x400000;
-  return random_half(draw.key, draw.first + i) << 7 | 0x40;
+// u_i times 2^point.
+std::uint32_t fraction_of(const CodeFormat& format, const CodeDraw& draw, std::size_t i,
+                          unsigned point) {
+  if (format.rounding == Rounding::nearest) return 1U << (point - 1);
+  return random_word(draw.key, draw.first + i) & ((1U << point) - 1);
 }
 
-int uniform_code(float x, int s, float v, std::uint32_t fraction) {
-  const float offset = std::bit_cast<float>(0x3f800000 | fraction) - 1.5f;
-  const float cut = std::min(v + offset, static_cast<float>(s));
-  // In [2^23, 2^24) the steps of float are 1.
-  const float rounded = (std::signbit(x) ? -cut : cut) + 0x1.8p23f;
-  return std::bit_cast<std::int32_t>(rounded) - std::bit_cast<std::int32_t>(0x1.8p23f);
+int uniform_code(float v, unsigned point, std::uint32_t fraction) {
+  const auto fixed = static_cast<std::int64_t>(std::nearbyint(std::ldexp(double{v}, point)));
+  return static_cast<int>((fixed + fraction) >> point);
 }
 
-int power_code(float x, int s, float v, std::uint32_t fraction) {
-  const bool small = v < lowest_power(s);
-  const float shifted = small ? v + lowest_power(s) : v;
+int power_code(float v, int s, std::uint32_t fraction) {
+  const float size = std::fabs(v);
+  const bool small = size < lowest_power(s);
+  const float shifted = small ? size + lowest_power(s) : size;
   const std::uint32_t rounded = std::bit_cast<std::uint32_t>(shifted) + fraction;
   const int q = std::min(s, static_cast<int>(rounded >> 23) - 127 + s - (small ? 1 : 0));
-  return std::signbit(x) ? -q : q;
+  return std::signbit(v) ? -q : q;
 }
 
 int code_of(float x, const CodeFormat& format, const CodeDraw& draw, std::size_t i) {
-  const float v = std::fabs(x) * draw.inverse;
-  const auto rounded = format.grid == Grid::powers ? power_code : uniform_code;
-  return rounded(x, levels_of(format), v, fraction_of(format, draw, i));
+  const float v = x * draw.inverse;
+  const unsigned point = point_of(format);
+  const std::uint32_t fraction = fraction_of(format, draw, i, point);
+  if (format.grid == Grid::powers) return power_code(v, levels_of(format), fraction);
+  return uniform_code(format.grid == Grid::ternary ? std::clamp(v, -1.0f, 1.0f) : v, point,
+                      fraction);
 }
 
-float level(int q, const CodeFormat& format) {
+float level(int code, const CodeFormat& format) {
+  const int q = std::max(code, -levels_of(format.bits));
   if (format.grid != Grid::powers || q == 0) return static_cast<float>(q);
   const auto exponent = static_cast<std::uint32_t>(std::abs(q) + 127 - levels_of(format));
   return std::copysign(std::bit_cast<float>(exponent << 23), static_cast<float>(q));
@@ -83,23 +88,28 @@ void write_codes(std::span<const float> x, const CodeFormat& format, const CodeD
 void write_codes_and_subtract(std::span<float> e, const CodeFormat& format, const CodeDraw& draw,
                               float unit, std::byte* codes) {
   ref::write_codes(e, format, draw, codes);
-  ref::add_codes(codes, format, -unit, e);
+  const float step = -unit;
+  if (!e.empty()) ref::add_codes(codes, format, {&step, 1}, e.size(), e);
 }
 
-void add_codes(const std::byte* codes, const CodeFormat& format, float unit, std::span<float> y) {
+bool write_buckets(std::span<const float> x, std::size_t bucket, const CodeFormat& format,
+                   std::uint64_t key, std::byte* scales, std::byte* codes) {
+  for (std::size_t begin = 0; begin < x.size(); begin += bucket) {
+    const double norm = ref::bucket_norm(x.subspan(begin, bucket), BucketNorm::max);
+    if (!std::isfinite(norm)) return false;
+    const float scale = scale_of(norm);
+    store(scale, scales + begin / bucket * sizeof scale);
+    ref::write_codes(x.subspan(begin, bucket), format, {inverse_of(scale, format), key, begin},
+                     codes + code_bytes(format.bits, begin));
+  }
+  return true;
+}
+
+void add_codes(const std::byte* codes, const CodeFormat& format, std::span<const float> units,
+               std::size_t bucket, std::span<float> y) {
   for (std::size_t i = 0; i < y.size(); ++i) {
-    y[i] += level(code_at(codes, format.bits, i), format) * unit;
+    y[i] += level(code_at(codes, format.bits, i), format) * units[i / bucket];
   }
-}
-
-bool any_unused(std::span<const std::byte> codes, unsigned bits) {
-  const unsigned mask = (1U << bits) - 1, unused = 1U << (bits - 1);
-  for (const std::byte byte : codes) {
-    for (unsigned at = 0; at < 8; at += bits) {
-      if ((std::to_integer<unsigned>(byte) >> at & mask) == unused) return true;
-    }
-  }
-  return false;
 }
 
 }  // namespace ref

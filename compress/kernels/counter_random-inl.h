@@ -21,13 +21,18 @@ HWY_INLINE VU mix_lanes_but_last(DU d, VU z) {
   return hn::Mul(hn::Xor(z, hn::ShiftRight<15>(z)), hn::Set(d, 0x846ca68bU));
 }
 
-// Lane l: random_bits(key, first + l).
+// Lane l: random_bits(key, first + l) without the last step of the mix.
 template <class DU>
-HWY_INLINE hn::Vec<DU> random_lanes(DU d, std::uint64_t key, std::uint32_t first) {
+HWY_INLINE hn::Vec<DU> random_lanes_but_last(DU d, std::uint64_t key, std::uint32_t first) {
   // Iota from a variable start goes through memory, from a constant one it is a constant.
   const auto low = hn::Add(hn::Iota(d, 0), hn::Set(d, static_cast<std::uint32_t>(key) + first));
   const auto high = hn::Set(d, static_cast<std::uint32_t>(key >> 32));
-  const auto z = mix_lanes_but_last(d, hn::Xor(high, low));
+  return mix_lanes_but_last(d, hn::Xor(high, low));
+}
+
+template <class DU>
+HWY_INLINE hn::Vec<DU> random_lanes(DU d, std::uint64_t key, std::uint32_t first) {
+  const auto z = random_lanes_but_last(d, key, first);
   return hn::Xor(z, hn::ShiftRight<16>(z));
 }
 

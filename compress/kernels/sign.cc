@@ -23,9 +23,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::CappedTag<float, kSumLanes>;
 using V = hn::Vec<D>;
 constexpr std::size_t kWidth = hn::MaxLanes(D());
-constexpr std::size_t kParts = kSumLanes / kWidth;
+constexpr std::size_t kStep = kAbsLanes, kParts = kStep / kWidth;
 
-// Σ|x_i| or Σ x_i² over 16 lanes.
+// Σ|x_i| over 32 lanes or Σ x_i² over 16.
 template <Norm kNorm>
 class Lanes;
 
@@ -37,12 +37,12 @@ class Lanes<Norm::l1> {
   Lanes() {
     for (V& sum : sums_) sum = hn::Zero(D());
   }
-  // The part-th vector of 16 elements, and where it is in memory.
+  // The part-th vector of kStep elements, and where it is in memory.
   void add(std::size_t part, V v, const float* /*at*/) {
     sums_[part] = hn::Add(sums_[part], hn::Abs(v));
   }
   double flush(const float* tail, std::size_t count) {
-    std::array<float, kSumLanes> lanes;
+    std::array<float, kAbsLanes> lanes;
     for (std::size_t part = 0; part < kParts; ++part) {
       hn::StoreU(sums_[part], D(), lanes.data() + part * kWidth);
     }
@@ -59,30 +59,49 @@ class Lanes<Norm::l2> {
  public:
   static constexpr std::size_t kSegment = SIZE_MAX;
 
-  void add(std::size_t part, V /*v*/, const float* at) { sums_.add(part, at); }
-  double flush(const float* tail, std::size_t count) { return sums_.finish(tail, count); }
+  void add(std::size_t part, V /*v*/, const float* at) {
+    sums_.add(part % (kSumLanes / kWidth), at);
+  }
+  double flush(const float* tail, std::size_t count) {
+    if (count < kSumLanes) return sums_.finish(tail, count);
+    for (std::size_t i = 0; i < kSumLanes; i += kWidth) sums_.add(i / kWidth, tail + i);
+    return sums_.finish(tail + kSumLanes, count - kSumLanes);
+  }
 
  private:
   SquareSums sums_;
 };
 
+// A load once: compilers fold it into each use, and a processor loads one such vector a cycle.
+HWY_INLINE V load_once(const float* from) {
+  V v = hn::LoadU(D(), from);
+#if HWY_TARGET <= HWY_AVX3
+  asm("" : "+v"(v.raw));
+#endif
+  return v;
+}
+
 HWY_INLINE std::uint32_t sign_bits(V v) {
+#if HWY_TARGET <= HWY_AVX3
+  return _mm512_movepi32_mask(_mm512_castps_si512(v.raw));
+#else
   const hn::RebindToSigned<D> d;
   std::uint64_t bits = 0;  // StoreMaskBits writes whole bytes, at most kWidth bits of them set
   hn::StoreMaskBits(d, hn::Lt(hn::BitCast(d, v), hn::Zero(d)),
                     reinterpret_cast<std::uint8_t*>(&bits));
   return static_cast<std::uint32_t>(bits);
+#endif
 }
 
-// Calls full(i) for every 16 elements and then flush(i, count) for the rest, a segment at a time,
-// and adds up what flush returns.
+// Calls full(i) for every kStep elements and then flush(i, count) for the rest, a segment at a
+// time, and adds up what flush returns.
 template <std::size_t kSegment, class Full, class Flush>
 HWY_INLINE double sweep(std::size_t size, Full&& full, Flush&& flush) {
   double sum = 0;
   std::size_t i = 0;
   do {
     const std::size_t end = size - i > kSegment ? i + kSegment : size;
-    for (; i + kSumLanes <= end; i += kSumLanes) full(i);
+    for (; i + kStep <= end; i += kStep) full(i);
     sum += flush(i, end - i);
     i = end;
   } while (i < size);
@@ -102,12 +121,11 @@ double PackSignsAs(const float* HWY_RESTRICT x, std::size_t size, std::byte* HWY
         std::uint32_t word = 0;
         for (std::size_t part = 0; part < kParts; ++part) {
           const float* at = x + i + part * kWidth;
-          const V v = hn::LoadU(D(), at);
+          const V v = load_once(at);
           lanes.add(part, v, at);
           word |= sign_bits(v) << (part * kWidth);
         }
-        const auto stored = static_cast<std::uint16_t>(word);
-        std::memcpy(bits + i / 8, &stored, 2);
+        std::memcpy(bits + i / 8, &word, sizeof word);
       },
       [&](std::size_t i, std::size_t count) HWY_ATTR {
         pack_tail(x + i, count, bits + i / 8);
@@ -154,17 +172,18 @@ void PackSignsAndSubtract(std::span<float> p, float s, std::byte* HWY_RESTRICT b
   if (ahead == nullptr) ahead = e;
   const V step = hn::Set(D(), s);
   std::size_t i = 0;
-  for (; i + kSumLanes <= size; i += kSumLanes) {
-    __builtin_prefetch(ahead + i, 0, 2);  // for the second cache: the first one is full
-    std::uint32_t word = 0;
+  for (; i + kStep <= size; i += kStep) {
+    for (std::size_t line = 0; line < kStep; line += 16) {
+      __builtin_prefetch(ahead + i + line, 0, 2);  // for the second cache: the first one is full
+    }
+    std::uint32_t word = 0;  // one store of signs for several of floats
     for (std::size_t part = 0; part < kParts; ++part) {
       float* at = e + i + part * kWidth;
-      const V v = hn::LoadU(D(), at);
+      const V v = load_once(at);
       word |= sign_bits(v) << (part * kWidth);
       hn::StoreU(hn::Sub(v, hn::CopySignToAbs(step, v)), D(), at);
     }
-    const auto stored = static_cast<std::uint16_t>(word);
-    std::memcpy(bits + i / 8, &stored, 2);
+    std::memcpy(bits + i / 8, &word, sizeof word);
   }
   if (i < size) ref::pack_signs_and_subtract({e + i, size - i}, s, bits + i / 8);
 }
@@ -173,9 +192,9 @@ void AddSigns(const std::byte* HWY_RESTRICT bits, float s, float* HWY_RESTRICT y
               std::size_t size) {
   const V plus = hn::Set(D(), s), minus = hn::Set(D(), -s);
   std::size_t i = 0;
-  for (; i + kSumLanes <= size; i += kSumLanes) {
-    std::uint16_t word;
-    std::memcpy(&word, bits + i / 8, 2);
+  for (; i + kStep <= size; i += kStep) {
+    std::uint32_t word;
+    std::memcpy(&word, bits + i / 8, sizeof word);
     for (std::size_t part = 0; part < kParts; ++part) {
       // LoadMaskBits reads 8 bytes.
       const std::uint64_t part_bits = word >> (part * kWidth);

@@ -12,7 +12,7 @@ namespace starling::compress {
 
 enum class Norm { l1, l2 };
 
-// Σ|x_i| (over 16 lanes of float, each 16384 elements flushed to double; in double where that
+// Σ|x_i| (over 32 lanes of float, each 16384 elements flushed to double; in double where that
 // overflows) or Σ x_i² (over 16 lanes of double). Not finite exactly where x is not.
 using NormSum = double;
 

@@ -18,9 +18,9 @@ NormSum norm_sum(std::span<const float> x, Norm norm) {
   }
   double sum = 0;
   for (std::size_t begin = 0; begin < x.size(); begin += kSumSegment) {
-    std::array<float, kSumLanes> lanes{};
+    std::array<float, kAbsLanes> lanes{};
     const std::size_t end = std::min(begin + kSumSegment, x.size());
-    for (std::size_t i = begin; i < end; ++i) lanes[i % kSumLanes] += std::fabs(x[i]);
+    for (std::size_t i = begin; i < end; ++i) lanes[i % kAbsLanes] += std::fabs(x[i]);
     sum += static_cast<double>(add_lanes(lanes));
   }
   return std::isfinite(sum) ? sum : wide_abs_sum(x);

@@ -94,6 +94,14 @@ bool met(const Measured& m, const Target& target) {
   return false;
 }
 
+std::string bound_text(const Row& row) {
+  const auto same = [&](const Measured& m) {
+    return m.row.kernel == row.bound && m.row.floats == row.floats;
+  };
+  const auto bound = std::ranges::find_if(results(), same);
+  return bound == results().end() ? "-" : fmt::format("{:.2f}", bound->ratio);
+}
+
 void print_row(const Measured& m) {
   const Row& row = m.row;
   const bool indices = row.indices > 0;
@@ -101,17 +109,18 @@ void print_row(const Measured& m) {
     return shown ? fmt::format("{:.2f}", value) : std::string("-");
   };
   const auto count = static_cast<double>(std::max<std::size_t>(1, row.indices));
-  fmt::print("{:<44} {:>9} {:>8} {:>8.2f} {:>7} {:>7}  {:<17} {}\n", row.kernel, row.floats,
+  fmt::print("{:<44} {:>9} {:>8} {:>8.2f} {:>7} {:>7} {:>7}  {:<17} {}\n", row.kernel, row.floats,
              number(!indices, gigabytes(row) / m.seconds), gigabytes(row) / m.read_seconds,
-             number(!indices, m.ratio), number(indices, m.seconds * 1e9 / count), target_text(m),
+             number(!indices, m.ratio), bound_text(row), number(indices, m.seconds * 1e9 / count),
+             target_text(m),
              !row.target           ? "-"
              : met(m, *row.target) ? "yes"
                                    : "no");
 }
 
 void print_table() {
-  fmt::print("\n{:<44} {:>9} {:>8} {:>8} {:>7} {:>7}  {:<17} {}\n", "kernel", "floats", "GB/s",
-             "read", "ratio", "ns/idx", "target", "met");
+  fmt::print("\n{:<44} {:>9} {:>8} {:>8} {:>7} {:>7} {:>7}  {:<17} {}\n", "kernel", "floats",
+             "GB/s", "read", "ratio", "bound", "ns/idx", "target", "met");
   for (const Measured& m : results()) print_row(m);
   fmt::print(
       "GB/s of float32; ratio to reading the same memory on one core, medians of {} pairs.\n",

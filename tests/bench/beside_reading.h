@@ -47,6 +47,8 @@ struct Row {
   std::function<void()> work;
   std::int64_t instruction_sets = 0;  // Highway's bits, for the work alone; 0: all of them
   std::size_t indices = 0;            // what nanoseconds are counted of
+  std::string bound =
+      {};  // kernel of the row, of as many floats, that this one cannot be faster than
 };
 
 // Makes a row when its benchmark runs; what it captures lives until the row has been measured.

@@ -103,12 +103,3 @@ TEST_CASE("natural dithering: against uniform levels of as many bits") {
   CHECK(relative_error(powers, 100, gaussian).mean > relative_error(uniform, 100, gaussian).mean);
   CHECK(relative_error(powers, 100, peaked).mean < relative_error(uniform, 100, peaked).mean);
 }
-
-TEST_CASE("natural dithering: a code that is none is refused with its index") {
-  NaturalDithering c;
-  std::vector<std::byte> message = encoded(c, normals(600, 1), 0);
-  message[32 + 8] = std::byte{0x08};
-  std::vector<float> y(600);
-  CHECK(c.decode_add(message, 1, y).error().message ==
-        "code at index 0: found -8, expected -7 to 7");
-}

@@ -23,7 +23,7 @@ std::vector<Case> cases() {
   std::vector<Case> all;
   for (const std::size_t rows : {1, 3, 4, 5, 9}) {
     for (const std::size_t columns : {1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200}) {
-      for (const std::size_t rank : {1, 2, 3}) {
+      for (const std::size_t rank : {1, 2, 3, 4, 5}) {
         for (const std::size_t shift : {0, 1, 3}) all.push_back({{rows, columns}, rank, shift});
       }
     }

@@ -45,7 +45,7 @@ TEST_CASE("sign kernels: every instruction set computes the bits of the plain lo
   for_each_target([] {
     for (const Norm norm : {Norm::l1, Norm::l2}) {
       for (const std::size_t size :
-           {0, 1, 7, 8, 15, 16, 17, 31, 32, 33, 64, 100, 16383, 16384, 16385, 40000}) {
+           {0, 1, 7, 8, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 100, 16383, 16384, 16385, 40000}) {
         for (const std::size_t shift : {0, 1, 3}) check_kernels(size, shift, norm);
       }
     }

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#define HWY_WANT_AVX3_DL  // some kernels have it
 #include <hwy/targets.h>
 
 namespace starling::test {
