@@ -58,8 +58,8 @@ Settlement EdgeLedger::settlement(std::uint64_t state) const {
   return s;
 }
 
-void EdgeLedger::Record::archive(Archive& archive, std::size_t body_bytes_max,
-                                 std::size_t start_bytes_max) {
+void SentMessage::archive(Archive& archive, std::size_t body_bytes_max,
+                          std::size_t start_bytes_max) {
   exchange.archive(archive);
   archive.number("base", base);
   archive.bytes("body", message.body, body_bytes_max);
@@ -76,9 +76,8 @@ void EdgeLedger::archive(Archive& archive, std::size_t body_bytes_max,
     const Archive::Scope scope(archive, name);
     bool known = value.has_value();
     archive.number("known", known);
-    if (known != value.has_value()) {
-      value = known ? std::make_optional<std::decay_t<decltype(*value)>>() : std::nullopt;
-    }
+    if (!known) value.reset();
+    if (known && !value) value.emplace();
     if (value) value->archive(archive, limits...);
   };
   record("newest", now_.last);

@@ -13,6 +13,14 @@
 
 namespace starling::gossip {
 
+// A message of this node, and what it was sent in.
+struct SentMessage {
+  Exchange exchange;
+  std::uint64_t base = 0;
+  Message message = {};
+  void archive(Archive& archive, std::size_t body_bytes_max, std::size_t start_bytes_max);
+};
+
 // Engine thread. Keeps at most two message bodies: the last that counted, until the neighbor says
 // that it counted there, and the one that is under way.
 class EdgeLedger {
@@ -24,22 +32,15 @@ class EdgeLedger {
   // The base of the next message: it applies only where the other end's is the same.
   std::uint64_t chain() const { return now_.chain; }
 
-  struct Record {
-    Exchange exchange;
-    std::uint64_t base = 0;
-    Message message = {};  // ours
-    void archive(Archive& archive, std::size_t body_bytes_max, std::size_t start_bytes_max);
-  };
-
   void sent(Exchange exchange, Message message);
   // Our message that is under way; null: none.
-  const Record* pending() const { return pending_ ? &*pending_ : nullptr; }
+  const SentMessage* pending() const { return pending_ ? &*pending_ : nullptr; }
   // The pending exchange counts at neither end.
   void drop() { pending_.reset(); }
   // The pending exchange counts, with this message of the neighbor.
   void count(const Message& theirs);
   // Our last message that counted, as long as the other end may need it.
-  const Record* last() const { return last_ ? &*last_ : nullptr; }
+  const SentMessage* last() const { return last_ ? &*last_ : nullptr; }
   // The neighbor has sent a message on top of `base`.
   void acknowledge(std::uint64_t base);
 
@@ -52,7 +53,7 @@ class EdgeLedger {
  private:
   EdgeEnd end_;
   Settlement now_;  // history, count, chain, before, last; the others are made in settlement()
-  std::optional<Record> last_, pending_;
+  std::optional<SentMessage> last_, pending_;
 };
 
 }  // namespace starling::gossip

@@ -182,7 +182,7 @@ Result<void> Rounds::admit(Edge& edge, const Parcel& parcel, Time now, Outbox& o
                                               parcel.exchange, message.error().message)};
   }
   if (edge.standing == Standing::settled) return admit_exchange(edge, std::move(*message), now);
-  const EdgeLedger::Record& pending = *edge.ledger.pending();
+  const SentMessage& pending = *edge.ledger.pending();
   if (message->exchange != pending.exchange || message->base != pending.base) {
     return Error{ErrorCode::peer,
                  fmt::format("round {} exchange {} on {:016x}, expected round {} exchange {} on "
@@ -254,7 +254,7 @@ void Rounds::settle(Edge& edge, const Settlement& theirs, Outbox& out) {
   const Verdict how = verdict(ours, theirs);
   edge.todo = how == Verdict::reopen ? Todo::open : Todo::resume;
   if (how == Verdict::replay) {
-    const EdgeLedger::Record* last = edge.ledger.last();
+    const SentMessage* last = edge.ledger.last();
     INVARIANT(last != nullptr);
     out.push_back(Send{edge.peer, parcel_of(edge, *last)});
   }
@@ -296,7 +296,7 @@ void Rounds::bring_in(std::size_t index) {
     method_->open_edge(index, *edge.epoch);
   } else if (edge.todo == Todo::resume) {
     if (edge.made_up) {
-      const EdgeLedger::Record& pending = *edge.ledger.pending();
+      const SentMessage& pending = *edge.ledger.pending();
       const Arrival arrival{index, pending.message, *edge.made_up};
       method_->mix(pending.exchange, std::span(&arrival, 1));
       edge.ledger.count(*edge.made_up);
@@ -361,7 +361,7 @@ void Rounds::send_exchange(Outbox& out) {
   }
 }
 
-Parcel Rounds::parcel_of(const Edge& edge, const EdgeLedger::Record& record) const {
+Parcel Rounds::parcel_of(const Edge& edge, const SentMessage& record) const {
   INVARIANT(edge.epoch.has_value());
   const auto& [body, start] = record.message;
   Parcel parcel{.epoch = *edge.epoch,

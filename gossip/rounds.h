@@ -106,7 +106,7 @@ class Rounds final : public Algorithm {
   void reject(std::size_t index, std::string why, Outbox& out);
   void take_down(std::size_t index);
   void suspend(std::size_t index);
-  Parcel parcel_of(const Edge& edge, const EdgeLedger::Record& record) const;
+  Parcel parcel_of(const Edge& edge, const SentMessage& record) const;
   bool has_current(const Edge& edge) const;
   bool is_missing(const Edge& edge) const { return edge.active && !has_current(edge); }
   void drop_outdated(Edge& edge);
