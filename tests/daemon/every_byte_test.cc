@@ -272,7 +272,7 @@ void cut_everywhere(bool restart) {
                                  "gossip.gamma=0.5", "gossip.allow_unproven=true",
                                  fmt::format("run.rounds={}", rounds)});
   };
-  const node::Run three = run_of(3), run = run_of(5);
+  const node::Run three = run_of(3), run = run_of(8);
   std::array<std::size_t, 2> passed{};
   REQUIRE_FALSE(play({three, 0, SIZE_MAX, false}, &passed));
   REQUIRE(passed[0] > 3 * 64);
