@@ -16,10 +16,10 @@
 namespace starling::gossip {
 namespace {
 
-using Edges = std::vector<EdgeEnd>;
+using Ends = std::vector<EdgeEnd>;
 
 std::unique_ptr<Method> make_uncompressed(const GossipOptions& options,
-                                          const AlgorithmInputs& inputs, const Edges& edges) {
+                                          const AlgorithmInputs& inputs, const Ends& edges) {
   switch (options.algorithm) {
     case AlgorithmKind::powergossip:
     case AlgorithmKind::powergossip_exact:
@@ -55,7 +55,7 @@ std::unique_ptr<Method> make_compressed(const GossipOptions& options, Compressed
 }
 
 std::unique_ptr<Method> make_method(const GossipOptions& given, AlgorithmInputs inputs,
-                                    const Edges& edges) {
+                                    const Ends& edges) {
   const GossipOptions options =
       with_defaults(given, coding_contract(given, inputs.layout, inputs.compressor.get()));
   if (!inputs.compressor && options.algorithm != AlgorithmKind::dyna_cold) {
@@ -77,7 +77,7 @@ std::vector<NodeId> partners(const GossipOptions& options, const Topology& topol
 }
 
 std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, AlgorithmInputs inputs) {
-  Edges edges;
+  Ends edges;
   for (const NodeId peer : partners(options, inputs.topology, inputs.self)) {
     edges.push_back({inputs.self, peer, inputs.topology.weight(inputs.self, peer)});
   }
