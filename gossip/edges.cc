@@ -33,7 +33,8 @@ std::string describe(Verdict verdict, const Settlement& ours, const Settlement& 
 
 }  // namespace
 
-Edges::Edges(Method& method, const std::vector<EdgeEnd>& ends) : method_(method) {
+Edges::Edges(Method& method, const std::vector<EdgeEnd>& ends, Numbering numbering)
+    : method_(method), numbering_(numbering) {
   for (const EdgeEnd& end : ends) {
     INVARIANT(edges_.empty() || edges_.back().peer < end.peer);
     edges_.emplace_back(end);
@@ -45,6 +46,18 @@ std::size_t Edges::index_of(NodeId peer) const {
                                [peer](const Edge& edge) { return edge.peer == peer; });
   INVARIANT(it != edges_.end());
   return static_cast<std::size_t>(it - edges_.begin());
+}
+
+std::vector<NodeId> Edges::peers(std::span<const std::size_t> edges) const {
+  std::vector<NodeId> all;
+  for (const std::size_t edge : edges) all.push_back(peer(edge));
+  return all;
+}
+
+// For people.
+std::string Edges::label(Exchange exchange) const {
+  if (numbering_ == Numbering::by_edge) return fmt::format("exchange {}", exchange.round);
+  return fmt::format("round {} exchange {}", exchange.round, exchange.index);
 }
 
 // ---- links ----------------------------------------------------------------------------------
@@ -118,7 +131,7 @@ Result<std::optional<Edges::Incoming>> Edges::receive(std::size_t index, const P
     return Error{ErrorCode::peer, fmt::format("round {} exchange {} came before the settlement",
                                               parcel.round, parcel.exchange)};
   }
-  Result<Incoming> message = unpack(parcel);
+  Result<Incoming> message = unpack(edge, parcel);
   if (!message) {
     return Error{ErrorCode::peer, fmt::format("round {} exchange {}: {}", parcel.round,
                                               parcel.exchange, message.error().message)};
@@ -137,20 +150,27 @@ Result<std::optional<Edges::Incoming>> Edges::receive(std::size_t index, const P
 Result<void> Edges::take_again(Edge& edge, Incoming message, Outbox& out) {
   const EdgeLedger::Record& pending = *edge.ledger.pending();
   if (message.exchange != pending.exchange || message.base != pending.base) {
-    return Error{ErrorCode::peer,
-                 fmt::format("round {} exchange {} on {:016x}, expected round {} exchange {} on "
-                             "{:016x} once more",
-                             message.exchange.round, message.exchange.index, message.base,
-                             pending.exchange.round, pending.exchange.index, pending.base)};
+    return Error{ErrorCode::peer, fmt::format("{} on {:016x}, expected {} on {:016x} once more",
+                                              label(message.exchange), message.base,
+                                              label(pending.exchange), pending.base)};
   }
   edge.made_up = std::move(message.message);
   settled(edge, {}, out);
   return {};
 }
 
-Result<Edges::Incoming> Edges::unpack(const Parcel& parcel) const {
-  const Exchange exchange{parcel.round, parcel.exchange};
-  if (exchange.index >= method_.exchanges()) {
+// by_edge a message that is of another one builds on another history: see mismatch(). A neighbor
+// that has brought in the edge before this end did has counted what is made up for.
+Exchange Edges::exchange_of(const Edge& edge, const Parcel& parcel) const {
+  if (numbering_ == Numbering::by_round) return {parcel.round, parcel.exchange};
+  std::uint64_t counted = edge.todo == Todo::open ? 0 : edge.ledger.counted();
+  if (edge.made_up) ++counted;
+  return {counted + edge.inbox.size(), 0};
+}
+
+Result<Edges::Incoming> Edges::unpack(const Edge& edge, const Parcel& parcel) const {
+  const Exchange exchange = exchange_of(edge, parcel);
+  if (parcel.exchange >= method_.exchanges()) {
     return Error{ErrorCode::peer, fmt::format("expected one below {}", method_.exchanges())};
   }
   Message message{parcel.body};
@@ -183,7 +203,7 @@ Parcel Edges::parcel_of(const Edge& edge, const EdgeLedger::Record& record) cons
   INVARIANT(edge.epoch.has_value());
   const auto& [body, start] = record.message;
   Parcel parcel{.epoch = *edge.epoch,
-                .round = record.exchange.round,
+                .round = numbering_ == Numbering::by_edge ? round_ : record.exchange.round,
                 .exchange = record.exchange.index,
                 .base = record.base,
                 .body = body};
@@ -205,8 +225,8 @@ std::optional<std::string> Edges::mismatch(std::size_t index) const {
   const Edge& edge = edges_[index];
   const Incoming& first = edge.inbox.front();
   if (first.base == edge.ledger.chain()) return std::nullopt;
-  return fmt::format("round {} exchange {} is a difference to {:016x}, expected {:016x}",
-                     first.exchange.round, first.exchange.index, first.base, edge.ledger.chain());
+  return fmt::format("{} is a difference to {:016x}, expected {:016x}", label(first.exchange),
+                     first.base, edge.ledger.chain());
 }
 
 // ---- exchanges ------------------------------------------------------------------------------

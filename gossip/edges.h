@@ -12,6 +12,12 @@
 
 namespace starling::gossip {
 
+// How the two ends of an edge name an exchange.
+enum class Numbering {
+  by_round,  // (round, index in the round); both are on the wire
+  by_edge,   // {k, 0}: k exchanges of the edge counted before it; not on the wire
+};
+
 // Epochs, settlements, replays and what is in the frames; a driver says which exchange comes next
 // on which edge and when it is complete. The method's open_edge and resume_edge are called here;
 // suspend_edge is for the driver, which knows what of an exchange is still to come.
@@ -29,10 +35,11 @@ class Edges {
   };
 
   // `ends` ascend by peer. The method has to outlive this.
-  Edges(Method& method, const std::vector<EdgeEnd>& ends);
+  Edges(Method& method, const std::vector<EdgeEnd>& ends, Numbering numbering);
 
   std::size_t size() const { return edges_.size(); }
   NodeId peer(std::size_t edge) const { return edges_[edge].peer; }
+  std::vector<NodeId> peers(std::span<const std::size_t> edges) const;
   std::size_t index_of(NodeId peer) const;
 
   // ---- links
@@ -62,6 +69,10 @@ class Edges {
 
   // ---- exchanges
 
+  // by_edge: what is sent from now on carries this round.
+  void begin(Round round) { round_ = round; }
+  // by_edge: the exchange under way, or else the next one.
+  Exchange current(std::size_t edge) const { return {edges_[edge].ledger.counted(), 0}; }
   // Before the first exchange after the edge was settled; between two steps.
   void bring_in(std::size_t edge);
   void send(std::size_t edge, Exchange exchange, Message message, Outbox& out);
@@ -114,7 +125,9 @@ class Edges {
     }
   };
 
-  Result<Incoming> unpack(const Parcel& parcel) const;
+  Exchange exchange_of(const Edge& edge, const Parcel& parcel) const;
+  std::string label(Exchange exchange) const;
+  Result<Incoming> unpack(const Edge& edge, const Parcel& parcel) const;
   Result<Message> open_up(const SharedBytes& body) const;
   Parcel parcel_of(const Edge& edge, const EdgeLedger::Record& record) const;
   Result<void> take_again(Edge& edge, Incoming message, Outbox& out);
@@ -122,7 +135,9 @@ class Edges {
   void settled(Edge& edge, std::string how, Outbox& out);
 
   Method& method_;
+  const Numbering numbering_;
   std::vector<Edge> edges_;
+  Round round_ = 0;  // by_edge
 };
 
 }  // namespace starling::gossip

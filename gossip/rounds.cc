@@ -11,8 +11,9 @@ namespace starling::gossip {
 Rounds::Rounds(std::unique_ptr<Method> method, const std::vector<EdgeEnd>& edges, bool overlap)
     : method_(std::move(method)),
       overlap_(overlap),
-      edges_(*method_, edges),
-      parts_(edges.size()) {}
+      edges_(*method_, edges, Numbering::by_round),
+      parts_(edges.size()),
+      patience_(edges.size()) {}
 
 void Rounds::handle(const Event& event, Time now, Outbox& out) {
   if (phase_ == Phase::diverged) return;
@@ -90,11 +91,11 @@ void Rounds::on(const Received& event, Time now, Outbox& out) {
 }
 
 void Rounds::on(const TimerFired& event, Time now, Outbox& out) {
-  if (event.timer != timer_ || phase_ != Phase::exchanging) return;
-  const Duration waited = now - waiting_since_;
-  for (std::size_t i = 0; i < edges_.size(); ++i) {
-    ArrivalEstimate& arrivals = parts_[i].arrivals;
-    if (!is_missing(i) || waited < arrivals.deadline()) continue;
+  if (!patience_.is_armed(event) || phase_ != Phase::exchanging) return;
+  const Duration waited = patience_.waited(now);
+  for (const std::size_t i : missing()) {
+    if (!patience_.is_over(i, now)) continue;
+    ArrivalEstimate& arrivals = patience_.estimate(i);
     out.push_back(LeaveOut{
         edges_.peer(i),
         fmt::format("nothing came for round {} exchange {} within {:.1f} s (usual "
@@ -103,7 +104,7 @@ void Rounds::on(const TimerFired& event, Time now, Outbox& out) {
     arrivals.gave_up(waited);
     take_down(i);
   }
-  arm_deadline(now, out);
+  patience_.arm(missing(), now, out);
   advance(now, out);
 }
 
@@ -130,7 +131,7 @@ Result<void> Rounds::admit(std::size_t index, Edges::Incoming message, Time now)
   }
   if (phase_ != Phase::idle && message.exchange < current_) return {};  // we left it out of that
   if (phase_ == Phase::exchanging && message.exchange == current_ && parts_[index].active) {
-    parts_[index].arrivals.observe(now - waiting_since_);
+    patience_.estimate(index).observe(patience_.waited(now));
   }
   inbox.push_back(std::move(message));
   return {};
@@ -196,31 +197,18 @@ void Rounds::send_exchange(Outbox& out) {
 }
 
 void Rounds::start_waiting(Time now, Outbox& out) {
-  waiting_since_ = now;
+  patience_.start(now);
   for (std::size_t i = 0; i < edges_.size(); ++i) {
-    if (parts_[i].active && has_current(i)) parts_[i].arrivals.observe(Duration{0});
+    if (parts_[i].active && has_current(i)) patience_.estimate(i).observe(Duration{0});
   }
-  arm_deadline(now, out);
-}
-
-void Rounds::arm_deadline(Time now, Outbox& out) {
-  std::optional<Duration> earliest;
-  for (std::size_t i = 0; i < edges_.size(); ++i) {
-    if (!is_missing(i)) continue;
-    earliest = std::min(earliest.value_or(Duration::max()), parts_[i].arrivals.deadline());
-  }
-  if (!earliest) return;
-  const Duration rest = std::max(Duration{0}, waiting_since_ + *earliest - now);
-  out.push_back(ArmTimer{++timer_, rest});
+  patience_.arm(missing(), now, out);
 }
 
 // Goes through as many exchanges as the messages that are here allow.
 void Rounds::advance(Time now, Outbox& out) {
   while (phase_ == Phase::exchanging) {
     for (std::size_t i = 0; i < edges_.size(); ++i) leave_out_if_refused(i, out);
-    for (std::size_t i = 0; i < edges_.size(); ++i) {
-      if (is_missing(i)) return;
-    }
+    if (!missing().empty()) return;
     mix_exchange();
     if (++current_.index == method_->exchanges()) {
       finish_round(out);
@@ -262,17 +250,21 @@ void Rounds::finish_round(Outbox& out) {
   if (overlap_) method_->adapt({update_, learning_rate_});
   phase_ = Phase::idle;
   current_.index = 0;
-  ++timer_;  // whatever is armed is outdated
+  patience_.end();
   out.push_back(RoundFinished{current_.round});
 }
 
-std::vector<NodeId> Rounds::waiting_for() const {
-  std::vector<NodeId> missing;
-  if (phase_ != Phase::exchanging) return missing;
+std::vector<std::size_t> Rounds::missing() const {
+  std::vector<std::size_t> all;
   for (std::size_t i = 0; i < edges_.size(); ++i) {
-    if (is_missing(i)) missing.push_back(edges_.peer(i));
+    if (is_missing(i)) all.push_back(i);
   }
-  return missing;
+  return all;
+}
+
+std::vector<NodeId> Rounds::waiting_for() const {
+  if (phase_ != Phase::exchanging) return {};
+  return edges_.peers(missing());
 }
 
 void Rounds::archive(Archive& archive) {

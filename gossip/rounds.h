@@ -46,7 +46,6 @@ class Rounds final : public Algorithm {
   struct Part {
     bool active = false;  // takes part in the current exchange
     Round from = 0;       // the neighbor's first round on this link
-    ArrivalEstimate arrivals = {};
   };
 
   void on(const BeginRound& event, Time now, Outbox& out);
@@ -64,10 +63,10 @@ class Rounds final : public Algorithm {
   void suspend(std::size_t index) { method_->suspend_edge(index, edges_.is_under_way(index)); }
   bool has_current(std::size_t index) const;
   bool is_missing(std::size_t index) const { return parts_[index].active && !has_current(index); }
+  std::vector<std::size_t> missing() const;
   void drop_outdated(std::size_t index);
   void send_exchange(Outbox& out);
   void start_waiting(Time now, Outbox& out);
-  void arm_deadline(Time now, Outbox& out);
   void advance(Time now, Outbox& out);
   void leave_out_if_refused(std::size_t index, Outbox& out);
   void mix_exchange();
@@ -82,8 +81,7 @@ class Rounds final : public Algorithm {
   Exchange current_;
   std::vector<float> update_;  // overlap: kept until the exchanges are done
   double learning_rate_ = 0;   // likewise
-  Time waiting_since_{0};
-  std::uint64_t timer_ = 0;  // the newest; older ones are ignored
+  Patience patience_;
 };
 
 }  // namespace starling::gossip
