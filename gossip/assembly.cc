@@ -1,6 +1,7 @@
 #include "gossip/assembly.h"
 
 #include "gossip/algorithms.h"
+#include "gossip/async_gossip.h"
 #include "gossip/beer.h"
 #include "gossip/choco.h"
 #include "gossip/cold.h"
@@ -18,6 +19,12 @@ namespace {
 
 using Ends = std::vector<EdgeEnd>;
 
+// AD-PSGD: the two of a pair become their mean.
+Ends halves(Ends edges) {
+  for (EdgeEnd& end : edges) end.weight = 0.5;
+  return edges;
+}
+
 std::unique_ptr<Method> make_uncompressed(const GossipOptions& options,
                                           const AlgorithmInputs& inputs, const Ends& edges) {
   switch (options.algorithm) {
@@ -32,6 +39,7 @@ std::unique_ptr<Method> make_uncompressed(const GossipOptions& options,
     case AlgorithmKind::nids: return make_nids(inputs.start, edges, {.factor = 0.5});
     case AlgorithmKind::d2: return make_nids(inputs.start, edges, {.factor = 1});
     case AlgorithmKind::gradient_tracking: return make_gradient_tracking(inputs.start, edges);
+    case AlgorithmKind::ad_psgd: return make_d_psgd(inputs.start, halves(edges), 1);
     default:  // none: D-PSGD of a node without neighbors
       return make_d_psgd(inputs.start, edges, options.relaxation);
   }
@@ -80,6 +88,17 @@ std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, Algorith
   Ends edges;
   for (const NodeId peer : partners(options, inputs.topology, inputs.self)) {
     edges.push_back({inputs.self, peer, inputs.topology.weight(inputs.self, peer)});
+  }
+  if (mode_of(options) == Mode::async) {
+    using Asks = AsyncOptions::Asks;
+    const bool pairs = options.algorithm == AlgorithmKind::ad_psgd;
+    const AsyncOptions async{.asks = pairs ? Asks::one : Asks::everyone,
+                             .staleness = options.staleness,
+                             .rounds = inputs.rounds,
+                             .seed = inputs.seed,
+                             .self = inputs.self};
+    return std::make_unique<AsyncGossip>(make_method(options, std::move(inputs), edges), edges,
+                                         async);
   }
   const Order order = traits_of(options.algorithm).order;
   const bool overlap =

@@ -26,6 +26,7 @@ enum class Stream : std::uint64_t {
   link_jitter,
   link_loss,
   faults,
+  partner,
 };
 
 // Counter-based generator: splitmix64's finaliser over (key, index).

@@ -110,13 +110,13 @@ TEST_CASE("config refuses overrides: each is named as it was written") {
        "--set gossip.algorithm=powergosip: [gossip] algorithm: found \"powergosip\", expected "
        "one of \"none\", \"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\"; did you mean \"powergossip\"?",
+       "\"deepsqueeze\", \"beer\", \"lessbit\" … (17 in all); did you mean \"powergossip\"?",
        {"gossip.algorithm=powergosip"}},
       {kAll,
        "--set run.compare=none: [run] compare: found \"none\", expected an array of \"none\", "
        "\"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\"",
+       "\"deepsqueeze\", \"beer\", \"lessbit\" … (17 in all)",
        {"run.compare=none"}},
       {kAll,
        "--set run.compare=[none]: not valid TOML, while parsing floating-point: expected "
