@@ -31,7 +31,8 @@ std::string describe(const node::StopRequested&) { return "asked to stop"; }
 
 bool conserves_sum(gossip::AlgorithmKind kind) {
   using enum gossip::AlgorithmKind;
-  return kind == d_psgd || kind == powergossip || kind == choco || kind == deepsqueeze;
+  return kind == d_psgd || kind == powergossip || kind == choco || kind == deepsqueeze ||
+         kind == ad_psgd;
 }
 
 Invariants::Invariants(const node::Run& run, Simulation& simulation, bool conserved)
