@@ -15,25 +15,26 @@ using enum AlgorithmKind;
 using enum Order;
 
 constexpr AlgorithmTraits kAlgorithms[] = {
-    {none, "none", either, Coding::raw, kNoParameters},
-    {d_psgd, "d-psgd", either, Coding::raw, kRelaxation},
-    {powergossip, "powergossip", either, Coding::own, kPowerIteration | kRelaxation},
+    {none, "none", either, Coding::raw, kNoParameters, Pace::either},
+    {d_psgd, "d-psgd", either, Coding::raw, kRelaxation, Pace::either},
+    {powergossip, "powergossip", either, Coding::own, kPowerIteration | kRelaxation, Pace::either},
     {powergossip_exact, "powergossip-exact", adapt_then_combine, Coding::own,
      kPowerIteration | kRelaxation | kGamma},
-    {choco, "choco", either, Coding::contractive, kGamma},
+    {choco, "choco", either, Coding::contractive, kGamma, Pace::either},
     {cold, "cold", adapt_then_combine, Coding::contractive, kGamma},
     {dyna_cold, "dyna-cold", adapt_then_combine, Coding::own, kGamma | kRho},
     {lead, "lead", adapt_then_combine, Coding::unbiased, kGamma | kAlpha},
-    {def_atc, "def-atc", adapt_then_combine, Coding::any, kGamma | kZeta},
-    {actc, "actc", adapt_then_combine, Coding::unbiased, kGamma | kZeta},
+    {def_atc, "def-atc", adapt_then_combine, Coding::any, kGamma | kZeta, Pace::either},
+    {actc, "actc", adapt_then_combine, Coding::unbiased, kGamma | kZeta, Pace::either},
     {nids, "nids", adapt_then_combine, Coding::raw, kNoParameters},
     {d2, "d2", adapt_then_combine, Coding::raw, kNoParameters},
     {gradient_tracking, "gradient-tracking", combine_while_adapt, Coding::raw, kNoParameters},
-    {deepsqueeze, "deepsqueeze", adapt_then_combine, Coding::contractive, kGamma},
+    {deepsqueeze, "deepsqueeze", adapt_then_combine, Coding::contractive, kGamma, Pace::either},
     {beer, "beer", adapt_then_combine, Coding::contractive, kGamma},
     {lessbit, "lessbit", adapt_then_combine, Coding::unbiased, kGamma | kAlpha | kExactStep},
     {moniqua, "moniqua", either, Coding::own, kGamma | kModulo},
     {sgp, "sgp", either, Coding::raw, kNoParameters},
+    {ad_psgd, "ad-psgd", combine_while_adapt, Coding::raw, kNoParameters, Pace::independent},
 };
 
 // The part of ‖x‖² that C surely takes away, as it is (specification §0).
@@ -93,6 +94,35 @@ const char* name_of(AlgorithmKind kind) { return traits_of(kind).name; }
 
 bool solves_local_problem(const GossipOptions& options) {
   return options.exact_step && traits_of(options.algorithm).takes(kExactStep);
+}
+
+const char* name_of(Mode mode) { return mode == Mode::sync ? "sync" : "async"; }
+
+Mode mode_of(const GossipOptions& options) {
+  const bool independent = traits_of(options.algorithm).pace == Pace::independent;
+  return options.mode.value_or(independent ? Mode::async : Mode::sync);
+}
+
+std::optional<std::string> objection(const GossipOptions& options) {
+  const AlgorithmTraits& traits = traits_of(options.algorithm);
+  const Mode mode = mode_of(options);
+  if (mode == Mode::sync && traits.pace == Pace::independent) {
+    return fmt::format("{} has no rounds that nodes go through together; its mode is \"async\"",
+                       traits.name);
+  }
+  if (mode == Mode::sync) return std::nullopt;
+  if (traits.pace == Pace::in_step) {
+    return fmt::format(
+        "{} needs rounds in step; take d-psgd, powergossip, choco, def-atc, actc, deepsqueeze or "
+        "ad-psgd, or mode = \"sync\"",
+        traits.name);
+  }
+  if (traits.takes(kPowerIteration) && options.iterations > 1) {
+    return fmt::format(
+        "the {} iterations of a round need rounds in step; set iterations = 1, or mode = \"sync\"",
+        options.iterations);
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string> objection(AlgorithmKind kind, const compress::Contract& contract) {

@@ -20,6 +20,13 @@ enum class Order {
   combine_while_adapt,  // on the model before it
 };
 
+// Whether its nodes have to be in the same round.
+enum class Pace {
+  in_step,      // mode = "sync" only
+  either,       // as [gossip] mode says
+  independent,  // mode = "async" only
+};
+
 // What codes the messages.
 enum class Coding {
   raw,          // float32 as it is
@@ -48,6 +55,7 @@ struct AlgorithmTraits {
   Order order;
   Coding coding;
   unsigned parameters;
+  Pace pace = Pace::in_step;
 
   bool takes(Parameters parameter) const { return (parameters & parameter) != 0; }
 };
@@ -61,6 +69,12 @@ bool solves_local_problem(const GossipOptions& options);
 // Why theory does not admit an operator of this contract under this algorithm, as the end of a
 // sentence: "choco needs one that contracts, and an unbiased one with omega 1 or more expands".
 std::optional<std::string> objection(AlgorithmKind kind, const compress::Contract& contract);
+
+// The mode that these options mean.
+Mode mode_of(const GossipOptions& options);
+
+// Why the algorithm does not run in the mode that was asked for, if so, as the end of a sentence.
+std::optional<std::string> objection(const GossipOptions& options);
 
 // Whether the algorithm runs on a directed graph: it needs no weights that are the same both ways.
 bool takes_directed(AlgorithmKind kind);

@@ -24,4 +24,13 @@ Duration ArrivalEstimate::deadline() const {
   return std::min(std::max(usual, kFloor + 2 * longest_), kCeiling);
 }
 
+void Patience::arm(std::span<const std::size_t> missing, Time now, Outbox& out) {
+  if (missing.empty()) return;
+  Duration earliest = Duration::max();
+  for (const std::size_t edge : missing) {
+    earliest = std::min(earliest, estimates_[edge].deadline());
+  }
+  out.push_back(ArmTimer{++timer_, std::max(Duration{0}, earliest - waited(now))});
+}
+
 }  // namespace starling::gossip

@@ -2,7 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
 
+#include "gossip/algorithm.h"
 #include "protocol/ids.h"
 
 namespace starling::gossip {
@@ -31,6 +36,30 @@ class ArrivalEstimate {
  private:
   bool observed_ = false;
   Duration mean_{0}, deviation_{0}, longest_{0};
+};
+
+// A node waits for some of its neighbors, with one timer for the deadlines of all.
+class Patience {
+ public:
+  explicit Patience(std::size_t edges) : estimates_(edges) {}
+
+  ArrivalEstimate& estimate(std::size_t edge) { return estimates_[edge]; }
+
+  void start(Time now) { since_ = now; }
+  Duration waited(Time now) const { return now - since_; }
+  // Until the first of the deadlines of those that are missing.
+  void arm(std::span<const std::size_t> missing, Time now, Outbox& out);
+  // Whatever is armed is outdated.
+  void end() { ++timer_; }
+  bool is_armed(const TimerFired& event) const { return event.timer == timer_; }
+  bool is_over(std::size_t edge, Time now) const {
+    return waited(now) >= estimates_[edge].deadline();
+  }
+
+ private:
+  std::vector<ArrivalEstimate> estimates_;
+  Time since_{0};
+  std::uint64_t timer_ = 0;  // the newest; older ones are ignored
 };
 
 }  // namespace starling::gossip

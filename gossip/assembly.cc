@@ -1,6 +1,7 @@
 #include "gossip/assembly.h"
 
 #include "gossip/algorithms.h"
+#include "gossip/async_gossip.h"
 #include "gossip/beer.h"
 #include "gossip/choco.h"
 #include "gossip/cold.h"
@@ -18,10 +19,16 @@
 namespace starling::gossip {
 namespace {
 
-using Edges = std::vector<EdgeEnd>;
+using Ends = std::vector<EdgeEnd>;
+
+// AD-PSGD: the two of a pair become their mean.
+Ends halves(Ends edges) {
+  for (EdgeEnd& end : edges) end.weight = 0.5;
+  return edges;
+}
 
 // What the node hands to each neighbor, for all rounds until it repeats.
-std::vector<std::vector<double>> shares_of(const Topology& topology, const Edges& edges) {
+std::vector<std::vector<double>> shares_of(const Topology& topology, const Ends& edges) {
   std::vector<std::vector<double>> shares;
   for (const EdgeEnd& edge : edges) {
     std::vector<double>& turns = shares.emplace_back();
@@ -33,7 +40,7 @@ std::vector<std::vector<double>> shares_of(const Topology& topology, const Edges
 }
 
 std::unique_ptr<Method> make_uncompressed(const GossipOptions& options,
-                                          const AlgorithmInputs& inputs, const Edges& edges) {
+                                          const AlgorithmInputs& inputs, const Ends& edges) {
   switch (options.algorithm) {
     case AlgorithmKind::powergossip:
     case AlgorithmKind::powergossip_exact:
@@ -55,6 +62,7 @@ std::unique_ptr<Method> make_uncompressed(const GossipOptions& options,
     case AlgorithmKind::sgp:
       return std::make_unique<Sgp>(inputs.start, shares_of(inputs.topology, edges),
                                    inputs.topology.nodes());
+    case AlgorithmKind::ad_psgd: return make_d_psgd(inputs.start, halves(edges), 1);
     default:  // none: D-PSGD of a node without neighbors
       return make_d_psgd(inputs.start, edges, options.relaxation);
   }
@@ -79,7 +87,7 @@ std::unique_ptr<Method> make_compressed(const GossipOptions& options, Compressed
 }
 
 std::unique_ptr<Method> make_method(const GossipOptions& given, AlgorithmInputs inputs,
-                                    const Edges& edges) {
+                                    const Ends& edges) {
   const GossipOptions options =
       with_defaults(given, coding_contract(given, inputs.layout, inputs.compressor.get()));
   if (!inputs.compressor && options.algorithm != AlgorithmKind::dyna_cold) {
@@ -101,9 +109,20 @@ std::vector<NodeId> partners(const GossipOptions& options, const Topology& topol
 }
 
 std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, AlgorithmInputs inputs) {
-  Edges edges;
+  Ends edges;
   for (const NodeId peer : partners(options, inputs.topology, inputs.self)) {
     edges.push_back({inputs.self, peer, inputs.topology.weight(inputs.self, peer)});
+  }
+  if (mode_of(options) == Mode::async) {
+    using Asks = AsyncOptions::Asks;
+    const bool pairs = options.algorithm == AlgorithmKind::ad_psgd;
+    const AsyncOptions async{.asks = pairs ? Asks::one : Asks::everyone,
+                             .staleness = options.staleness,
+                             .rounds = inputs.rounds,
+                             .seed = inputs.seed,
+                             .self = inputs.self};
+    return std::make_unique<AsyncGossip>(make_method(options, std::move(inputs), edges), edges,
+                                         async);
   }
   const Order order = traits_of(options.algorithm).order;
   const bool overlap =

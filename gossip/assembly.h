@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -26,6 +27,7 @@ struct AlgorithmInputs {
   NodeId self;
   std::uint64_t seed;
   std::unique_ptr<compress::Compressor> compressor = nullptr;  // of the methods that take one
+  Round rounds = std::numeric_limits<Round>::max();            // of the run
 };
 
 std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, AlgorithmInputs inputs);

@@ -29,6 +29,8 @@ class EdgeLedger {
 
   void open(Epoch history);
   Epoch history() const { return now_.history; }
+  // Exchanges since it began.
+  std::uint64_t counted() const { return now_.count; }
   // The base of the next message: it applies only where the other end's is the same.
   std::uint64_t chain() const { return now_.chain; }
 

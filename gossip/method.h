@@ -34,7 +34,7 @@ struct Arrival {
 };
 
 // The arithmetic of one method: one file beside its paper. Rounds (rounds.h) calls it in this
-// order, and only it:
+// order:
 //
 //   adapt, then for each exchange: encode, mix       adapt then combine
 //   for each exchange: encode, mix;    then adapt    combine while adapt (overlap)
@@ -45,11 +45,18 @@ struct Arrival {
 // Where only the other end held both when a link broke, mix gets that one edge later, between two
 // rounds, before it is resumed. So what mix adds for an edge depends on its two messages and on
 // what belongs to the edge, and is the exact negative of what the other end adds.
+//
+// AsyncGossip (async_gossip.h) has every exchange made up for later, as it were: it suspends the
+// edges of an encode before the mix, and resumes each when the neighbor's message has been mixed.
+// Edges that are suspended with a pending message take no part in the encodes meanwhile.
 class Method {
  public:
   virtual ~Method() = default;
 
   virtual std::uint32_t exchanges() const = 0;
+  // Whether encode makes one message for all edges, and mix does not ask which exchange it is.
+  // Otherwise asynchronous gossip encodes and mixes edge by edge, each with its own exchange.
+  virtual bool broadcasts() const { return true; }
   virtual std::size_t body_bytes_max() const = 0;
 
   // Takes the local step into the model, or keeps it for encode and mix.

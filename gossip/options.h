@@ -48,12 +48,23 @@ enum class AlgorithmKind {
   lessbit,
   moniqua,
   sgp,
+  ad_psgd,
 };
 
 const char* name_of(AlgorithmKind kind);  // as in the run file; algorithms.cc
 
+enum class Mode {
+  sync,   // nodes go through rounds together
+  async,  // nobody waits, up to a bound on staleness
+};
+const char* name_of(Mode mode);  // as in the run file; algorithms.cc
+
 struct GossipOptions {
   AlgorithmKind algorithm = AlgorithmKind::powergossip;
+  // Unset: as the algorithm has it; sync for those that know both.
+  std::optional<Mode> mode = std::nullopt;
+  // async: rounds that an exchange may be under way before a node waits for the neighbor.
+  std::size_t staleness = 4;
   // powergossip. Rank of one exchange, and exchanges (power iterations) a round: more of either
   // mix better and send more; iterations also cost a network delay each.
   std::size_t rank = 1;

@@ -65,6 +65,7 @@ class PowerGossip final : public Method {
   }
 
   std::uint32_t exchanges() const override { return options_.iterations; }
+  bool broadcasts() const override { return false; }
 
   std::size_t body_bytes_max() const override {
     std::size_t most = 0;

@@ -189,8 +189,15 @@ void add_gossip(Keys& keys) {
   keys.push_back(flag({"gossip", "allow_unproven"}, FIELD(config.gossip.allow_unproven),
                       "Runs an algorithm with an operator or on a graph that theory does not "
                       "admit."));
+  keys.push_back(choice<gossip::Mode>(
+      {"gossip", "mode"}, FIELD(config.gossip.mode),
+      {{"sync", gossip::Mode::sync}, {"async", gossip::Mode::async}},
+      "Whether nodes go through rounds together, or do not wait for each other; unset: sync, for "
+      "ad-psgd async."));
+  keys.push_back(whole({"gossip", "staleness"}, FIELD(config.gossip.staleness), {1, 1'000'000},
+                       "async: rounds that a neighbor may owe an answer before this node waits."));
   keys.push_back(flag({"gossip", "overlap"}, FIELD(config.gossip.overlap),
-                      "Exchange while the gradient is computed (true) or after the step."));
+                      "sync: exchange while the gradient is computed (true) or after the step."));
   keys.push_back({"gossip", "relaxation", "a number above 0 and below 2, or \"optimal\"",
                   "How far a node moves to its neighbors' mean; \"optimal\" fits the graph.",
                   store_relaxation,

@@ -29,7 +29,11 @@ std::string describe(const gossip::GossipOptions& options) {
   if (traits.takes(gossip::kPowerIteration)) {
     text += fmt::format(" rank={} iterations={}", options.rank, options.iterations);
   }
-  if (traits.order == gossip::Order::either) text += fmt::format(" overlap={}", options.overlap);
+  if (gossip::mode_of(options) == gossip::Mode::async) {
+    text += fmt::format(" mode=async staleness={}", options.staleness);
+  } else if (traits.order == gossip::Order::either) {
+    text += fmt::format(" overlap={}", options.overlap);
+  }
   if (traits.takes(gossip::kRelaxation)) {
     text += fmt::format(" relaxation={:.17g}", options.relaxation);
   }
@@ -96,6 +100,14 @@ Result<void> check_operator(const Run& run) {
                                       compress::describe(contract), *why));
 }
 
+Result<void> check_mode(const Config& config) {
+  const auto why = gossip::objection(config.gossip);
+  if (!why) return {};
+  return Error{ErrorCode::config,
+               fmt::format("{}: [gossip] mode: found \"{}\", but {}", config.file.string(),
+                           gossip::name_of(gossip::mode_of(config.gossip)), *why)};
+}
+
 Result<void> check_graph(const Run& run) {
   const gossip::AlgorithmKind algorithm = run.config.gossip.algorithm;
   if (run.topology.is_directed() && !gossip::takes_directed(algorithm)) {
@@ -136,6 +148,7 @@ gossip::GossipOptions effective_options(const Run& run) {
 }
 
 Result<Run> checked(Run run) {
+  if (Result<void> mode = check_mode(run.config); !mode) return mode.error();
   if (Result<void> graph = check_graph(run); !graph) return graph.error();
   if (Result<void> op = check_operator(run); !op) return op.error();
   if (Result<void> local = check_local_problem(run); !local) return local.error();
@@ -176,7 +189,8 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan chec
                                                               .common = start,
                                                               .self = self,
                                                               .seed = run.config.run.seed,
-                                                              .compressor = std::move(compressor)});
+                                                              .compressor = std::move(compressor),
+                                                              .rounds = run.config.run.rounds});
   CoreOptions options{.rounds = run.config.run.rounds,
                       .evaluate_every = run.config.run.evaluate_every,
                       .partners = gossip::partners(run.config.gossip, run.topology, self),

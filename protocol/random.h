@@ -27,6 +27,7 @@ enum class Stream : std::uint64_t {
   link_loss,
   faults,
   storage_faults,
+  partner,
 };
 
 // Counter-based generator: splitmix64's finaliser over (key, index).

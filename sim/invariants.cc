@@ -34,7 +34,7 @@ std::string describe(const node::StopRequested&) { return "asked to stop"; }
 bool conserves_sum(gossip::AlgorithmKind kind) {
   using enum gossip::AlgorithmKind;
   return kind == d_psgd || kind == powergossip || kind == choco || kind == deepsqueeze ||
-         kind == moniqua;
+         kind == moniqua || kind == ad_psgd;
 }
 
 Invariants::Invariants(const node::Run& run, Simulation& simulation, bool conserved)

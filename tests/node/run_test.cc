@@ -69,6 +69,39 @@ TEST_CASE("run: a change alters exactly the field of the fingerprint that names 
   CHECK(changed_by({"compress.operator=low-rank"}) == Names{});
 }
 
+TEST_CASE("run: the mode is part of the fingerprint, and the start line says it") {
+  const std::vector<std::string> one = {"gossip.iterations=1", "gossip.mode=async"};
+  CHECK(changed_by({"gossip.iterations=1", "gossip.mode=sync"}) == Names{});
+  CHECK(changed_by({"gossip.staleness=9"}) == Names{});
+  CHECK(changed_by(one) == Names{"algorithm"});
+  CHECK(algorithm_summary(*run_with(one)) ==
+        "powergossip rank=1 iterations=1 mode=async staleness=4 relaxation=1");
+  CHECK(algorithm_summary(*run_with({"gossip.algorithm=ad-psgd"})) ==
+        "ad-psgd mode=async staleness=4");
+}
+
+TEST_CASE("run: a mode that the algorithm does not know is refused with the reason") {
+  const auto refusal = [](const std::vector<std::string>& words) {
+    const auto run = run_with(words);
+    REQUIRE_FALSE(run.ok());
+    CHECK(run.error().code == ErrorCode::config);
+    return run.error().message;
+  };
+  const std::string async = "gossip.mode=async";
+  CHECK(refusal({async, "gossip.algorithm=cold", "compress.operator=sign"}) ==
+        "run.toml: [gossip] mode: found \"async\", but cold needs rounds in step; take d-psgd, "
+        "powergossip, choco, def-atc, actc, deepsqueeze or ad-psgd, or mode = \"sync\"");
+  CHECK(refusal({async, "gossip.algorithm=nids"}).find("nids needs rounds in step") !=
+        std::string::npos);
+  CHECK(refusal({async, "gossip.iterations=2"}) ==
+        "run.toml: [gossip] mode: found \"async\", but the 2 iterations of a round need rounds in "
+        "step; set iterations = 1, or mode = \"sync\"");
+  CHECK(refusal({"gossip.mode=sync", "gossip.algorithm=ad-psgd"}) ==
+        "run.toml: [gossip] mode: found \"sync\", but ad-psgd has no rounds that nodes go through "
+        "together; its mode is \"async\"");
+  CHECK(run_with({async, "gossip.algorithm=none"}).ok());
+}
+
 // A machine may have its own of these without harm to the exchange.
 TEST_CASE("run: rounds, evaluations and learning rates are no part of the fingerprint") {
   CHECK(changed_by({"run.rounds=7", "run.evaluate_every=3", "train.learning_rate=0.25",

@@ -28,7 +28,8 @@ constexpr Time kLimit = 60s;
 node::Run run_of(std::uint64_t seed) {
   static const std::vector<std::string> algorithms = {
       "d-psgd", "powergossip", "powergossip-exact", "choco", "cold",        "dyna-cold", "def-atc",
-      "beer",   "nids",        "gradient-tracking", "lead",  "deepsqueeze", "sgp",       "moniqua"};
+      "beer",   "nids",        "gradient-tracking", "lead",  "deepsqueeze", "sgp",       "moniqua",
+      "ad-psgd"};
   static const std::vector<std::vector<std::string>> topologies = {
       {"topology.kind=ring"},
       {"topology.kind=random-regular", "topology.degree=3"},
@@ -37,14 +38,19 @@ node::Run run_of(std::uint64_t seed) {
   const Random random(seed, Stream::test);
   const std::string& algorithm = algorithms[random.below(0, algorithms.size())];
   std::vector<std::string> words = {
-      "gossip.algorithm=" + algorithm, "data.dimension=64", fmt::format("run.seed={}", seed),
+      "gossip.algorithm=" + algorithm, "data.dimension=60", fmt::format("run.seed={}", seed),
       fmt::format("run.rounds={}", kRounds), "train.learning_rate=0.02"};
   const auto& topology = topologies[random.below(1, topologies.size())];
   words.insert(words.end(), topology.begin(), topology.end());
   const gossip::AlgorithmTraits& traits = *std::ranges::find(
       gossip::all_algorithms(), algorithm, [](const auto& t) { return std::string(t.name); });
+  const bool async = traits.pace == gossip::Pace::either && random.below(3, 2) == 0;
+  if (async) {
+    words.push_back("gossip.mode=async");
+    words.push_back(fmt::format("gossip.staleness={}", 1 + random.below(4, 5)));
+  }
   if (traits.takes(gossip::kPowerIteration)) {
-    words.push_back(fmt::format("gossip.iterations={}", 1 + random.below(2, 3)));
+    words.push_back(fmt::format("gossip.iterations={}", async ? 1 : 1 + random.below(2, 3)));
   }
   if (algorithm == "moniqua") words.push_back("gossip.theta=100");
   if (traits.coding == gossip::Coding::unbiased) {

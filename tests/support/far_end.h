@@ -4,13 +4,16 @@
 #include <map>
 
 #include "gossip/algorithm.h"
+#include "gossip/edges.h"
 #include "gossip/ledger.h"
 
 namespace starling::test {
 
 class FarEnd {
  public:
-  FarEnd(NodeId self, NodeId near) : self_(self), ledger_({self, near, 0}) {}
+  explicit FarEnd(NodeId self, NodeId near,
+                  gossip::Numbering numbering = gossip::Numbering::by_round)
+      : self_(self), numbering_(numbering), ledger_({self, near, 0}) {}
 
   void up(Epoch epoch) {
     epoch_ = epoch;
@@ -32,7 +35,11 @@ class FarEnd {
       if (how == gossip::Verdict::go_on || how == gossip::Verdict::replay) ledger_.drop();
       return;
     }
-    heard_[{parcel.round, parcel.exchange}] = {parcel.body};
+    gossip::Exchange exchange{parcel.round, parcel.exchange};
+    if (numbering_ == gossip::Numbering::by_edge) {
+      exchange = {ledger_.counted() + heard_.count({ledger_.counted(), 0}), 0};
+    }
+    heard_[exchange] = {parcel.body};
   }
   // Its message of an exchange, after it has counted what it could.
   gossip::Received say(gossip::Exchange exchange, SharedBytes body) {
@@ -57,6 +64,7 @@ class FarEnd {
 
  private:
   NodeId self_;
+  gossip::Numbering numbering_;
   gossip::EdgeLedger ledger_;
   Epoch epoch_ = 0;
   std::map<gossip::Exchange, gossip::Message> heard_;
