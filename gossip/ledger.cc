@@ -55,6 +55,7 @@ Settlement EdgeLedger::settlement(std::uint64_t state) const {
   Settlement s = now_;
   s.state = state;
   if (pending_) s.pending = pending_->exchange;
+  s.last_kept = last_.has_value();
   return s;
 }
 

@@ -18,14 +18,15 @@ struct Layout {
 static_assert(sizeof(Layout) == kSettlementBytes);
 static_assert(std::endian::native == std::endian::little);
 
-constexpr std::uint32_t kHasLast = 1, kHasPending = 2;
+constexpr std::uint32_t kHasLast = 1, kHasPending = 2, kLastKept = 4;
 
 }  // namespace
 
 SharedBytes encode(const Settlement& s) {
   Layout out{};
   out.history = s.history;
-  out.flags = (s.last ? kHasLast : 0) | (s.pending ? kHasPending : 0);
+  out.flags =
+      (s.last ? kHasLast : 0) | (s.pending ? kHasPending : 0) | (s.last_kept ? kLastKept : 0);
   out.count = s.count;
   out.chain = s.chain;
   out.before = s.before;
@@ -46,15 +47,16 @@ Result<Settlement> decode_settlement(std::span<const std::byte> bytes) {
   }
   Layout in;
   std::memcpy(&in, bytes.data(), sizeof in);
-  if ((in.flags & ~(kHasLast | kHasPending)) != 0) {
+  if ((in.flags & ~(kHasLast | kHasPending | kLastKept)) != 0) {
     return Error{ErrorCode::peer,
-                 fmt::format("settlement flags are {:#x}, expected at most 0x3", in.flags)};
+                 fmt::format("settlement flags are {:#x}, expected at most 0x7", in.flags)};
   }
   Settlement s{.history = in.history,
                .count = in.count,
                .chain = in.chain,
                .before = in.before,
                .state = in.state};
+  s.last_kept = (in.flags & kLastKept) != 0;
   if ((in.flags & kHasLast) != 0) s.last = {in.last_round, in.last_index};
   if ((in.flags & kHasPending) != 0) s.pending = {in.pending_round, in.pending_index};
   return s;
@@ -64,8 +66,8 @@ Result<Settlement> decode_settlement(std::span<const std::byte> bytes) {
 // counts differ by one at most.
 Verdict verdict(const Settlement& ours, const Settlement& theirs) {
   const auto lacks_last_of = [](const Settlement& behind, const Settlement& ahead) {
-    return ahead.count == behind.count + 1 && ahead.before == behind.chain && behind.pending &&
-           behind.pending == ahead.last;
+    return ahead.count == behind.count + 1 && ahead.last_kept && ahead.before == behind.chain &&
+           behind.pending && behind.pending == ahead.last;
   };
   if (ours.history == 0 || ours.history != theirs.history) return Verdict::reopen;
   if (ours.count == theirs.count) {

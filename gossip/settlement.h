@@ -21,7 +21,10 @@ struct Settlement {
   std::uint64_t before = 0;  // the chain without the last one
   std::optional<Exchange> last = std::nullopt;     // counted
   std::optional<Exchange> pending = std::nullopt;  // sent, and not counted here
-  std::uint64_t state = 0;                         // hash of what both ends have to hold alike
+  // Our message of the last exchange is still here. It is let go of when the neighbor has counted
+  // it; one that comes back with an older checkpoint may lack it again.
+  bool last_kept = false;
+  std::uint64_t state = 0;  // hash of what both ends have to hold alike
   bool operator==(const Settlement&) const = default;
 };
 

@@ -1,5 +1,7 @@
 #include "sim/simulation.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -28,7 +30,13 @@ Simulation::Simulation(const node::Run& run, SimulationOptions options)
     for (const gossip::Edge& edge : run.topology.edges()) links_.push_back({edge.low, edge.high});
   }
   for (std::size_t i = 0; i < hosts_.size(); ++i) {
-    hosts_[i].core = node::make_core(run, node_id(i));
+    if (saves()) {
+      const StoreFaults faults{.seed = run.config.run.seed + i, .fail_rate = options.disk_faults};
+      hosts_[i].disk = std::make_shared<Disk>(Disk{faults});
+      hosts_[i].core = load_core(node_id(i), *hosts_[i].disk);
+    } else {
+      hosts_[i].core = node::make_core(run, node_id(i));
+    }
     schedule_at(node_id(i), Time{0}, [this, i] { start(node_id(i)); });
   }
 }
@@ -121,6 +129,8 @@ void Simulation::carry_out(NodeId node, node::Effect& effect) {
       host.core->evaluate();
       give(node, node::Evaluated{Duration{0}});
     });
+  } else if (std::holds_alternative<node::SaveCheckpoint>(effect)) {
+    schedule_at(node, now_, [this, node] { save(node); });
   } else if (auto* timer = std::get_if<node::ArmTimer>(&effect)) {
     arm(node, *timer);
   } else if (auto* late = std::get_if<node::LeaveOut>(&effect)) {
@@ -136,6 +146,35 @@ void Simulation::carry_out(NodeId node, node::Effect& effect) {
     }
     take_down_all(node);  // behind its last messages the neighbors see it leave
   }
+}
+
+// As a process that starts does it.
+std::unique_ptr<node::Core> Simulation::load_core(NodeId node, Disk& disk) {
+  disk.checkpoints = std::make_unique<node::Checkpoints>(
+      disk.store, run_.config.nodes[index_of(node)].name, node::fingerprint_of(run_, node));
+  std::unique_ptr<node::Core> core;
+  disk.store.set_faults({.seed = disk.faults.seed});
+  const auto loaded = disk.checkpoints->load([&](Archive& archive) {
+    core = node::make_core(run_, node, options_.checkpoints);
+    core->archive(archive, now_);
+  });
+  disk.store.set_faults(disk.faults);
+  const Round round = loaded && *loaded ? (*loaded)->round : 0;
+  if (round < disk.acknowledged && !failure_) {
+    failure_ = fmt::format("n{}: the checkpoint of round {} was acknowledged, loaded is {}",
+                           index_of(node), disk.acknowledged,
+                           loaded ? fmt::to_string(round) : loaded.error().message);
+  }
+  return loaded && *loaded ? std::move(core) : node::make_core(run_, node, options_.checkpoints);
+}
+
+void Simulation::save(NodeId node) {
+  Host& host = at(node);
+  const Round round = host.core->progress(now_).rounds_done;
+  const auto saved = host.disk->checkpoints->save(
+      round, [&](Archive& archive) { host.core->archive(archive, now_); });
+  if (saved) host.disk->acknowledged = round;
+  give(node, node::CheckpointSaved{Duration{0}, saved.ok()});
 }
 
 void Simulation::tell(NodeId node, const node::RoundDone& done) {
@@ -275,7 +314,10 @@ void Simulation::restart(NodeId node, Time when) {
   schedule(when, [this, node] {
     Host& host = at(node);
     die(node);
-    host = {.core = node::make_core(run_, node), .life = host.life + 1};
+    auto disk = host.disk;
+    if (disk) disk->store.restart();
+    auto core = disk ? load_core(node, *disk) : node::make_core(run_, node);
+    host = {.core = std::move(core), .disk = std::move(disk), .life = host.life + 1};
     start(node);
   });
 }

@@ -11,9 +11,11 @@
 #include <utility>
 #include <vector>
 
+#include "node/checkpoint.h"
 #include "node/core.h"
 #include "node/report.h"
 #include "node/run.h"
+#include "sim/faulty_store.h"
 #include "sim/network.h"
 
 namespace starling::sim {
@@ -33,6 +35,10 @@ struct SimulationOptions {
   // all that is behind it are lost, and the link comes back as after a cut that heals at once.
   double loss = 0;
   Time loss_until = Time::max();
+  // When nodes save, if at all, each on a disk of its own, which takes no time. A node that is
+  // restarted goes on from its newest checkpoint; what its disk had not synced is lost or torn.
+  node::CheckpointPlan checkpoints = {};
+  double disk_faults = 0;  // the chance of each operation of a disk that it fails
 };
 
 // Called after every event that a node has handled.
@@ -51,9 +57,10 @@ class Simulation {
   void observe(Observer observer) { observer_ = std::move(observer); }
   void watch(Watcher watcher) { watcher_ = std::move(watcher); }
 
-  // Faults, each from that time on. A killed node loses everything; a restarted one, alive or not,
-  // begins anew with the start model. A cut link loses what is under way on it; an edge that heals
-  // or whose node comes back is a new epoch at both ends. Links that the run has not are ignored.
+  // Faults, each from that time on. A killed node loses everything but its checkpoints; a restarted
+  // one, alive or not, goes on from those or begins anew with the start model. A cut link loses
+  // what is under way on it; an edge that heals or whose node comes back is a new epoch at both
+  // ends. Links that the run has not are ignored.
   void cut(NodeId a, NodeId b, Time at);
   void heal(NodeId a, NodeId b, Time at);
   void kill(NodeId node, Time at);
@@ -90,8 +97,15 @@ class Simulation {
     std::uint64_t id;
     Time due;
   };
+  struct Disk {
+    StoreFaults faults;  // of saving; reading fails by damage alone
+    FaultyStore store = FaultyStore(faults);
+    std::unique_ptr<node::Checkpoints> checkpoints = {};
+    Round acknowledged = 0;  // of the newest save that succeeded
+  };
   struct Host {
     std::unique_ptr<node::Core> core;
+    std::shared_ptr<Disk> disk = nullptr;
     bool alive = true, finished = false;
     Time asleep_until{0};
     std::uint64_t life = 0;  // counts restarts: what was meant for an earlier life is dropped
@@ -130,6 +144,11 @@ class Simulation {
   Duration step_of(NodeId node) const;
   void transmit(NodeId from, const node::Send& send);
   void start(NodeId node);
+  bool saves() const {
+    return options_.checkpoints.every > 0 || options_.checkpoints.every_while > Duration{0};
+  }
+  std::unique_ptr<node::Core> load_core(NodeId node, Disk& disk);
+  void save(NodeId node);
   const Link* link_between(NodeId a, NodeId b) const;
   Link* link_between(NodeId a, NodeId b) {
     return const_cast<Link*>(std::as_const(*this).link_between(a, b));

@@ -106,6 +106,15 @@ TEST_CASE("ledger: an end that lost its memory, or remembers another life, start
     pair.exchange(3);
     pair.high = before.high;
   }
+  SUBCASE("a checkpoint that lacks an exchange which has been acknowledged since") {
+    pair.send(3);
+    const EdgeLedger old = pair.high;
+    pair.low.count(message(7));
+    pair.high.count(message(6));
+    pair.high.sent({4, 0}, message(9));
+    pair.low.acknowledge(pair.high.pending()->base);
+    pair.high = old;
+  }
   SUBCASE("another history of the same length") {
     pair.high.open(1);
     for (Round round = 10; round < 13; ++round) {
@@ -134,6 +143,7 @@ TEST_CASE("ledger: both ends always conclude the same") {
                  .count = draw >> 2 & 3,
                  .chain = draw >> 4 & 1,
                  .before = draw >> 5 & 1,
+                 .last_kept = (draw >> 13 & 1) != 0,
                  .state = (draw >> 6 & 7) == 0};
     if (draw >> 9 & 1) s.last = {draw >> 10 & 1, 0};
     if (draw >> 11 & 1) s.pending = {draw >> 12 & 1, 0};
@@ -162,6 +172,7 @@ TEST_CASE("ledger: a settlement comes back as it was sent, and a broken one not 
                      .before = 17,
                      .last = Exchange{1ULL << 40, 2},
                      .pending = Exchange{7, 1},
+                     .last_kept = true,
                      .state = ~0ULL};
   const SharedBytes bytes = encode(s);
   CHECK(*decode_settlement(bytes.bytes()) == s);
@@ -169,7 +180,7 @@ TEST_CASE("ledger: a settlement comes back as it was sent, and a broken one not 
   CHECK(decode_settlement(bytes.bytes().first(63)).error().message ==
         "a settlement of 63 bytes, expected 64");
   std::vector<std::byte> wrong(bytes.bytes().begin(), bytes.bytes().end());
-  wrong[4] = std::byte{7};
+  wrong[4] = std::byte{15};
   CHECK(decode_settlement(wrong).error().message ==
-        "settlement flags are 0x7, expected at most 0x3");
+        "settlement flags are 0xf, expected at most 0x7");
 }

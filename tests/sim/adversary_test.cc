@@ -61,6 +61,12 @@ node::Run run_of(std::uint64_t seed) {
   return quadratic(words);
 }
 
+// A third of the flocks save nothing, so that nodes come back without a memory.
+Round checkpoint_every(std::uint64_t seed) {
+  const Random random(seed, Stream::test);
+  return random.below(9, 3) == 0 ? 0 : 1 + random.below(10, 40);
+}
+
 struct Outcome {
   FaultPlan plan;
   std::optional<std::string> broken;
@@ -77,7 +83,9 @@ Outcome play(std::uint64_t seed) {
                               .slow = outcome.plan.slow,
                               .silence = silence,
                               .loss = outcome.plan.loss,
-                              .loss_until = length * 7 / 10});
+                              .loss_until = length * 7 / 10,
+                              .checkpoints = {.every = checkpoint_every(seed)},
+                              .disk_faults = seed % 3 == 0 ? 0.02 : 0});
   Invariants invariants(run, simulation,
                         conserves_sum(run.config.gossip.algorithm) && !outcome.plan.loses_memory());
   apply(outcome.plan, run.topology, simulation);
