@@ -115,6 +115,17 @@ Result<void> check_sweep(const std::string& sweep, const node::Config& config) {
                   node::shown(sweep), gossip::traits_of(config.run.compare.front()).name));
 }
 
+// Beside others that take the file's operator, one that has a coding of its own goes without.
+std::vector<Variant> compared_in_one_process(const node::Config& config) {
+  std::vector<Variant> variants = compared(config);
+  for (Variant& variant : variants) {
+    const gossip::Coding coding = gossip::traits_of(variant.config.gossip.algorithm).coding;
+    const bool takes_none = coding == gossip::Coding::raw || coding == gossip::Coding::own;
+    if (takes_none && !config.run.compare.empty()) variant.config.compress = {};
+  }
+  return variants;
+}
+
 }  // namespace
 
 std::vector<Variant> compared(const node::Config& config) {
@@ -141,7 +152,7 @@ Result<std::vector<Variant>> variants_of(const RunFileOptions& run_file,
   if (options.sweep.empty()) {
     const auto config = load(run_file, common);
     if (!config) return config.error();
-    return compared(*config);
+    return compared_in_one_process(*config);
   }
   const auto flags = sweep_flags(options.sweep);
   if (!flags) return flags.error();
@@ -152,7 +163,7 @@ Result<std::vector<Variant>> variants_of(const RunFileOptions& run_file,
     const auto config = load(run_file, all);
     if (!config) return config.error();
     if (auto checked = check_sweep(options.sweep, *config); !checked) return checked.error();
-    for (Variant& variant : compared(*config)) {
+    for (Variant& variant : compared_in_one_process(*config)) {
       const std::string& value = (*flags)[i].override;
       variant.label = config->run.compare.empty() ? value : variant.label + " " + value;
       variant.problem = keeps_problem(value) ? 0 : i;

@@ -180,10 +180,10 @@ class LiveNode final : public peer::PeerEvents {
   }
 
   // Not at all where the node is gone by then.
-  static void after(asio::steady_timer& timer, Duration wait, std::function<void()> f) {
+  void after(asio::steady_timer& timer, Duration wait, std::function<void()> f) {
     timer.expires_after(wait);
-    timer.async_wait([f = std::move(f)](std::error_code gone) {
-      if (!gone) f();
+    timer.async_wait([f = std::move(f), weak = std::weak_ptr(alive_)](std::error_code cancelled) {
+      if (!cancelled && !weak.expired()) f();
     });
   }
 
@@ -191,6 +191,7 @@ class LiveNode final : public peer::PeerEvents {
   std::unique_ptr<node::Core> core_;
   std::unique_ptr<peer::Links> links_;
   asio::steady_timer timer_, work_;
+  const std::shared_ptr<int> alive_ = std::make_shared<int>(0);
   std::vector<double> updates_;
   std::vector<std::string> rejected_;
   bool done_ = false;
