@@ -232,7 +232,7 @@ std::optional<std::string> play(const Case& c, std::array<std::size_t, 2>* passe
     };
   }
   if (!run_until(
-          io, [&] { return nodes[0]->done() && nodes[1]->done(); }, 5s)) {
+          io, [&] { return nodes[0]->done() && nodes[1]->done(); }, 30s)) {
     return fmt::format("not done: rounds {} and {}", nodes[0]->core().progress({}).rounds_done,
                        nodes[1]->core().progress({}).rounds_done);
   }
