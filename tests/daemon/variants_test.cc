@@ -108,3 +108,15 @@ TEST_CASE("variants: a sentence names the flag that was typed") {
   CHECK(file.refusal("d-psgd,choco", "gossip.algorithm=none,choco")
             .starts_with("--sweep gossip.algorithm=none,choco: found beside a comparison"));
 }
+
+TEST_CASE("variants: in a comparison the operator is for those that take one") {
+  RunFile file;
+  file.options.overrides = {"data.dimension=400", "gossip.algorithm=choco",
+                            "compress.operator=sign"};
+  const auto variants = file.variants("choco,powergossip,d-psgd", "").value();
+  REQUIRE(variants.size() == 3);
+  CHECK(variants[0].config.compress.kind == compress::OperatorKind::sign);
+  for (const std::size_t i : {1, 2}) {
+    CHECK(variants[i].config.compress.kind == compress::OperatorKind::automatic);
+  }
+}
