@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <set>
 
 #include "protocol/random.h"
@@ -114,7 +113,7 @@ Result<PlainEdges> random_regular(std::size_t n, std::size_t degree, std::uint64
   constexpr std::uint64_t kAttempts = 1000;
   for (std::uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
     PlainEdges edges = pair_stubs(n, degree, Random(seed, Stream::topology, {attempt}));
-    if (!edges.empty() && is_connected(n, edges)) return edges;
+    if (!edges.empty() && !first_unreached(n, edges)) return edges;
   }
   return config_error(fmt::format(
       "[topology] degree: no connected graph of degree {} on {} nodes was found in {} draws; raise "
@@ -124,21 +123,28 @@ Result<PlainEdges> random_regular(std::size_t n, std::size_t degree, std::uint64
 
 }  // namespace
 
-bool is_connected(std::size_t nodes, const PlainEdges& edges) {
-  std::vector<std::size_t> root(nodes);
-  std::iota(root.begin(), root.end(), std::size_t{0});
-  const auto find = [&root](std::size_t i) {
-    while (root[i] != i) i = root[i] = root[root[i]];
-    return i;
-  };
-  std::size_t components = nodes;
+std::optional<std::size_t> first_unreached(std::size_t nodes, const PlainEdges& edges,
+                                           Along along) {
+  std::vector<std::vector<std::size_t>> next(nodes);
   for (const auto& [a, b] : edges) {
-    const std::size_t x = find(a), y = find(b);
-    if (x == y) continue;
-    root[x] = y;
-    --components;
+    if (along != Along::backward) next[a].push_back(b);
+    if (along != Along::forward) next[b].push_back(a);
   }
-  return components == 1;
+  std::vector<bool> reached(nodes, false);
+  std::vector<std::size_t> open = {0};
+  reached[0] = true;
+  while (!open.empty()) {
+    const std::size_t node = open.back();
+    open.pop_back();
+    for (const std::size_t other : next[node]) {
+      if (reached[other]) continue;
+      reached[other] = true;
+      open.push_back(other);
+    }
+  }
+  const auto lost = std::ranges::find(reached, false);
+  if (lost == reached.end()) return std::nullopt;
+  return static_cast<std::size_t>(lost - reached.begin());
 }
 
 Result<PlainEdges> generate_edges(const TopologyOptions& options, std::uint64_t seed) {

@@ -1,8 +1,9 @@
-// The generated graphs, as plain lists of edges. Used by Topology::make alone.
+// Graphs as plain lists of edges: those that are generated, and what they connect.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,11 @@ using PlainEdges = std::vector<std::pair<std::size_t, std::size_t>>;
 // for an impossible number of nodes or degree.
 Result<PlainEdges> generate_edges(const TopologyOptions& options, std::uint64_t seed);
 
-// Whether every node can be reached from every other; no node is an unconnected graph.
-bool is_connected(std::size_t nodes, const PlainEdges& edges);
+// Which way an edge (a, b) leads.
+enum class Along { both, forward, backward };
+
+// The first node that node 0 does not reach, if any.
+std::optional<std::size_t> first_unreached(std::size_t nodes, const PlainEdges& edges,
+                                           Along along = Along::both);
 
 }  // namespace starling::gossip

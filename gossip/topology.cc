@@ -37,21 +37,6 @@ Result<PlainEdges> normalized(PlainEdges edges, const TopologyOptions& options) 
   return edges;
 }
 
-// The first node that node 0 does not reach, for the message about an unconnected graph.
-std::size_t first_unreached(std::size_t nodes, const PlainEdges& edges) {
-  std::vector<bool> reached(nodes, false);
-  reached[0] = true;
-  for (bool grew = true; grew;) {
-    grew = false;
-    for (const auto& [a, b] : edges) {
-      if (reached[a] == reached[b]) continue;
-      reached[a] = reached[b] = grew = true;
-    }
-  }
-  return static_cast<std::size_t>(std::find(reached.begin(), reached.end(), false) -
-                                  reached.begin());
-}
-
 std::vector<Edge> edges_of(const std::vector<Way>& ways) {
   std::vector<Edge> edges;
   for (const Way& way : ways)
@@ -77,11 +62,11 @@ Result<Topology> Topology::make(const TopologyOptions& options, std::uint64_t se
   if (!generated) return generated.error();
   Result<PlainEdges> edges = normalized(std::move(*generated), options);
   if (!edges) return edges.error();
-  if (!is_connected(options.nodes, *edges)) {
+  if (const auto lost = first_unreached(options.nodes, *edges)) {
     return config_error(fmt::format(
         "[topology] edges: the graph is not connected, node 0 does not reach node {}; add an edge "
         "between the parts",
-        first_unreached(options.nodes, *edges)));
+        *lost));
   }
 
   std::vector<std::size_t> degree(options.nodes, 0);

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
+
+#include "gossip/graphs.h"
 
 namespace starling::gossip {
 namespace {
@@ -41,23 +42,6 @@ Result<std::vector<Way>> listed(const TopologyOptions& options) {
       index_of(twice->from), index_of(twice->to)));
 }
 
-// The first node that node 0 does not reach: along the ways, or against them.
-std::optional<std::size_t> unreached(std::size_t nodes, const std::vector<Way>& ways,
-                                     NodeId Way::*from, NodeId Way::*to) {
-  std::vector<bool> reached(nodes, false);
-  reached[0] = true;
-  for (bool grew = true; grew;) {
-    grew = false;
-    for (const Way& way : ways) {
-      if (!reached[index_of(way.*from)] || reached[index_of(way.*to)]) continue;
-      reached[index_of(way.*to)] = grew = true;
-    }
-  }
-  const auto lost = std::ranges::find(reached, false);
-  if (lost == reached.end()) return std::nullopt;
-  return static_cast<std::size_t>(lost - reached.begin());
-}
-
 Error not_connected(std::size_t from, std::size_t to) {
   return config_error(fmt::format(
       "[topology] edges: the directed graph is not strongly connected, no way leads from node {} "
@@ -79,10 +63,10 @@ Result<std::vector<Way>> generate_ways(const TopologyOptions& options) {
   }
   Result<std::vector<Way>> ways = listed(options);
   if (!ways) return ways;
-  if (const auto node = unreached(options.nodes, *ways, &Way::from, &Way::to)) {
+  if (const auto node = first_unreached(options.nodes, options.edges, Along::forward)) {
     return not_connected(0, *node);
   }
-  if (const auto node = unreached(options.nodes, *ways, &Way::to, &Way::from)) {
+  if (const auto node = first_unreached(options.nodes, options.edges, Along::backward)) {
     return not_connected(*node, 0);
   }
   return ways;

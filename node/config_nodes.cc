@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
-#include <optional>
 #include <set>
 
+#include "gossip/graphs.h"
 #include "gossip/topology.h"
 #include "node/config_keys.h"
 #include "node/config_names.h"
@@ -116,35 +116,11 @@ Result<std::size_t> find_end(const NodeIndex& nodes, const EdgeEnd& end, const s
 }
 
 // Topology::make knows indices alone; a person who named the nodes is answered in names.
-using Neighbors = std::vector<std::vector<std::size_t>>;
-
-// The first node that node 0 does not reach.
-std::optional<std::size_t> unreached(const Neighbors& neighbors) {
-  std::vector<bool> reached(neighbors.size(), false);
-  std::vector<std::size_t> open = {0};
-  reached[0] = true;
-  while (!open.empty()) {
-    const std::size_t node = open.back();
-    open.pop_back();
-    for (const std::size_t next : neighbors[node]) {
-      if (reached[next]) continue;
-      reached[next] = true;
-      open.push_back(next);
-    }
-  }
-  const auto lost = std::find(reached.begin(), reached.end(), false);
-  if (lost == reached.end()) return std::nullopt;
-  return static_cast<std::size_t>(lost - reached.begin());
-}
-
 Result<void> check_connected(const Draft& draft, const std::vector<std::string>& names) {
   const bool directed = gossip::is_directed(draft.config.topology.kind);
-  Neighbors along(names.size()), against(names.size());
-  for (const auto& [a, b] : draft.config.topology.edges) {
-    along[a].push_back(b);
-    against[b].push_back(a);
-    if (!directed) along[b].push_back(a);
-  }
+  const auto unreached = [&](gossip::Along along) {
+    return gossip::first_unreached(names.size(), draft.config.topology.edges, along);
+  };
   const auto refuse = [&](std::size_t from, std::size_t to) {
     return config_error(fmt::format(
         "{}: [topology] edges: the {}, no way leads from {} to {}; add an edge {}",
@@ -152,9 +128,10 @@ Result<void> check_connected(const Draft& draft, const std::vector<std::string>&
         directed ? "directed graph is not strongly connected" : "graph is not connected",
         names[from], names[to], directed ? "there" : "between the parts"));
   };
-  if (const auto lost = unreached(along)) return refuse(0, *lost);
-  const auto lost = directed ? unreached(against) : std::nullopt;
-  return lost ? Result<void>(refuse(*lost, 0)) : Result<void>();
+  const auto lost = unreached(directed ? gossip::Along::forward : gossip::Along::both);
+  if (lost) return refuse(0, *lost);
+  const auto cut_off = directed ? unreached(gossip::Along::backward) : std::nullopt;
+  return cut_off ? Result<void>(refuse(*cut_off, 0)) : Result<void>();
 }
 
 Result<void> resolve_edges(Draft& draft) {
