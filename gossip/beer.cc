@@ -64,12 +64,7 @@ class Beer final : public Method {
   }
 
   Result<void> check(Exchange exchange, const Message& message) const override {
-    if (message.start.size() > 0) {
-      const Tracked& t = exchange.index == 0 ? x_ : v_;
-      auto start = t.replicas.check_start(message.start, coder_.compressor());
-      if (!start) return start;
-    }
-    return coder_.check(message.body);
+    return (exchange.index == 0 ? x_ : v_).replicas.check(message, coder_);
   }
 
   void mix(Exchange exchange, std::span<const Arrival> arrivals) override {

@@ -33,7 +33,7 @@ class DeepSqueeze final : public Method {
   }
 
   Result<void> check(Exchange /*exchange*/, const Message& message) const override {
-    return coder_.check(message.body);
+    return coder_.check(message.body.bytes());
   }
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {

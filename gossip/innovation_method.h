@@ -33,11 +33,7 @@ class InnovationMethod : public Method {
   }
 
   Result<void> check(Exchange /*exchange*/, const Message& message) const final {
-    if (message.start.size() > 0) {
-      auto start = replicas_.check_start(message.start, coder_.compressor());
-      if (!start) return start;
-    }
-    return coder_.check(message.body);
+    return replicas_.check(message, coder_);
   }
 
   std::span<const float> model() const final { return x_; }

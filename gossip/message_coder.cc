@@ -38,8 +38,8 @@ Result<SharedBytes> MessageCoder::encode_ef(Exchange exchange, std::span<float> 
   return taken(*used);
 }
 
-Result<void> MessageCoder::check(const SharedBytes& body) const {
-  return compressor_->decode_add(body.bytes(), 0, zeros_);
+Result<void> MessageCoder::check(std::span<const std::byte> body) const {
+  return compressor_->decode_add(body, 0, zeros_);
 }
 
 }  // namespace starling::gossip

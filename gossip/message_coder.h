@@ -26,7 +26,7 @@ class MessageCoder {
   // C(e + g), and e becomes what that leaves.
   Result<SharedBytes> encode_ef(Exchange exchange, std::span<float> e, std::span<const float> g);
   // Whether the body is a message that decodes.
-  Result<void> check(const SharedBytes& body) const;
+  Result<void> check(std::span<const std::byte> body) const;
 
   void archive(Archive& archive) {
     const Archive::Scope scope(archive, "operator");

@@ -75,7 +75,7 @@ void Replicas::suspend(std::size_t edge, bool pending) {
 
 void Replicas::resume(std::size_t edge) {
   edges_[edge].pending = false;
-  edges_[edge].kept = {};
+  edges_[edge].kept = nullptr;
 }
 
 std::uint64_t Replicas::hash_of_ours(const Edge& edge) const {
@@ -123,7 +123,14 @@ SharedBytes Replicas::start_for(const Edge& edge) const {
   return block;
 }
 
-Result<void> Replicas::check_start(const SharedBytes& start, const compress::Compressor& c) const {
+Result<void> Replicas::check(const Message& message, const MessageCoder& coder) const {
+  if (message.start.size() > 0) {
+    if (Result<void> start = check_start(message.start, coder); !start) return start;
+  }
+  return coder.check(message.body.bytes());
+}
+
+Result<void> Replicas::check_start(const SharedBytes& start, const MessageCoder& coder) const {
   if (start.size() < kCountBytes || start.size() > start_bytes_max()) {
     return Error{ErrorCode::peer, fmt::format("a start of {} bytes, expected {} to {}",
                                               start.size(), kCountBytes, start_bytes_max())};
@@ -131,10 +138,8 @@ Result<void> Replicas::check_start(const SharedBytes& start, const compress::Com
   if (number_at(start.bytes()) == 0) {
     return compress::check_raw_floats(start.bytes().subspan(kCountBytes), common_.size());
   }
-  std::vector<float> scratch(common_.size(), 0.0f);
-  return for_each_message(start.bytes(), [&](std::span<const std::byte> message) {
-    return c.decode_add(message, 0, scratch);
-  });
+  return for_each_message(start.bytes(),
+                          [&](std::span<const std::byte> message) { return coder.check(message); });
 }
 
 void Replicas::apply_start(Edge& edge, const SharedBytes& start,
@@ -204,18 +209,18 @@ bool Replicas::commit(std::span<const Arrival> arrivals, const compress::Compres
     for (Edge& edge : edges_) {
       if (!edge.pending) continue;
       edge.pending = false;
-      edge.kept = own_.reference;
-      edge.kept_number = told_;
+      if (!finishing_kept_) finishing_kept_ = std::make_shared<Kept>(Kept{own_.reference, told_});
+      edge.kept = finishing_kept_;
     }
   }
   for (const Arrival& arrival : arrivals) {
     Edge& edge = edges_[arrival.edge];
-    INVARIANT(advances || !edge.kept.empty());
+    INVARIANT(advances || edge.kept);
     apply_start(edge, arrival.theirs.start, c);
     advance(edge.theirs, c, arrival.theirs.body.bytes(), steps_[0]);
     edge.begun = true;
-    edge.knows = advances ? told_ : edge.kept_number;
-    if (!advances) edge.known_hash = edge.kept_hash;
+    edge.knows = advances ? told_ : edge.kept->told;
+    if (!advances) edge.known_hash = edge.kept->hash;
   }
   trim_log();
   if (steps_.size() == 1) finish({}, c);
@@ -229,10 +234,8 @@ void Replicas::finish(std::span<const Arrival> arrivals, const compress::Compres
     }
     if (finishing_.size() > 0) advance(own_.reference, c, finishing_.bytes(), steps_[s]);
   }
-  for (Edge& edge : edges_) {
-    const bool just_kept = finishing_.size() > 0 && !edge.kept.empty() && edge.kept_number == told_;
-    if (just_kept) edge.kept_hash = hash_of_floats(own_.reference);
-  }
+  if (finishing_kept_) finishing_kept_->hash = hash_of_floats(own_.reference);
+  finishing_kept_ = nullptr;
   finishing_ = {};
 }
 
@@ -259,14 +262,23 @@ void Replicas::archive(Archive& archive, std::size_t body_bytes_max) {
     archive.number("knows", edge.knows);
     archive.floats("theirs", edge.theirs, d);
     archive.number("known_hash", edge.known_hash);
-    archive.floats("kept", edge.kept, d);
-    archive.number("kept_number", edge.kept_number);
-    archive.number("kept_hash", edge.kept_hash);
+    archive_kept(archive, edge);
     archive.number("begun", edge.begun);
-    if (archive.loading() && std::max(edge.knows.value_or(0), edge.kept_number) > told_) {
+    if (archive.loading() && edge.knows.value_or(0) > told_) {
       archive.refuse(fmt::format("edge {} knows more than the {} messages told", e, told_));
     }
   }
+}
+
+void Replicas::archive_kept(Archive& archive, Edge& edge) const {
+  const Archive::Scope scope(archive, "kept");
+  bool known = edge.kept != nullptr;
+  archive.number("known", known);
+  if (archive.loading()) edge.kept = known ? std::make_shared<Kept>(Kept{common_}) : nullptr;
+  if (!edge.kept) return;
+  archive.fixed("reference", edge.kept->reference);
+  archive.number("told", edge.kept->told, told_);
+  archive.number("hash", edge.kept->hash);
 }
 
 // ---- duals ----------------------------------------------------------------------------------

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "compress/compressor.h"
+#include "gossip/message_coder.h"
 #include "gossip/method.h"
 
 namespace starling::gossip {
@@ -51,8 +53,9 @@ class Replicas {
   using Make = std::function<Result<SharedBytes>(Own&)>;
   Result<void> encode(std::span<const std::size_t> edges, std::span<Message> out, const Make& make);
 
-  // Whether a neighbor's Message::start can be one.
-  Result<void> check_start(const SharedBytes& start, const compress::Compressor& c) const;
+  // Whether this can be a neighbor's message, with what is in front of it.
+  Result<void> check(const Message& message, const MessageCoder& coder) const;
+  Result<void> check_start(const SharedBytes& start, const MessageCoder& coder) const;
   std::size_t start_bytes_max() const;
 
   // After the exchange: the reference advances by what was encoded, the replicas of the edges on
@@ -65,7 +68,7 @@ class Replicas {
 
   // Between commit and finish: both sides of the exchange.
   std::span<const float> ours(std::size_t edge) const {
-    return edges_[edge].kept.empty() ? own_.reference : edges_[edge].kept;
+    return edges_[edge].kept ? edges_[edge].kept->reference : own_.reference;
   }
   std::span<const float> theirs(std::size_t edge) const { return edges_[edge].theirs; }
   const Own& own() const { return own_; }
@@ -74,20 +77,26 @@ class Replicas {
   void archive(Archive& archive, std::size_t body_bytes_max);
 
  private:
+  // Of an exchange that may have to be made up for; one for all edges that were pending in it.
+  struct Kept {
+    std::vector<float> reference;  // after its commit
+    std::uint64_t told = 0;        // messages by then
+    std::uint64_t hash = 0;        // of the reference when the exchange was finished
+  };
+
   struct Edge {
     bool open = false, begun = false;                   // begun: an exchange has counted
     std::optional<std::uint64_t> knows = std::nullopt;  // how many of our messages; none: nothing
     std::vector<float> theirs = {};
     // Of the reference when the edge was last in step; of use while it is not.
     std::uint64_t known_hash = 0;
-    bool pending = false;           // suspended in the exchange under way
-    std::vector<float> kept = {};   // the reference after the pending exchange
-    std::uint64_t kept_number = 0;  // messages told by then
-    std::uint64_t kept_hash = 0;    // of the reference when that exchange was finished
+    bool pending = false;                  // suspended in the exchange under way
+    std::shared_ptr<Kept> kept = nullptr;  // of the pending exchange, once it is committed
   };
 
   SharedBytes start_for(const Edge& edge) const;
   void apply_start(Edge& edge, const SharedBytes& start, const compress::Compressor& c) const;
+  void archive_kept(Archive& archive, Edge& edge) const;
   void note_those_behind(std::span<const Arrival> arrivals);
   void trim_log();
   std::uint64_t hash_of_ours(const Edge& edge) const;
@@ -98,8 +107,9 @@ class Replicas {
   std::uint64_t told_ = 0;       // messages committed so far
   std::deque<SharedBytes> log_;  // the newest of them
   std::size_t log_bytes_ = 0;
-  SharedBytes under_way_;  // encoded and not yet committed; else empty
-  SharedBytes finishing_;  // committed and not yet finished; else empty
+  SharedBytes under_way_;                 // encoded and not yet committed; else empty
+  SharedBytes finishing_;                 // committed and not yet finished; else empty
+  std::shared_ptr<Kept> finishing_kept_;  // of that exchange, if an edge was pending in it
   std::vector<Edge> edges_;
 };
 

@@ -31,6 +31,8 @@ Result<SharedBytes> message_of(compress::Compressor& c, std::span<const float> x
   return SharedBytes(std::move(block));
 }
 
+MessageCoder sign_coder() { return {std::make_unique<compress::Sign>(), kSize, 5, node_id(0)}; }
+
 // A hub whose edges lead to nodes of one edge each, all moving about at random.
 class Star {
  public:
@@ -137,11 +139,12 @@ class Star {
                         })
                 .ok());
     for (const Message& message : out) {
-      if (message.start.size() > 0) REQUIRE(node.check_start(message.start, sign_).ok());
+      if (message.start.size() > 0) REQUIRE(node.check(message, coder_).ok());
     }
   }
 
   compress::Sign sign_;
+  const MessageCoder coder_ = sign_coder();  // of the leaves and the hub alike, for checks
   Replicas hub_;
   std::vector<Replicas> leaves_;
   std::set<std::size_t> up_;
@@ -223,11 +226,11 @@ TEST_CASE("replicas: both ends hold the same bits whatever is lost, torn and ope
 TEST_CASE("replicas: a start that no neighbor can have sent is refused") {
   const std::vector<float> common(kSize, 0.0f);
   const Replicas replicas(common, 1, {1});
-  compress::Sign sign;
+  const MessageCoder coder = sign_coder();
   const auto refusal = [&](std::vector<std::uint32_t> words) {
     ByteBlock block(words.size() * 4);
     if (!words.empty()) std::memcpy(block.bytes().data(), words.data(), words.size() * 4);
-    return replicas.check_start(SharedBytes(std::move(block)), sign).error().message;
+    return replicas.check_start(SharedBytes(std::move(block)), coder).error().message;
   };
   CHECK(refusal({}) == "a start of 0 bytes, expected 4 to 1204");
   CHECK(refusal(std::vector<std::uint32_t>(302, 0)) == "a start of 1208 bytes, expected 4 to 1204");

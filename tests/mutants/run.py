@@ -47,7 +47,7 @@ MUTANTS = [
     ("missed-messages-not-told", "gossip/replicas.cc",
      "if (edge.knows == told_) return {};", "if (edge.knows) return {};"),
     ("reference-of-the-wrong-moment", "gossip/replicas.h",
-     "return edges_[edge].kept.empty() ? own_.reference : edges_[edge].kept;",
+     "return edges_[edge].kept ? edges_[edge].kept->reference : own_.reference;",
      "return own_.reference;"),
     ("async-forgets-an-answer-at-the-break", "gossip/async_gossip.cc",
      "part.open = part.open && !inbox.empty();", "part.open = false;"),
