@@ -277,10 +277,6 @@ void AsyncGossip::conclude(Time now, Outbox& out) {
 
 void AsyncGossip::archive(Archive& archive) {
   INVARIANT(phase_ == Phase::idle);
-  {
-    const Archive::Scope scope(archive, "method");
-    method_->archive(archive);
-  }
   edges_.archive(archive);
 }
 

@@ -303,6 +303,10 @@ std::uint64_t Edges::hash(NodeId peer) const {
 }
 
 void Edges::archive(Archive& archive) {
+  {
+    const Archive::Scope scope(archive, "method");
+    method_.archive(archive);
+  }
   for (std::size_t i = 0; i < edges_.size(); ++i) {
     Edge& edge = edges_[i];
     const Archive::Scope scope(archive, "edge", i);

@@ -91,7 +91,7 @@ class Edges {
   std::size_t body_bytes_max() const;
   std::vector<EdgeStatus> status() const;
   std::uint64_t hash(NodeId peer) const;
-  // Loading: every edge that took part is suspended.
+  // The method, and the edges. Loading: every edge that took part is suspended.
   void archive(Archive& archive);
 
  private:

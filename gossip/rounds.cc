@@ -269,10 +269,6 @@ std::vector<NodeId> Rounds::waiting_for() const {
 
 void Rounds::archive(Archive& archive) {
   INVARIANT(phase_ == Phase::idle);
-  {
-    const Archive::Scope scope(archive, "method");
-    method_->archive(archive);
-  }
   edges_.archive(archive);
 }
 

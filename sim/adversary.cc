@@ -103,7 +103,6 @@ FaultPlan draw_faults(std::uint64_t seed, const gossip::Topology& topology, Dura
   }
   for (const FaultKind kind : kAllFaults) {
     if (!dice.chance(0.4)) continue;
-    plan.kinds.push_back(kind);
     const std::size_t count = 1 + dice.below(kind == FaultKind::cut ? 20 : 4);
     for (std::size_t i = 0; i < count; ++i) {
       plan.faults.push_back(draw(kind, dice, topology, length, silence));

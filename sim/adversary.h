@@ -35,8 +35,7 @@ struct Fault {
 // after 0.7 · length, so that the flock has time to show that it recovers.
 struct FaultPlan {
   std::uint64_t seed = 0;
-  std::vector<FaultKind> kinds = {};  // switched on
-  double loss = 0;                    // goes into SimulationOptions, as the next two
+  double loss = 0;  // goes into SimulationOptions, as the next two
   Duration jitter{0};
   std::map<NodeId, double> slow = {};
   std::vector<Fault> faults = {};
