@@ -13,19 +13,13 @@
 using namespace starling;
 using namespace starling::gossip;
 using namespace std::chrono_literals;
+using starling::test::body_of, starling::test::kLeft, starling::test::kRight, starling::test::kSelf;
 using starling::test::count;
 using starling::test::find;
 
 namespace {
 
-constexpr NodeId kLeft = node_id(0), kSelf = node_id(1), kRight = node_id(2);
 using Asks = AsyncOptions::Asks;
-
-SharedBytes body_of(float value) {
-  ByteBlock block(4);
-  block.floats()[0] = value;
-  return block;
-}
 
 // Node 1 of the path 0-1-2 with a model of one number and powers of two as weights.
 class Node {
@@ -37,13 +31,8 @@ class Node {
   }
 
   Outbox give(const Event& event, Time now = 0s) {
-    Outbox out;
-    if (const auto* up = std::get_if<PeerUp>(&event)) far(up->peer).up(up->epoch);
-    node_->handle(event, now, out);
-    for (const Action& action : out) {
-      if (const auto* send = std::get_if<Send>(&action)) far(send->to).hear(send->parcel);
-    }
-    return out;
+    return neighbors_.give<PeerUp, Outbox>(event,
+                                           [&](Outbox& out) { node_->handle(event, now, out); });
   }
   // The neighbor's message of its k-th exchange.
   Outbox receive(NodeId from, std::uint64_t k, float value, Time now = 0s) {
@@ -62,7 +51,7 @@ class Node {
     out.insert(out.end(), more.begin(), more.end());
     return out;
   }
-  test::FarEnd& far(NodeId id) { return id == kLeft ? left_ : right_; }
+  test::FarEnd& far(NodeId id) { return neighbors_.at(id); }
   float x() const { return node_->model()[0]; }
   std::vector<NodeId> waiting_for() const { return node_->waiting_for(); }
 
@@ -80,7 +69,7 @@ class Node {
     return options;
   }
   std::unique_ptr<AsyncGossip> node_;
-  test::FarEnd left_{kLeft, kSelf, Numbering::by_edge}, right_{kRight, kSelf, Numbering::by_edge};
+  test::BothNeighbors neighbors_{Numbering::by_edge};
 };
 
 std::set<NodeId> receivers(const Outbox& out) {

@@ -4,29 +4,14 @@
 
 #include "gossip/topology.h"
 #include "protocol/random.h"
-#include "tests/support/lockstep.h"
+#include "tests/gossip/problems.h"
 
 using namespace starling;
 using namespace starling::gossip;
-using starling::test::Lockstep;
+using starling::test::Lockstep, starling::test::random_starts, starling::test::ring,
+    starling::test::vector_of;
 
 namespace {
-
-Topology ring(std::size_t n) {
-  return *Topology::make({.kind = TopologyKind::ring, .nodes = n, .degree = 0, .edges = {}}, 1);
-}
-
-TensorLayout vector_of(std::size_t size) {
-  TensorLayout layout;
-  layout.add("x", {size});
-  return layout;
-}
-
-std::vector<std::vector<float>> random_starts(std::size_t nodes, std::size_t size) {
-  std::vector<std::vector<float>> starts(nodes, std::vector<float>(size));
-  for (std::size_t i = 0; i < nodes; ++i) Random(3, Stream::test, {i}).fill_normal(starts[i]);
-  return starts;
-}
 
 constexpr GossipOptions options(bool overlap, double relaxation = 1) {
   return {.algorithm = AlgorithmKind::d_psgd,

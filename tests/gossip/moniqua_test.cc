@@ -22,12 +22,6 @@ GossipOptions options(double theta, std::size_t bits, double gamma = 1) {
   return o;
 }
 
-TensorLayout vector_of(std::size_t size) {
-  TensorLayout layout;
-  layout.add("x", {size});
-  return layout;
-}
-
 // Coordinates within ±spread/2.
 std::vector<std::vector<float>> starts_within(double spread, std::size_t nodes) {
   std::vector<std::vector<float>> starts(nodes, std::vector<float>(kSize));

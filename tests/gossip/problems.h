@@ -24,6 +24,19 @@ inline gossip::Topology ring(std::size_t n) {
       {.kind = gossip::TopologyKind::ring, .nodes = n, .degree = 0, .edges = {}}, 1);
 }
 
+// A layout that is no matrix.
+inline TensorLayout vector_of(std::size_t size) {
+  TensorLayout layout;
+  layout.add("x", {size});
+  return layout;
+}
+
+inline std::vector<std::vector<float>> random_starts(std::size_t nodes, std::size_t size) {
+  std::vector<std::vector<float>> starts(nodes, std::vector<float>(size));
+  for (std::size_t i = 0; i < nodes; ++i) Random(3, Stream::test, {i}).fill_normal(starts[i]);
+  return starts;
+}
+
 using MakeCompressor = std::function<std::unique_ptr<compress::Compressor>()>;
 
 inline const MakeCompressor kNone = {};

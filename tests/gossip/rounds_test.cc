@@ -10,16 +10,9 @@
 using namespace starling;
 using namespace starling::gossip;
 using namespace std::chrono_literals;
+using test::body_of, test::kLeft, test::kRight, test::kSelf;
 
 namespace {
-
-constexpr NodeId kLeft = node_id(0), kSelf = node_id(1), kRight = node_id(2);
-
-SharedBytes body_of(float value) {
-  ByteBlock block(4);
-  block.floats()[0] = value;
-  return block;
-}
 
 // Node 1 of the path 0-1-2 with a model of one number, weights 1/4 to make the sums exact.
 class Node {
@@ -28,13 +21,8 @@ class Node {
       : rounds_(std::make_unique<Rounds>(method(), edges(), overlap)) {}
 
   Outbox give(const Event& event, Time now = 0s) {
-    Outbox out;
-    if (const auto* up = std::get_if<PeerUp>(&event)) far(up->peer).up(up->epoch);
-    rounds_->handle(event, now, out);
-    for (const Action& action : out) {
-      if (const auto* send = std::get_if<Send>(&action)) far(send->to).hear(send->parcel);
-    }
-    return out;
+    return neighbors_.give<PeerUp, Outbox>(event,
+                                           [&](Outbox& out) { rounds_->handle(event, now, out); });
   }
   Outbox receive(NodeId from, Round round, float value, Time now = 0s) {
     return give(far(from).say({round, 0}, body_of(value)), now);
@@ -44,7 +32,7 @@ class Node {
     give(PeerUp{from, epoch});
     return give(far(from).settlement());
   }
-  test::FarEnd& far(NodeId id) { return id == kLeft ? left_ : right_; }
+  test::FarEnd& far(NodeId id) { return neighbors_.at(id); }
   // Begins the round and answers its local step with `update`.
   Outbox step(Round round, float update = 0, Time now = 0s) {
     Outbox out = give(BeginRound{round}, now);
@@ -62,7 +50,7 @@ class Node {
     return make_d_psgd(std::span(&start, 1), edges(), 1);
   }
   std::unique_ptr<Rounds> rounds_;
-  test::FarEnd left_{kLeft, kSelf}, right_{kRight, kSelf};
+  test::BothNeighbors neighbors_;
 };
 
 Node connected(bool overlap = true) {

@@ -35,18 +35,6 @@ Topology lopsided(std::size_t nodes) {
   return graph(options);
 }
 
-TensorLayout vector_of(std::size_t size) {
-  TensorLayout layout;
-  layout.add("x", {size});
-  return layout;
-}
-
-std::vector<std::vector<float>> random_starts(std::size_t nodes, std::size_t size) {
-  std::vector<std::vector<float>> starts(nodes, std::vector<float>(size));
-  for (std::size_t i = 0; i < nodes; ++i) Random(3, Stream::test, {i}).fill_normal(starts[i]);
-  return starts;
-}
-
 // A flock whose weights can be looked at, which sum to n in every round.
 class PushSum {
  public:

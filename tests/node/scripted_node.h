@@ -15,7 +15,7 @@
 
 namespace starling::node::test {
 
-inline constexpr NodeId kLeft = node_id(0), kSelf = node_id(1), kRight = node_id(2);
+using starling::test::body_of, starling::test::kLeft, starling::test::kRight, starling::test::kSelf;
 
 // What the trainer shall do, and what it was asked.
 struct Script {
@@ -51,12 +51,6 @@ class ScriptedTrainer final : public train::Trainer {
   TensorLayout layout_;
 };
 
-inline SharedBytes body_of(float value) {
-  ByteBlock block(sizeof value);
-  block.floats()[0] = value;
-  return block;
-}
-
 // Node 1 of the path 0-1-2, weights 1/4 to make the sums exact; combine while adapt.
 class ScriptedNode {
  public:
@@ -74,13 +68,8 @@ class ScriptedNode {
   }
 
   Effects give(const CoreEvent& event, Time now = {}) {
-    Effects out;
-    if (const auto* up = std::get_if<PeerUp>(&event)) far(up->peer).up(up->epoch);
-    core_->handle(event, now, out);
-    for (const Effect& effect : out) {
-      if (const auto* send = std::get_if<Send>(&effect)) far(send->to).hear(send->parcel);
-    }
-    return out;
+    return neighbors_.give<PeerUp, Effects>(event,
+                                            [&](Effects& out) { core_->handle(event, now, out); });
   }
   // Start and both neighbors: round 0 has begun.
   Effects connect(Time now = {}) {
@@ -116,11 +105,11 @@ class ScriptedNode {
   const Script& script() const { return *script_; }
 
  private:
-  starling::test::FarEnd& far(NodeId id) { return id == kLeft ? left_ : right_; }
+  starling::test::FarEnd& far(NodeId id) { return neighbors_.at(id); }
 
   std::shared_ptr<Script> script_;
   std::unique_ptr<Core> core_;
-  starling::test::FarEnd left_{kLeft, kSelf}, right_{kRight, kSelf};
+  starling::test::BothNeighbors neighbors_;
 };
 
 }  // namespace starling::node::test

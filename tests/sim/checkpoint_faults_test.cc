@@ -49,6 +49,19 @@ void save_two(FaultyStore& store) {
   REQUIRE(save(checkpoints, 2).ok());
 }
 
+// The second checkpoint is damaged: the first is loaded, and it is told what is wrong and where.
+std::string refusal_of_second(FaultyStore& damaged) {
+  std::vector<std::string> refused;
+  const auto round = loaded_round(damaged, &refused);
+  REQUIRE(round.ok());
+  REQUIRE(*round == 1);
+  REQUIRE(refused.size() == 1);
+  REQUIRE(refused[0].starts_with(kSecond + ": it"));
+  INFO(refused[0]);
+  REQUIRE(refused[0].find(" byte") != std::string::npos);
+  return refused[0];
+}
+
 std::size_t files_in(FaultyStore& store) {
   std::size_t files = 0;
   for (const std::string& name : {kFirst, kSecond, std::string("d/checkpoint.new")}) {
@@ -67,15 +80,7 @@ TEST_CASE("checkpoint: every bit flipped, the one before is used and the damage 
   for (std::size_t bit = 0; bit < bytes * 8; ++bit) {
     FaultyStore damaged = store;
     (*damaged.content(kSecond))[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
-    std::vector<std::string> refused;
-    const auto round = loaded_round(damaged, &refused);
-    REQUIRE(round.ok());
-    REQUIRE(*round == 1);
-    REQUIRE(refused.size() == 1);
-    REQUIRE(refused[0].starts_with(kSecond + ": it"));
-    INFO(refused[0]);
-    REQUIRE(refused[0].find(" byte") != std::string::npos);
-    REQUIRE(refused[0].ends_with("kept as d/checkpoint-1.old-1.safetensors"));
+    REQUIRE(refusal_of_second(damaged).ends_with("kept as d/checkpoint-1.old-1.safetensors"));
   }
 }
 
@@ -85,14 +90,7 @@ TEST_CASE("checkpoint: cut short at every byte, the one before is used and the d
   for (std::size_t size = 0; size < store.content(kSecond)->size(); ++size) {
     FaultyStore damaged = store;
     damaged.content(kSecond)->resize(size);
-    std::vector<std::string> refused;
-    const auto round = loaded_round(damaged, &refused);
-    REQUIRE(round.ok());
-    REQUIRE(*round == 1);
-    REQUIRE(refused.size() == 1);
-    REQUIRE(refused[0].starts_with(kSecond + ": it"));
-    INFO(refused[0]);
-    REQUIRE(refused[0].find(" byte") != std::string::npos);
+    refusal_of_second(damaged);
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <variant>
 
 #include "gossip/algorithm.h"
 #include "gossip/edges.h"
@@ -68,6 +69,40 @@ class FarEnd {
   gossip::EdgeLedger ledger_;
   Epoch epoch_ = 0;
   std::map<gossip::Exchange, gossip::Message> heard_;
+};
+
+// A message of one number.
+inline SharedBytes body_of(float value) {
+  ByteBlock block(sizeof value);
+  block.floats()[0] = value;
+  return block;
+}
+
+// Node 1 of the path 0-1-2 is the one under test; these are the other two, who see its links and
+// hear what it sends.
+inline constexpr NodeId kLeft = node_id(0), kSelf = node_id(1), kRight = node_id(2);
+
+class BothNeighbors {
+ public:
+  explicit BothNeighbors(gossip::Numbering numbering = gossip::Numbering::by_round)
+      : left_(kLeft, kSelf, numbering), right_(kRight, kSelf, numbering) {}
+
+  FarEnd& at(NodeId id) { return id == kLeft ? left_ : right_; }
+
+  // What the node does about `event`, which `handle` lets it append to its argument.
+  template <class PeerUp, class Out, class Event, class Handle>
+  Out give(const Event& event, const Handle& handle) {
+    if (const auto* up = std::get_if<PeerUp>(&event)) at(up->peer).up(up->epoch);
+    Out out;
+    handle(out);
+    for (const auto& action : out) {
+      if (const auto* send = std::get_if<gossip::Send>(&action)) at(send->to).hear(send->parcel);
+    }
+    return out;
+  }
+
+ private:
+  FarEnd left_, right_;
 };
 
 }  // namespace starling::test
