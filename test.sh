@@ -7,7 +7,24 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 presets=("$@")
 ((${#presets[@]})) || presets=(asan tsan release)
-scripts/install-packages.sh build test
+groups=(build test)
+# The tests of docker/ need an engine; one that is there already is left as it is.
+[[ " ${presets[*]} " != *" release "* ]] || command -v docker >/dev/null || groups+=(docker)
+scripts/install-packages.sh "${groups[@]}"
+if [[ " ${presets[*]} " == *" release "* ]] && ! docker info >/dev/null 2>&1; then
+  engine=$(mktemp -d)
+  dockerd --pidfile "$engine/pid" >"$engine/log" 2>&1 &
+  trap 'kill "$(cat "$engine/pid")"; wait; rm -rf "$engine"' EXIT
+  for ((second = 0; second < 60; ++second)); do
+    ! docker info >/dev/null 2>&1 || break
+    sleep 1
+  done
+  if ((second == 60)); then
+    echo "test.sh: no Docker engine answers, and dockerd does not start; the end of its log:" >&2
+    tail -5 "$engine/log" >&2
+    exit 1
+  fi
+fi
 for preset in "${presets[@]}"; do
   # The benchmarks are built, so that they keep up with what they measure; they are not run.
   cmake --preset "$preset" -DSTARLING_BUILD_TESTS=ON -DSTARLING_WERROR=ON \

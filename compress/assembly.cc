@@ -18,8 +18,6 @@ using Kind = OperatorKind;
 
 constexpr std::size_t kModelFloatsMax = std::size_t{1} << 29;
 
-Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
-
 bool per_tensor(const OperatorOptions& options) {
   if (options.kind == Kind::low_rank) return true;
   const auto keys = keys_of(options.kind);

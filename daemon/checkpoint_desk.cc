@@ -1,5 +1,7 @@
 #include "daemon/checkpoint_desk.h"
 
+#include "daemon/error_reply.h"
+
 namespace starling::daemon {
 namespace {
 
@@ -34,16 +36,12 @@ void CheckpointDesk::close() {
 peer::Task<control::Reply> CheckpointDesk::next() {
   const std::uint64_t before = count_;
   while (count_ == before && !closed_) co_await noted_.async_wait(peer::awaited());
+  if (count_ == before) co_return error_reply("the node has ended, and had no new round to save");
+  if (!newest_->saved) co_return error_reply(newest_->saved.error().message);
   control::Reply reply;
-  if (count_ == before) {
-    reply.mutable_error()->set_text("the node has ended, and had no new round to save");
-  } else if (!newest_->saved) {
-    reply.mutable_error()->set_text(newest_->saved.error().message);
-  } else {
-    reply.mutable_checkpoint()->set_round(newest_->rounds);
-    reply.mutable_checkpoint()->set_file(newest_->saved->file.string());
-    reply.mutable_checkpoint()->set_bytes(newest_->saved->bytes);
-  }
+  reply.mutable_checkpoint()->set_round(newest_->rounds);
+  reply.mutable_checkpoint()->set_file(newest_->saved->file.string());
+  reply.mutable_checkpoint()->set_bytes(newest_->saved->bytes);
   co_return reply;
 }
 

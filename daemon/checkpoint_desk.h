@@ -1,14 +1,13 @@
 // Where it is told how saving went: to the log, and to those who asked for it.
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <memory>
 #include <optional>
 
 #include "node/checkpoint.h"
+#include "peer/logger.h"
 #include "peer/net.h"
 #include "protocol/control.pb.h"
 #include "protocol/ids.h"

@@ -1,64 +1,28 @@
-// starling status, peers, stop, checkpoint: questions to running daemons over their control
+// starling status, peers, stop, checkpoint, reload: questions to running daemons over their control
 // sockets.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdio>
-#include <functional>
-#include <memory>
-#include <nlohmann/json.hpp>
 
-#include "daemon/commands.h"
-#include "daemon/control_client.h"
-#include "daemon/options.h"
-#include "daemon/state_dir.h"
+#include "daemon/asking.h"
+#include "daemon/peers_watch.h"
 #include "daemon/table.h"
+#include "node/config_names.h"
 
 namespace starling::daemon {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-struct AskOptions {
-  RunFileOptions run_file;
-  std::string node;  // empty: every node of the run that has a daemon on this machine
+struct StatusOptions : AskOptions {
+  bool check = false;  // how things are by exit code
 };
 
-struct Answer {
-  std::string node;
-  control::Reply reply;
+struct PeersOptions : AskOptions {
+  bool watch = false;  // live, until a signal
 };
 
-// Asks the named node, or all of them; then it is no error that some live elsewhere, only that
-// none answers. `failed`: of one that lives here and answered no.
-Result<std::vector<Answer>> ask_all(const AskOptions& options, const control::Request& request,
-                                    Duration patience = std::chrono::seconds{5},
-                                    std::optional<Error>* failed = nullptr) {
-  const auto config = options.run_file.load();
-  if (!config) return config.error();
-  std::vector<std::string> names;
-  if (options.node.empty()) {
-    for (const node::NodeEntry& entry : config->nodes) names.push_back(entry.name);
-  } else {
-    const auto found = node::find_node(*config, options.node);
-    if (!found) return found.error();
-    names = {options.node};
-  }
-  std::vector<Answer> answers;
-  std::optional<Error> first;
-  for (const std::string& name : names) {
-    const auto socket = paths_of(options.run_file.state_dir(*config), name).control_socket();
-    auto reply = ask(socket, request, patience);
-    if (reply) {
-      answers.push_back({name, std::move(*reply)});
-    } else {
-      if (failed && !*failed && reply.error().code != ErrorCode::no_daemon) *failed = reply.error();
-      if (!first) first = reply.error();
-    }
-  }
-  if (answers.empty()) return *first;
-  return answers;
-}
+}  // namespace
 
 Json json_of(const control::StatusReply& s) {
   Json json = {{"run", s.run()},       {"node", s.node()},   {"algorithm", s.algorithm()},
@@ -80,6 +44,10 @@ Json json_of(const control::StatusReply& s) {
   json["waiting_for"] = std::vector<std::string>(s.waiting_for().begin(), s.waiting_for().end());
   json["uptime_seconds"] = s.uptime_seconds();
   json["checkpoint_round"] = s.checkpoint_round();
+  json["limits"] = {{"max_send", s.max_send()},
+                    {"max_receive", s.max_receive()},
+                    {"neighbor_max_send", s.neighbor_max_send()},
+                    {"neighbor_max_receive", s.neighbor_max_receive()}};
   return json;
 }
 
@@ -95,16 +63,23 @@ Json json_of(const control::PeersReply& reply) {
                      {"round", p.round()},
                      {"weight", p.weight()},
                      {"sent_bytes", p.sent_bytes()},
-                     {"received_bytes", p.received_bytes()}});
+                     {"received_bytes", p.received_bytes()},
+                     {"counted", p.counted()},
+                     {"made_up", p.made_up()},
+                     {"reopened", p.reopened()},
+                     {"rejected", p.rejected()},
+                     {"malformed", p.malformed()},
+                     {"too_long", p.too_long()},
+                     {"strikes", p.strikes()},
+                     {"left_out_seconds", p.left_out_seconds()},
+                     {"lost", p.lost()},
+                     {"refused", p.refused()},
+                     {"last_reason", p.last_reason()}});
   }
   return {{"node", reply.node()}, {"peers", peers}};
 }
 
-// One node that was named: its object; several: {"nodes": […]}.
-void print_json(const AskOptions& options, std::vector<Json> objects) {
-  const Json json = options.node.empty() ? Json{{"nodes", std::move(objects)}} : objects.front();
-  std::printf("%s\n", json.dump().c_str());
-}
+namespace {
 
 std::string quality_of(const control::StatusReply& s) {
   if (s.evaluation().has_accuracy()) return percent_text(s.evaluation().accuracy());
@@ -114,7 +89,59 @@ std::string quality_of(const control::StatusReply& s) {
   return "-";
 }
 
-int status(const AskOptions& options) {
+// As a monitor wants it: a line, and 0 when all is well, 1 when a neighbor of somebody is away, 2
+// when somebody has lost all of them or nobody answers.
+int check(const StatusOptions& options) {
+  enum Health { healthy, degraded, down };
+  control::Request request;
+  request.mutable_peers();
+  const auto answers = ask_all(options, request);
+  if (!answers) {
+    const int code = fail(answers.error());
+    return answers.error().code == ErrorCode::config ? code : down;
+  }
+  Health worst = healthy;
+  for (const Answer& a : *answers) {
+    const auto& peers = a.reply.peers().peers();
+    int away = 0, left = 0;
+    for (const control::Peer& p : peers) {
+      if (p.left_out_seconds() > 0) {
+        ++away;
+        std::printf("%s: %s is left out for %.0f s: %s\n", a.node.c_str(), p.name().c_str(),
+                    p.left_out_seconds(), p.last_reason().c_str());
+        continue;
+      }
+      if (p.state() == "up") continue;
+      if (p.trouble() == kLeft) {
+        ++left;
+        continue;
+      }
+      ++away;
+      std::printf("%s: %s is %s: %s\n", a.node.c_str(), p.name().c_str(), p.state().c_str(),
+                  p.reason().c_str());
+    }
+    if (away > 0) worst = std::max(worst, away + left == peers.size() ? down : degraded);
+  }
+  constexpr const char* kNames[] = {"healthy", "degraded", "down"};
+  std::printf("%s\n", kNames[worst]);
+  return worst;
+}
+
+// "n0 sends at most 20mbit, at most 5mbit to each neighbor"; empty where nothing limits it.
+std::string limits_of(const control::StatusReply& s) {
+  std::vector<std::string> parts;
+  const auto add = [&](const char* format, double rate) {
+    if (rate > 0) parts.push_back(fmt::format(fmt::runtime(format), node::show_rate(rate)));
+  };
+  add("sends at most {}", s.max_send());
+  add("at most {} to each neighbor", s.neighbor_max_send());
+  add("takes at most {}", s.max_receive());
+  add("at most {} from each neighbor", s.neighbor_max_receive());
+  return parts.empty() ? "" : fmt::format("{} {}", s.node(), fmt::join(parts, ", "));
+}
+
+int status(const StatusOptions& options) {
+  if (options.check) return check(options);
   control::Request request;
   request.mutable_status();
   const auto answers = ask_all(options, request);
@@ -139,10 +166,27 @@ int status(const AskOptions& options) {
                waits.empty() ? "-" : waits});
   }
   std::fputs(table.text().c_str(), stdout);
+  for (const Answer& a : *answers) {
+    const std::string limits = limits_of(a.reply.status());
+    if (!limits.empty()) fmt::print("{}\n", limits);
+  }
   return 0;
 }
 
-int peers(const AskOptions& options) {
+// Why it is not up, or what was wrong last.
+std::string reason_of(const control::Peer& p) {
+  if (!p.reason().empty()) return p.reason();
+  return p.last_reason().empty() ? "-" : p.last_reason();
+}
+
+// What it sent and was refused, and what that was.
+std::string rejected_of(const control::Peer& p) {
+  if (p.malformed() + p.too_long() == 0) return fmt::format("{}", p.rejected());
+  return fmt::format("{} ({} malformed, {} too long)", p.rejected(), p.malformed(), p.too_long());
+}
+
+int peers(const PeersOptions& options) {
+  if (options.watch) return watch_peers(options);
   control::Request request;
   request.mutable_peers();
   const auto answers = ask_all(options, request);
@@ -154,36 +198,43 @@ int peers(const AskOptions& options) {
     return 0;
   }
   Table table({"node", "peer", "address", "state", "for s", "epoch", "round", "weight", "sent",
-               "received", "why"});
+               "received", "counted", "made up", "reopened", "rejected", "left out s", "lost",
+               "refused", "last reason"});
   for (const Answer& a : *answers) {
     for (const control::Peer& p : a.reply.peers().peers()) {
       table.add({a.node, p.name(), p.address(), p.state(), fmt::format("{:.1f}", p.since_seconds()),
                  fmt::format("{}", p.epoch()), fmt::format("{}", p.round()),
                  fmt::format("{:.4f}", p.weight()), bytes_text(static_cast<double>(p.sent_bytes())),
                  bytes_text(static_cast<double>(p.received_bytes())),
-                 p.reason().empty() ? "-" : p.reason()});
+                 fmt::format("{}", p.counted()), fmt::format("{}", p.made_up()),
+                 fmt::format("{}", p.reopened()), rejected_of(p),
+                 p.left_out_seconds() > 0 ? fmt::format("{:.0f}", p.left_out_seconds()) : "-",
+                 fmt::format("{}", p.lost()), fmt::format("{}", p.refused()), reason_of(p)});
     }
   }
   std::fputs(table.text().c_str(), stdout);
   return 0;
 }
 
-int stop(const AskOptions& options) {
+int end(const AskOptions& options, bool leave) {
   control::Request request;
-  request.mutable_stop();
+  request.mutable_stop()->set_leave(leave);
   const auto answers = ask_all(options, request);
   if (!answers) return fail(answers.error());
   std::vector<Json> objects;
   for (const Answer& a : *answers) {
     objects.push_back({{"node", a.node}, {"round", a.reply.stop().round()}});
     if (!options.run_file.json) {
-      std::printf("%s: stopping in round %llu\n", a.node.c_str(),
+      std::printf("%s: %s in round %llu\n", a.node.c_str(), leave ? "leaving" : "stopping",
                   static_cast<unsigned long long>(a.reply.stop().round()));
     }
   }
   if (options.run_file.json) print_json(options, std::move(objects));
   return 0;
 }
+
+int stop(const AskOptions& options) { return end(options, false); }
+int leave(const AskOptions& options) { return end(options, true); }
 
 // The end of a round may be a while off. One node that cannot save is an error, whatever the others
 // could: they do not make up for it.
@@ -208,33 +259,65 @@ int checkpoint(const AskOptions& options) {
   return failed ? fail(*failed) : 0;
 }
 
-void add(CLI::App& app, Verb& chosen, const char* name, const char* description,
-         int (*verb)(const AskOptions&)) {
-  auto options = std::make_shared<AskOptions>();
-  CLI::App& sub = *app.add_subcommand(name, description);
-  options->run_file.add_to(sub);
-  sub.add_option("--node", options->node, "one node; without it every one that answers here")
-      ->type_name("NAME");
-  sub.callback([options, verb, &chosen] { chosen = [options, verb] { return verb(*options); }; });
+// One that refuses is an error, whatever the others did: the flock is of two graphs then.
+int reload(const AskOptions& options) {
+  control::Request request;
+  request.mutable_reload();
+  std::optional<Error> failed;
+  const auto answers = ask_all(options, request, std::chrono::minutes{2}, &failed);
+  if (!answers) return fail(answers.error());
+  std::vector<Json> objects;
+  for (const Answer& a : *answers) {
+    const control::ReloadReply& r = a.reply.reload();
+    const std::vector<std::string> changes(r.changes().begin(), r.changes().end());
+    const std::vector<std::string> waiting(r.at_next_start().begin(), r.at_next_start().end());
+    objects.push_back(
+        {{"node", a.node}, {"round", r.round()}, {"changes", changes}, {"at_next_start", waiting}});
+    if (options.run_file.json) continue;
+    fmt::print(
+        "{}: {} after {} rounds\n", a.node,
+        changes.empty() ? "nothing has changed" : fmt::format("{}", fmt::join(changes, ", ")),
+        r.round());
+    for (const std::string& key : waiting) {
+      fmt::print("{}: takes effect at the next start: {}\n", a.node, key);
+    }
+  }
+  if (options.run_file.json) print_json(options, std::move(objects));
+  return failed ? fail(*failed) : 0;
 }
 
 }  // namespace
 
-void add_status(CLI::App& app, Verb& chosen) {
-  add(app, chosen, "status", "Where running daemons are in their training", status);
+void add_status(CommandLine line, Verb& chosen) {
+  auto [verb, options] =
+      add_asking(line, chosen, "status", "Where running daemons are in their training", status);
+  verb.add_flag("--check", options->check,
+                "print whether all is well; exit code 0: yes, 1: a neighbor is away, 2: down");
 }
 
-void add_peers(CLI::App& app, Verb& chosen) {
-  add(app, chosen, "peers", "Who is connected to whom, and why not", peers);
+void add_peers(CommandLine line, Verb& chosen) {
+  auto [verb, options] =
+      add_asking(line, chosen, "peers", "Who is connected to whom, and why not", peers);
+  verb.add_flag("--watch", options->watch, "live, with what each link carries, until Ctrl-C");
 }
 
-void add_stop(CLI::App& app, Verb& chosen) {
-  add(app, chosen, "stop", "Let running daemons finish their round, export and end", stop);
+void add_stop(CommandLine line, Verb& chosen) {
+  add_asking(line, chosen, "stop", "Let running daemons finish their round, export and end", stop);
 }
 
-void add_checkpoint(CLI::App& app, Verb& chosen) {
-  add(app, chosen, "checkpoint", "Let running daemons save what they need to go on from here",
-      checkpoint);
+void add_leave(CommandLine line, Verb& chosen) {
+  add_asking(line, chosen, "leave",
+             "As stop, and the neighbors are told that they need not miss the node", leave);
+}
+
+void add_reload(CommandLine line, Verb& chosen) {
+  add_asking(line, chosen, "reload",
+             "Let running daemons take up the nodes and edges of the run file", reload);
+}
+
+void add_checkpoint(CommandLine line, Verb& chosen) {
+  add_asking(line, chosen, "checkpoint",
+             "Let running daemons save what they need to go on from here", checkpoint);
 }
 
 }  // namespace starling::daemon

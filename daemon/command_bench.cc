@@ -176,25 +176,25 @@ int bench_compress(const BenchOptions& options) {
 
 }  // namespace
 
-void add_bench(CLI::App& app, Verb& chosen) {
-  CLI::App& verb = *app.add_subcommand("bench", "Measure on this machine");
-  verb.require_subcommand(1);
+void add_bench(CommandLine line, Verb& chosen) {
+  CommandLine verb = line.add_verb("bench", "Measure on this machine");
+  verb.require_verb();
   auto options = std::make_shared<BenchOptions>();
-  CLI::App& compress_verb = *verb.add_subcommand(
+  CommandLine compress_verb = verb.add_verb(
       "compress", "Bytes, error and speed of every operator, and what a round would take");
-  auto* size = compress_verb.add_option("--size", options->size, "floats of synthetic data")
-                   ->type_name("N")
-                   ->capture_default_str();
+  const Word size = compress_verb.add_option("--size", options->size, "floats of synthetic data")
+                        .type_name("N")
+                        .show_default();
   compress_verb.add_option("--file", options->file, "a model to measure on, in place of them")
-      ->type_name("MODEL.safetensors")
-      ->excludes(size);
+      .type_name("MODEL.safetensors")
+      .excludes(size);
   compress_verb
       .add_option("--rate", options->rates, "rate of a link; default 10mbit, 100mbit, 1gbit")
-      ->type_name("RATE");
+      .type_name("RATE");
   compress_verb.add_option("--operator", options->operators, "these operators only")
-      ->type_name("NAME");
+      .type_name("NAME");
   compress_verb.add_flag("--json", options->json, "print results as JSON");
-  compress_verb.callback(
+  compress_verb.when_chosen(
       [options, &chosen] { chosen = [options] { return bench_compress(*options); }; });
 }
 

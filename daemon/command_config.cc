@@ -9,6 +9,8 @@
 #include "daemon/commands.h"
 #include "daemon/options.h"
 #include "daemon/table.h"
+#include "node/limits.h"
+#include "node/memory.h"
 #include "node/run.h"
 
 namespace starling::daemon {
@@ -43,7 +45,8 @@ Json json_of(const node::Config& config, const gossip::Topology& topology) {
     json["nodes"].push_back({{"name", config.nodes[i].name},
                              {"address", config.nodes[i].address},
                              {"degree", topology.degree(node_id(i))},
-                             {"self_weight", topology.self_weight(node_id(i))}});
+                             {"self_weight", topology.self_weight(node_id(i))},
+                             {"left", config.nodes[i].left}});
   }
   for (const gossip::Edge& edge : topology.edges()) {
     json["edges"].push_back({{"a", name(edge.low)}, {"b", name(edge.high)}});
@@ -56,19 +59,19 @@ void print_topology(const node::Config& config, const gossip::Topology& topology
   const bool directed = topology.is_directed();
   Table table({"node", "address", "self weight",
                directed ? "sends to, mean shares" : "neighbors and weights"});
-  for (std::size_t i = 0; i < topology.nodes(); ++i) {
+  for (const NodeId id : topology.present()) {
     std::vector<std::string> neighbors;
-    for (const NodeId peer : topology.neighbors(node_id(i))) {
-      if (topology.weight(node_id(i), peer) == 0) continue;
-      neighbors.push_back(fmt::format("{} {:.4f}", config.nodes[index_of(peer)].name,
-                                      topology.weight(node_id(i), peer)));
+    for (const NodeId peer : topology.neighbors(id)) {
+      if (topology.weight(id, peer) == 0) continue;
+      neighbors.push_back(
+          fmt::format("{} {:.4f}", config.nodes[index_of(peer)].name, topology.weight(id, peer)));
     }
-    table.add({config.nodes[i].name, config.nodes[i].address,
-               fmt::format("{:.4f}", topology.self_weight(node_id(i))),
+    const node::NodeEntry& entry = config.nodes[index_of(id)];
+    table.add({entry.name, entry.address, fmt::format("{:.4f}", topology.self_weight(id)),
                fmt::format("{}", fmt::join(neighbors, ", "))});
   }
   std::printf("%s of %zu nodes, %zu edges\n%s", gossip::name_of(config.topology.kind),
-              topology.nodes(), topology.edges().size(), table.text().c_str());
+              topology.present().size(), topology.edges().size(), table.text().c_str());
   if (directed) {
     std::printf("directed: %zu ways, each used once in %u rounds\n", topology.ways().size(),
                 topology.period());
@@ -93,22 +96,38 @@ int topology(const RunFileOptions& options) {
   return 0;
 }
 
+// Of the node with most neighbors, which takes most.
+std::pair<std::string, node::MemoryForecast> largest_forecast(const node::Run& run) {
+  std::size_t most = 0;
+  for (std::size_t i = 1; i < run.topology.nodes(); ++i) {
+    if (run.topology.degree(node_id(i)) > run.topology.degree(node_id(most))) most = i;
+  }
+  return {run.config.nodes[most].name, node::forecast_memory(run, node_id(most))};
+}
+
 // The file, the graph and the data: all that a daemon looks at before it opens a socket.
 int check(const RunFileOptions& options) {
   auto config = options.load();
   if (!config) return fail(config.error());
   const auto run = node::load_run(std::move(*config));
   if (!run) return fail(run.error());
+  for (std::size_t i = 0; i < run->topology.nodes(); ++i) {
+    for (auto* check : {node::check_memory, node::check_limits}) {
+      if (const auto fits = check(*run, node_id(i)); !fits) return fail(fits.error());
+    }
+  }
   if (options.json) {
     Json fields = Json::object();
     for (const FingerprintField& field : node::fingerprint_of(*run)) {
       fields[field.name] = field.value;
     }
-    std::printf(
-        "%s\n",
-        Json{{"ok", true}, {"fingerprint", fields}, {"operator", node::operator_summary(*run)}}
-            .dump()
-            .c_str());
+    Json json{{"ok", true}, {"fingerprint", fields}, {"operator", node::operator_summary(*run)}};
+    const auto [name, memory] = largest_forecast(*run);
+    json["memory"] = {{"node", name}, {"bytes", memory.bytes()}, {"parts", Json::object()}};
+    for (const node::MemoryPart& part : memory.parts) {
+      json["memory"]["parts"][part.name] = part.bytes;
+    }
+    std::printf("%s\n", json.dump().c_str());
     return 0;
   }
   std::printf("%s is good\n", options.file.c_str());
@@ -116,6 +135,8 @@ int check(const RunFileOptions& options) {
     std::printf("  %-10s %s\n", field.name.c_str(), field.value.c_str());
   }
   std::printf("%s\n", node::operator_summary(*run).c_str());
+  const auto [name, memory] = largest_forecast(*run);
+  std::printf("%s takes %s\n", name.c_str(), memory.sentence().c_str());
   return 0;
 }
 
@@ -144,26 +165,33 @@ int keys(bool json) {
 
 }  // namespace
 
-void add_topology(CLI::App& app, Verb& chosen) {
+void add_topology(CommandLine line, Verb& chosen) {
   auto options = std::make_shared<RunFileOptions>();
-  CLI::App& verb =
-      *app.add_subcommand("topology", "Nodes, edges, weights and spectral gap of a run file");
+  CommandLine verb =
+      line.add_verb("topology", "Nodes, edges, weights and spectral gap of a run file");
   options->add_to(verb);
-  verb.callback([options, &chosen] { chosen = [options] { return topology(*options); }; });
+  verb.option("run_file").required(false);
+  add_topology_generate(verb, chosen);
+  verb.when_chosen([options, verb, &chosen] {
+    if (verb.has_chosen_verb()) return;  // that one is meant
+    if (options->file.empty()) refuse_missing("run_file");
+    chosen = [options] { return topology(*options); };
+  });
 }
 
-void add_config(CLI::App& app, Verb& chosen) {
-  CLI::App& verb = *app.add_subcommand("config", "What a run file says");
-  verb.require_subcommand(1);
+void add_config(CommandLine line, Verb& chosen) {
+  CommandLine verb = line.add_verb("config", "What a run file says");
+  verb.require_verb();
   auto options = std::make_shared<RunFileOptions>();
-  CLI::App& check_verb =
-      *verb.add_subcommand("check", "Check a run file and the data that it names");
+  CommandLine check_verb = verb.add_verb("check", "Check a run file and the data that it names");
   options->add_to(check_verb);
-  check_verb.callback([options, &chosen] { chosen = [options] { return check(*options); }; });
+  check_verb.when_chosen([options, &chosen] { chosen = [options] { return check(*options); }; });
+  add_config_show(verb, chosen);
+  add_config_diff(verb, chosen);
   auto json = std::make_shared<bool>(false);
-  CLI::App& keys_verb = *verb.add_subcommand("keys", "Every key of a run file");
+  CommandLine keys_verb = verb.add_verb("keys", "Every key of a run file");
   keys_verb.add_flag("--json", *json, "print as JSON");
-  keys_verb.callback([json, &chosen] { chosen = [json] { return keys(*json); }; });
+  keys_verb.when_chosen([json, &chosen] { chosen = [json] { return keys(*json); }; });
 }
 
 }  // namespace starling::daemon

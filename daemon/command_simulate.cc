@@ -8,6 +8,8 @@
 #include <iterator>
 #include <memory>
 
+#include "daemon/command_simulate_attacks.h"
+#include "daemon/command_simulate_faults.h"
 #include "daemon/command_simulate_network.h"
 #include "daemon/commands.h"
 #include "daemon/comparison.h"
@@ -28,6 +30,8 @@ struct SimulateOptions {
   VariantOptions variants;
   NetworkFlags network;
   std::filesystem::path trace, report;
+  std::string faults;
+  AttackFlags attack;
 
   bool wants_trace() const { return !trace.empty() || !report.empty(); }
   std::FILE* out() const { return run_file.json ? stderr : stdout; }
@@ -104,7 +108,7 @@ class Watcher {
     if (!goal_ || reached_ || !p.evaluation || p.evaluated_rounds != p.rounds_done) return;
     goal_->note(p.evaluated_rounds, run_.config.nodes[index_of(node)].name,
                 p.evaluation->accuracy.value_or(0), p.evaluated_at_seconds);
-    reached_ = goal_->reached(run_.config.nodes.size());
+    reached_ = goal_->reached(run_.topology.present().size());
     if (reached_) simulation_.stop();
   }
 
@@ -201,26 +205,61 @@ int simulate(const SimulateOptions& options) {
   return outcome.exit_code;
 }
 
+Word add_attack(CommandLine verb, AttackFlags& flags) {
+  Word attack =
+      verb.add_option("--attack", flags.attacks,
+                      "what a node costs the others that lies about its model, with clipping and "
+                      "without: sign-flip, constant, alie, dissensus")
+          .type_name("all|KIND,KIND");
+  verb.add_option("--attack-seeds", flags.seeds, "once for each of these; unset: [run] seed")
+      .type_name("SEED|FIRST..LAST")
+      .needs(attack);
+  verb.add_option("--liar", flags.liar, "the node that lies; unset: the last one")
+      .type_name("NODE")
+      .needs(attack);
+  return attack;
+}
+
 }  // namespace
 
-void add_simulate(CLI::App& app, Verb& chosen) {
+void add_simulate(CommandLine line, Verb& chosen) {
   auto options = std::make_shared<SimulateOptions>();
-  CLI::App& verb = *app.add_subcommand(
-      "simulate", "Run every node of a run file in this process, in virtual time");
+  CommandLine verb =
+      line.add_verb("simulate", "Run every node of a run file in this process, in virtual time");
   options->run_file.add_to(verb);
   options->run_file.add_until_accuracy_to(verb);
   verb.add_option("--compare", options->variants.compare,
                   "algorithms to run one after the other, in place of [run] compare")
-      ->type_name("NAME,NAME");
+      .type_name("NAME,NAME");
   verb.add_option("--sweep", options->variants.sweep,
                   "a run for each value of one key of the run file")
-      ->type_name("SECTION.KEY=VALUE,VALUE");
+      .type_name("SECTION.KEY=VALUE,VALUE");
   options->network.add_to(verb);
   verb.add_option("--trace", options->trace, "write a line a round: .csv or .jsonl")
-      ->type_name("FILE");
+      .type_name("FILE");
   verb.add_option("--report", options->report, "write a page with charts of all runs: .html")
-      ->type_name("FILE");
-  verb.callback([options, &chosen] { chosen = [options] { return simulate(*options); }; });
+      .type_name("FILE");
+  Word faults =
+      verb.add_option("--faults", options->faults,
+                      "the run once for each of these seeds, under faults that it draws, and "
+                      "everything checked that must hold")
+          .type_name("SEED|FIRST..LAST");
+  Word attack = add_attack(verb, options->attack);
+  for (const char* other : {"--compare", "--sweep", "--trace", "--report", "--until-accuracy"}) {
+    faults.excludes(verb.option(other));
+    attack.excludes(verb.option(other));
+  }
+  attack.excludes(faults);
+  verb.when_chosen([options, faults, attack, &chosen] {
+    const bool under_faults = faults.given(), under_attack = attack.given();
+    chosen = [options, under_faults, under_attack] {
+      if (under_attack) {
+        return simulate_attacks(options->attack, options->run_file, options->network);
+      }
+      return under_faults ? simulate_faults(options->faults, options->run_file, options->network)
+                          : simulate(*options);
+    };
+  });
 }
 
 }  // namespace starling::daemon

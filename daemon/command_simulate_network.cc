@@ -17,8 +17,6 @@ constexpr double kFactorMax = 1e6;
 
 using Names = std::map<std::string, NodeId>;
 
-Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
-
 Error within(const std::string& flag, const Error& error) {
   return {error.code, fmt::format("{}: {}", flag, error.message)};
 }
@@ -149,18 +147,18 @@ Result<void> read_times(const NetworkFlags& flags, sim::SimulationOptions& optio
 
 }  // namespace
 
-void NetworkFlags::add_to(CLI::App& app) {
-  app.add_option("--delay", delay, "one-way delay of every link")->type_name("TIME");
-  app.add_option("--jitter", jitter, "a message takes up to that much longer, uniformly")
-      ->type_name("TIME");
-  app.add_option("--rate", rate, "rate of every node's uplink and downlink")->type_name("RATE");
-  app.add_option("--step", step, "what a local step takes")->type_name("TIME");
-  app.add_option("--slow", slow, "a node whose step takes so many times as long; repeatable")
-      ->type_name("NODE=FACTOR")
-      ->allow_extra_args(false);
-  app.add_option("--link", links, "a link that differs from the others; repeatable")
-      ->type_name("A-B:delay=TIME,rate=RATE")
-      ->allow_extra_args(false);
+void NetworkFlags::add_to(CommandLine line) {
+  line.add_option("--delay", delay, "one-way delay of every link").type_name("TIME");
+  line.add_option("--jitter", jitter, "a message takes up to that much longer, uniformly")
+      .type_name("TIME");
+  line.add_option("--rate", rate, "rate of every node's uplink and downlink").type_name("RATE");
+  line.add_option("--step", step, "what a local step takes").type_name("TIME");
+  line.add_option("--slow", slow, "a node whose step takes so many times as long; repeatable")
+      .type_name("NODE=FACTOR")
+      .one_value();
+  line.add_option("--link", links, "a link that differs from the others; repeatable")
+      .type_name("A-B:delay=TIME,rate=RATE")
+      .one_value();
 }
 
 std::vector<std::string> NetworkFlags::given() const {

@@ -1,10 +1,10 @@
 // What `starling simulate` says of machines and links, for the simulator.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
+#include "daemon/command_line.h"
 #include "node/run.h"
 #include "protocol/result.h"
 #include "sim/simulation.h"
@@ -16,7 +16,7 @@ struct NetworkFlags {
   std::vector<std::string> slow;   // "n3=4"
   std::vector<std::string> links;  // "n0-n1:delay=80ms,rate=2mbit"
 
-  void add_to(CLI::App& app);
+  void add_to(CommandLine line);
   // As they were typed, those that were given, an option each.
   std::vector<std::string> given() const;
 };

@@ -9,6 +9,7 @@
 
 #include "daemon/commands.h"
 #include "daemon/comparison.h"
+#include "daemon/link_security.h"
 #include "daemon/options.h"
 #include "node/run.h"
 
@@ -18,6 +19,7 @@ namespace {
 struct UpOptions {
   RunFileOptions run_file;
   std::string launcher;
+  bool plaintext = false;
 };
 
 // starlingd stands beside starling.
@@ -65,11 +67,17 @@ int up(const UpOptions& options) {
       .fresh = options.run_file.fresh,
       .launcher = words_of(options.launcher),
   };
+  if (options.plaintext) {
+    forget_made_keys(flock_options.state_dir);
+  } else if (const auto made = make_keys(*config, flock_options.state_dir); !made) {
+    return fail(made.error());
+  }
   const std::vector<Variant> variants = compared(*config);
   // Several algorithms in one state directory: what one has saved the next could not use.
   if (variants.size() > 1) flock_options.overrides.emplace_back("checkpoint.enabled=false");
   std::FILE* const out = options.run_file.json ? stderr : stdout;
-  std::fprintf(out, "%zu daemons, state and logs in %s\n", config->nodes.size(),
+  std::fprintf(out, "%zu daemons, state and logs in %s\n",
+               config->nodes.size() - config->topology.left.size(),
                flock_options.state_dir.c_str());
   LiveView view(out, ::isatty(::fileno(out)) == 1);
   const auto run_one = [&](const Variant& variant) {
@@ -82,9 +90,9 @@ int up(const UpOptions& options) {
 
 }  // namespace
 
-void add_up(CLI::App& app, Verb& chosen) {
+void add_up(CommandLine line, Verb& chosen) {
   auto options = std::make_shared<UpOptions>();
-  CLI::App& verb = *app.add_subcommand(
+  CommandLine verb = line.add_verb(
       "up", "Run every node of a run file as a daemon on this machine and follow them");
   options->run_file.add_to(verb);
   options->run_file.add_fresh_to(verb);
@@ -92,8 +100,10 @@ void add_up(CLI::App& app, Verb& chosen) {
   verb.add_option("--launcher", options->launcher,
                   "words in front of each daemon's command, {i} for the node's number: "
                   "'ip netns exec node{i}'")
-      ->type_name("COMMAND");
-  verb.callback([options, &chosen] { chosen = [options] { return up(*options); }; });
+      .type_name("COMMAND");
+  verb.add_flag("--plaintext", options->plaintext,
+                "plain TCP between the daemons in place of TLS with keys made for them");
+  verb.when_chosen([options, &chosen] { chosen = [options] { return up(*options); }; });
 }
 
 }  // namespace starling::daemon

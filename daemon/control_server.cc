@@ -3,23 +3,31 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <array>
 #include <asio/local/stream_protocol.hpp>
 #include <asio/steady_timer.hpp>
+#include <cerrno>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "daemon/caller.h"
+#include "daemon/error_reply.h"
+#include "daemon/line_protocol.h"
+#include "peer/log_gate.h"
 #include "peer/spawn.h"
+#include "protocol/ids.h"
 
 namespace starling::daemon {
 namespace {
 
 using Protocol = asio::local::stream_protocol;
 using peer::Task;
-constexpr std::chrono::seconds kIdleTime{60};    // a connection that asks nothing is closed then
-constexpr std::chrono::seconds kRequestTime{5};  // a request that was begun is whole by then
+
+constexpr std::chrono::milliseconds kAcceptPause{100};
 
 std::string framed(const control::Reply& reply) {
   const std::string message = reply.SerializeAsString();
@@ -29,10 +37,15 @@ std::string framed(const control::Reply& reply) {
   return out + message;
 }
 
-control::Reply error_reply(std::string text) {
-  control::Reply reply;
-  reply.mutable_error()->set_text(std::move(text));
-  return reply;
+bool only_looks(const control::Request& request) {
+  return request.verb_case() == control::Request::kStatus ||
+         request.verb_case() == control::Request::kPeers ||
+         request.verb_case() == control::Request::kMetrics;
+}
+
+std::string verb_of(const control::Request& request) {
+  const auto* field = request.GetDescriptor()->FindFieldByNumber(request.verb_case());
+  return field ? field->name() : "a verb that does not exist";
 }
 
 }  // namespace
@@ -40,12 +53,34 @@ control::Reply error_reply(std::string text) {
 // Lives as long as a coroutine needs it; `closed` tells them that the server has gone.
 struct ControlServer::Shared {
   asio::io_context& io;
-  std::filesystem::path path;
+  ControlOptions options;
   Answer answer;
   std::shared_ptr<spdlog::logger> log;
   Protocol::acceptor acceptor{io};
   std::vector<std::shared_ptr<Protocol::socket>> open;
+  std::optional<gid_t> group = {};
   bool closed = false;
+  peer::LogGate gate{};
+  asio::steady_timer wake{io};
+
+  // One line for each request or connection that is refused.
+  void refused(const std::string& code, const std::string& why) {
+    if (const auto more = gate.passes(code, peer::Clock::now())) {
+      log->warn("control socket: {}; the connection is closed{}", why, *more);
+    }
+  }
+
+  Task<control::Reply> reply_to(const control::Request& request, const Caller& caller) {
+    if (only_looks(request)) return answer(request);
+    if (options.read_only) return refuse(request);
+    log->info("{}: {}, asked for by user {}, process {}", options.path.filename().string(),
+              verb_of(request), caller.user, caller.process);
+    return answer(request);
+  }
+  static Task<control::Reply> refuse(const control::Request& request) {
+    co_return error_reply(fmt::format("this socket answers status, peers and metrics alone, not {}",
+                                      verb_of(request)));
+  }
 };
 
 namespace {
@@ -71,38 +106,83 @@ Task<bool> write_all(Protocol::socket& socket, std::span<const char> from) {
   co_return true;
 }
 
+// A line that has begun, up to its end or that of the connection, or as long as it may be.
+Task<std::string> read_line(Protocol::socket& socket, std::span<const char> begun) {
+  std::string line(begun.begin(), begun.end());
+  std::array<char, 1> next{};
+  while (line.size() < kLineBytesMax) {
+    const bool there = co_await read_all(socket, next);
+    if (!there || next[0] == '\n') break;
+    line += next[0];
+  }
+  co_return line;
+}
+
+template <class Shared>
+Task<bool> serve_line(Protocol::socket& socket, Shared& shared, const Caller& caller,
+                      const std::string& line) {
+  const Result<control::Request> request = request_of(line);
+  control::Reply reply;
+  if (request) {
+    reply = co_await shared.reply_to(*request, caller);
+  } else {
+    reply = error_reply(request.error().message);
+  }
+  const std::string out = lines_of(reply);
+  const bool wrote = co_await write_all(socket, out);
+  co_return wrote&& line.size() < kLineBytesMax;
+}
+
 // One request; false ends the connection.
-Task<bool> serve_one(std::shared_ptr<Protocol::socket> connection,
-                     const ControlServer::Answer& answer) {
+template <class Shared>
+Task<bool> serve_one(std::shared_ptr<Protocol::socket> connection, Shared& shared,
+                     const Caller& caller) {
   Protocol::socket& socket = *connection;
   const auto close_when_late = [connection](const asio::error_code& cancelled) {
     asio::error_code ignored;
     if (!cancelled) connection->close(ignored);
   };
-  asio::steady_timer deadline(socket.get_executor(), kIdleTime);
+  asio::steady_timer deadline(socket.get_executor(), ControlServer::kIdleTime);
   deadline.async_wait(close_when_late);
   std::array<char, sizeof(std::uint32_t)> prefix;
   if (!co_await read_all(socket, prefix)) co_return false;
+  if (begins_line(prefix)) {
+    deadline.expires_after(ControlServer::kRequestTime);
+    deadline.async_wait(close_when_late);
+    const std::string line = co_await read_line(socket, prefix);
+    deadline.cancel();
+    co_return co_await serve_line(socket, shared, caller, line);
+  }
   std::uint32_t size = 0;
   std::memcpy(&size, prefix.data(), prefix.size());
   bool go_on = true;
   control::Reply reply;
   if (size > ControlServer::kRequestBytesMax) {
-    reply = error_reply(fmt::format("request of {} bytes, expected at most {}", size,
-                                    ControlServer::kRequestBytesMax));
+    const std::string why = fmt::format("request of {} bytes, expected at most {}", size,
+                                        ControlServer::kRequestBytesMax);
+    shared.refused("length", why);
+    reply = error_reply(why);
     go_on = false;
   } else {
     std::string text(size, '\0');
-    deadline.expires_after(kRequestTime);
+    deadline.expires_after(ControlServer::kRequestTime);
     deadline.async_wait(close_when_late);
     const bool whole = co_await read_all(socket, text);
     deadline.cancel();
-    if (!whole) co_return false;
+    if (!whole) {
+      if (!socket.is_open()) {
+        shared.refused("late", fmt::format("a request of {} bytes was not whole within {} s", size,
+                                           ControlServer::kRequestTime.count()));
+      }
+      co_return false;
+    }
     control::Request request;
     if (request.ParseFromString(text)) {
-      reply = co_await answer(request);
+      reply = co_await shared.reply_to(request, caller);
     } else {
-      reply = error_reply("the request is no message of control.proto");
+      const std::string why = "the request is no message of control.proto";
+      shared.refused("request", fmt::format("{} ({} bytes)", why, size));
+      reply = error_reply(why);
       go_on = false;
     }
   }
@@ -112,9 +192,14 @@ Task<bool> serve_one(std::shared_ptr<Protocol::socket> connection,
 
 template <class Shared>
 Task<void> serve(std::shared_ptr<Shared> shared, std::shared_ptr<Protocol::socket> socket) {
-  for (bool go_on = true; go_on && !shared->closed;) {
-    go_on = co_await serve_one(socket, shared->answer);
+  const std::optional<Caller> caller = caller_of(socket->native_handle());
+  bool go_on = caller && may_ask(*caller, shared->group);
+  if (caller && !go_on) {
+    shared->refused("caller",
+                    fmt::format("user {} (process {}) may not ask on {}", caller->user,
+                                caller->process, shared->options.path.filename().string()));
   }
+  while (go_on && !shared->closed) go_on = co_await serve_one(socket, *shared, *caller);
   std::erase(shared->open, socket);
 }
 
@@ -123,8 +208,23 @@ Task<void> accept_loop(std::shared_ptr<Shared> shared) {
   while (!shared->closed) {
     auto socket = std::make_shared<Protocol::socket>(shared->io);
     const auto [failed] = co_await shared->acceptor.async_accept(*socket, peer::awaited());
-    if (failed || shared->closed) co_return;
-    if (shared->open.size() >= ControlServer::kConnectionsMax) continue;
+    if (shared->closed) co_return;
+    if (failed) {
+      // Descriptors are what there is too little of, and they come back.
+      if (const auto more = shared->gate.passes("accept", peer::Clock::now())) {
+        shared->log->warn("control socket: cannot accept a connection: {}; again in {:.1f} s{}",
+                          failed.message(), seconds(kAcceptPause), *more);
+      }
+      shared->wake.expires_after(kAcceptPause);
+      co_await shared->wake.async_wait(peer::awaited());
+      continue;
+    }
+    if (shared->open.size() >= ControlServer::kConnectionsMax) {
+      shared->refused("connections",
+                      fmt::format("{} connections are open, which is the most, and one more came",
+                                  shared->open.size()));
+      continue;
+    }
     shared->open.push_back(socket);
     peer::spawn(shared->io, "control connection", shared->log, serve(shared, socket), [] {});
   }
@@ -132,22 +232,30 @@ Task<void> accept_loop(std::shared_ptr<Shared> shared) {
 
 }  // namespace
 
-ControlServer::ControlServer(asio::io_context& io, std::filesystem::path socket, Answer answer,
+ControlServer::ControlServer(asio::io_context& io, ControlOptions options, Answer answer,
                              std::shared_ptr<spdlog::logger> log)
-    : shared_(std::make_shared<Shared>(io, std::move(socket), std::move(answer), std::move(log))) {}
+    : shared_(std::make_shared<Shared>(io, std::move(options), std::move(answer), std::move(log))) {
+}
 
 ControlServer::~ControlServer() {
   shared_->closed = true;
   const bool bound = shared_->acceptor.is_open();
   asio::error_code ignored;
   shared_->acceptor.close(ignored);
+  shared_->wake.cancel();
   for (const auto& socket : shared_->open) socket->close(ignored);
   std::error_code gone;
-  if (bound) std::filesystem::remove(shared_->path, gone);
+  if (bound) std::filesystem::remove(shared_->options.path, gone);
 }
 
 Result<void> ControlServer::start() {
-  const std::string path = shared_->path.string();
+  const ControlOptions& options = shared_->options;
+  const std::string path = options.path.string();
+  if (!options.group.empty()) {
+    const auto group = group_named(options.group);
+    if (!group) return group.error();
+    shared_->group = *group;
+  }
   constexpr std::size_t kPathMax = sizeof(sockaddr_un::sun_path) - 1;
   if (path.size() > kPathMax) {
     return Error{ErrorCode::io,
@@ -156,12 +264,23 @@ Result<void> ControlServer::start() {
                              path, kPathMax, path.size())};
   }
   std::error_code gone;
-  std::filesystem::remove(shared_->path, gone);
+  const auto there = std::filesystem::symlink_status(options.path, gone);
+  if (std::filesystem::exists(there) && !std::filesystem::is_socket(there)) {
+    return Error{ErrorCode::io,
+                 fmt::format("{}: found a file that is no socket, expected nothing there", path)};
+  }
+  std::filesystem::remove(options.path, gone);
   asio::error_code failed;
   shared_->acceptor.open(Protocol(), failed);
   const mode_t before = ::umask(0177);
   if (!failed) shared_->acceptor.bind(Protocol::endpoint(path), failed);
   ::umask(before);
+  // The mode opens last, when the group is already the right one.
+  if (!failed && shared_->group &&
+      (::chown(path.c_str(), static_cast<uid_t>(-1), *shared_->group) != 0 ||
+       ::chmod(path.c_str(), 0660) != 0)) {
+    failed = {errno, std::system_category()};
+  }
   if (!failed) shared_->acceptor.listen(asio::socket_base::max_listen_connections, failed);
   if (failed) {
     return Error{ErrorCode::io, fmt::format("{}: the control socket cannot be opened: {}", path,

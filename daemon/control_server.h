@@ -1,32 +1,43 @@
 // The local socket on which people and `starling` ask a running node.
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <asio/io_context.hpp>
 #include <asio/local/stream_protocol.hpp>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 
+#include "peer/logger.h"
 #include "peer/net.h"
 #include "protocol/control.pb.h"
 #include "protocol/result.h"
 
 namespace starling::daemon {
 
-// A Unix-domain stream socket, mode 0600. Each request and reply is preceded by its length, four
-// bytes little endian; a connection may ask any number of times. A request over kRequestBytesMax
-// or one that does not parse is answered with an error and the connection closed. io thread only.
+struct ControlOptions {
+  std::filesystem::path path;
+  bool read_only = false;  // answers status, peers and metrics; the other verbs with an error
+  std::string group = {};  // whose members may ask too, by name; empty: none
+};
+
+// A Unix-domain stream socket, mode 0600, or 0660 and of the group where there is one. Who connects
+// must be this user, root or of the group, by what the kernel knew of the process when it connected
+// (unix(7), SO_PEERCRED), whatever the modes of the path say by then. Each request and reply is
+// preceded by its length, four bytes little endian; a connection may ask any number of times. A
+// request over kRequestBytesMax or one that does not parse is answered with an error and the
+// connection closed. Who asks for more than to look is logged. io thread only.
 class ControlServer {
  public:
   static constexpr std::size_t kRequestBytesMax = 65536;
   static constexpr std::size_t kConnectionsMax = 8;
+  static constexpr std::chrono::seconds kIdleTime{60};    // one that asks nothing is closed then
+  static constexpr std::chrono::seconds kRequestTime{5};  // one that was begun is whole by then
 
   // May take its time; the connection waits for it. The request lives as long.
   using Answer = std::function<peer::Task<control::Reply>(const control::Request&)>;
 
-  ControlServer(asio::io_context& io, std::filesystem::path socket, Answer answer,
+  ControlServer(asio::io_context& io, ControlOptions options, Answer answer,
                 std::shared_ptr<spdlog::logger> log);
   // Closes everything and removes the socket file.
   ~ControlServer();
@@ -34,7 +45,7 @@ class ControlServer {
   ControlServer& operator=(const ControlServer&) = delete;
 
   // Binds and starts to answer. A socket file that a dead process left is replaced (the caller
-  // holds the state lock). Fails with ErrorCode::io.
+  // holds the state lock). Fails with ErrorCode::io, or config: a group that does not exist.
   Result<void> start();
 
  private:

@@ -1,7 +1,7 @@
 #include "daemon/daemon.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
+#include <prometheus/metric_family.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,14 +9,21 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <csignal>
-#include <deque>
 
+#include "daemon/announce.h"
+#include "daemon/answers.h"
 #include "daemon/control_server.h"
 #include "daemon/engine.h"
+#include "daemon/link_security.h"
+#include "daemon/metrics.h"
+#include "daemon/metrics_server.h"
+#include "daemon/model_file.h"
+#include "daemon/pauses.h"
+#include "daemon/reload_desk.h"
 #include "daemon/resume.h"
+#include "daemon/service_notify.h"
 #include "daemon/state_dir.h"
 #include "gossip/assembly.h"
-#include "node/safetensors.h"
 #include "peer/links.h"
 
 namespace starling::daemon {
@@ -24,20 +31,50 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kRoundGrace = 1s;              // how long a stop waits for the round to end
-constexpr auto kGoodbyeGrace = 1s;            // and for the neighbors to hear of it
-constexpr std::size_t kEvaluationsKept = 64;  // what control.proto says of StatusReply
+constexpr auto kRoundGrace = 1s;    // how long a stop waits for the round to end
+constexpr auto kGoodbyeGrace = 1s;  // and for the neighbors to hear of it
 
-peer::LinkOptions link_options(const node::Run& run, NodeId self, const node::Core& core) {
+std::vector<peer::Neighbor> neighbors_of(const node::Run& run, NodeId self) {
+  std::vector<peer::Neighbor> neighbors;
+  for (const NodeId id : gossip::partners(run.config.gossip, run.topology, self)) {
+    const node::NodeEntry& entry = run.config.nodes[index_of(id)];
+    neighbors.push_back({id, entry.name, entry.address, entry.keys});
+  }
+  return neighbors;
+}
+
+Engine::RunFile run_file_of(const node::Run& run, const DaemonOptions& options) {
+  return {.run = run,
+          .self = options.self,
+          .load = [file = run.config.file, overrides = options.overrides,
+                   state_dir = options.state_dir]() -> Result<node::Config> {
+            auto config = node::load_config(file, overrides);
+            if (!config) return config;
+            if (const auto taken = take_made_keys(*config, state_dir); !taken) return taken.error();
+            return config;
+          },
+          .check = [self = options.self,
+                    pinned = pins_keys(run.config)](const node::Run& fresh) -> Result<void> {
+            if (pins_keys(fresh.config) != pinned) {
+              return Error{ErrorCode::config,
+                           fmt::format("{}: [[node]] key: found {}, but the links of this run are "
+                                       "{}; restart the daemons to change that",
+                                       fresh.config.file.string(), pinned ? "none" : "one",
+                                       pinned ? "inside TLS" : "plain TCP")};
+            }
+            return peer::check_addresses(neighbors_of(fresh, self),
+                                         fresh.config.run.insecure_plaintext);
+          }};
+}
+
+peer::LinkOptions link_options(const node::Run& run, NodeId self, const node::Core& core,
+                               std::shared_ptr<const peer::Tls> tls) {
   const node::Config& config = run.config;
   peer::LinkOptions options;
   options.self = self;
   options.self_name = config.nodes[index_of(self)].name;
   options.listen_address = config.nodes[index_of(self)].address;
-  for (const NodeId id : gossip::partners(config.gossip, run.topology, self)) {
-    const node::NodeEntry& entry = config.nodes[index_of(id)];
-    options.neighbors.push_back({id, entry.name, entry.address});
-  }
+  options.neighbors = neighbors_of(run, self);
   // What an edge was before a restart goes on in its next epoch; 0 of one that is new.
   for (const gossip::EdgeStatus& edge : core.algorithm().edges()) {
     const auto at = std::ranges::find(options.neighbors, edge.peer, &peer::Neighbor::id);
@@ -45,18 +82,15 @@ peer::LinkOptions link_options(const node::Run& run, NodeId self, const node::Co
   }
   options.fingerprint = node::fingerprint_of(run);
   options.body_bytes_max = core.body_bytes_max();
+  options.piece_bytes_max = core.piece_bytes_max();
+  options.tls = std::move(tls);
   options.insecure_plaintext = config.run.insecure_plaintext;
   options.seed = config.run.seed;
+  const node::LimitOptions& limits = config.limits;
+  options.rates = {.send = limits.max_send, .receive = limits.max_receive};
+  options.neighbor_rates = {.send = limits.neighbor_max_send,
+                            .receive = limits.neighbor_max_receive};
   return options;
-}
-
-const char* name_of(peer::LinkState state) {
-  switch (state) {
-    case peer::LinkState::connecting: return "connecting";
-    case peer::LinkState::up: return "up";
-    case peer::LinkState::down: return "down";
-  }
-  return "?";
 }
 
 // io thread only; the engine thread is behind Engine.
@@ -68,19 +102,45 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
         options_(options),
         log_(std::move(log)),
         beginning_(std::move(beginning)),
-        engine_(io_, std::move(beginning_.core), beginning_.checkpoints.get(), *this),
-        links_(io_, link_options(run, options.self, engine_.core()), *this, log_),
-        control_(
-            io_, beginning_.paths.control_socket(),
-            [this](const control::Request& request) { return answer(request); }, log_) {}
+        memory_(node::forecast_memory(run, options.self)),
+        engine_(io_, std::move(beginning_.core), beginning_.checkpoints.get(),
+                run_file_of(run, options), *this),
+        links_(io_, link_options(run, options.self, engine_.core(), beginning_.tls), *this, log_),
+        answers_({.run = run_,
+                  .self = options.self,
+                  .engine = engine_,
+                  .links = links_,
+                  .desk = desk_,
+                  .reload_desk = reload_desk_,
+                  .pauses = pauses_,
+                  .tally = tally_,
+                  .export_file = beginning_.paths.dir / "export.safetensors",
+                  .memory_forecast_bytes = memory_.bytes(),
+                  .saves = beginning_.checkpoints != nullptr,
+                  .stop = [this](peer::Farewell farewell) { stop(farewell); }},
+                 log_),
+        control_(io_, {.path = beginning_.paths.control_socket()}, answerer(), log_),
+        monitor_(
+            io_,
+            {.path = options.monitor_socket, .read_only = true, .group = options.monitor_group},
+            answerer(), log_),
+        metrics_(io_, [this] { return answers_.metrics(); }),
+        service_(io_, [this] { return service_state(); }) {}
 
   Result<node::NodeReport> run() {
     if (auto listening = links_.listen(); !listening) return listening.error();
     if (auto answering = control_.start(); !answering) return answering.error();
-    banner();
+    if (!options_.monitor_socket.empty()) {
+      if (auto answering = monitor_.start(); !answering) return answering.error();
+    }
+    if (auto answering = open_metrics(); !answering) return answering.error();
+    announce(*log_, run_, options_.self, engine_.core(), memory_, beginning_);
     await_signal();
+    await_hangup();
+    tally_.begin(engine_.core().progress(engine_.now()));
     links_.start();
     engine_.post(node::Start{});
+    service_.ready();
     io_.run();
     if (failure_) return *failure_;
     const node::Core& core = engine_.core();
@@ -92,8 +152,8 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
 
   // ---- from the links ------------------------------------------------------------------------
 
-  void peer_up(NodeId peer, Epoch epoch, Round round) override {
-    engine_.post(node::PeerUp{peer, epoch, round});
+  void peer_up(NodeId peer, Epoch epoch, const peer::ToldRounds& told) override {
+    engine_.post(node::PeerUp{peer, epoch, told.theirs, told.ours});
   }
   void peer_down(NodeId peer, std::string /*reason*/) override {
     engine_.post(node::PeerDown{peer});
@@ -120,79 +180,72 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
                  .base_hash = parcel.base},
                 parcel.body);
   }
-  void settled(NodeId peer, const std::string& how) override {
-    if (!how.empty()) log_->info("the edge to {} {}", name_of_node(peer), how);
+  void settled(const node::EdgeSettled& edge) override {
+    log_->info("the edge to {} {}", name_of_node(edge.peer), edge.reunion->how);
   }
+  void healed(const node::EdgeHealed& edge) override {
+    const auto level = edge.is_moment() ? spdlog::level::debug : spdlog::level::info;
+    log_->log(level, "{} {}", name_of_node(edge.peer), describe(edge));
+  }
+  void fetched(const node::ModelFetched& model) override {
+    log_->info("{}", describe(model, name_of_node(model.from)));
+  }
+  void fetch_given_up(const node::FetchGivenUp& fetch) override {
+    log_->warn("no model could be fetched: {}; begins with the start model", fetch.why);
+  }
+  // The links write the line: what was wrong, and when they dial again.
   void leave_out(NodeId peer, const std::string& why) override {
-    log_->warn("{} is left out: {}", name_of_node(peer), why);
+    tally_.left_out(peer);
     links_.left_out(peer, why);
   }
   void reject(NodeId peer, const std::string& why) override {
-    log_->warn("{} broke the protocol: {}", name_of_node(peer), why);
+    tally_.rejected(peer);
     links_.misbehaved(peer, why);
   }
   void consumed(NodeId peer, std::uint64_t bytes) override { links_.consumed(peer, bytes); }
   void progressed(std::shared_ptr<const node::Progress> progress) override {
-    progress_ = std::move(progress);
-    links_.set_round(progress_->rounds_done);
+    links_.set_round(progress->rounds_done);
+    pauses_.progressed(*progress);
+    answers_.progressed(std::move(progress));
   }
   void round_done(const node::RoundDone& done) override {
-    const node::Progress& p = *progress_;
-    std::string line = fmt::format(
-        "round={} loss={:.6g} sent={} received={} compute={:.3f} encode={:.3f} wait={:.3f}",
-        done.round, p.step_loss, p.sent_bytes, p.received_bytes, seconds(p.compute),
-        seconds(p.encode), seconds(p.wait()));
-    if (done.evaluated) {
-      remember_evaluation(p);
-      line += fmt::format(" test_loss={:.6g}", p.evaluation->loss);
-      if (p.evaluation->accuracy) line += fmt::format(" accuracy={:.4f}", *p.evaluation->accuracy);
-      if (p.evaluation->relative_error) {
-        line += fmt::format(" relative_error={:.6g}", *p.evaluation->relative_error);
-      }
-    }
-    log_->info("{}", line);
+    if (done.evaluated) answers_.evaluated();
+    tally_.round_done(answers_.progress());
+    log_->info("{}", round_line(done, answers_.progress()));
   }
-  void checkpointed(const CheckpointOutcome& outcome) override { desk_.note(outcome); }
+  void checkpointed(const CheckpointOutcome& outcome) override {
+    tally_.checkpointed(outcome.saved.ok());
+    desk_.note(outcome);
+  }
+  void reloaded(const Result<node::Reload>& reload) override {
+    if (reload) {
+      run_ = reload->run;
+      links_.rewire(neighbors_of(run_, options_.self), node::fingerprint_of(run_));
+      pauses_.rewired();
+    }
+    reload_desk_.note(reload, answers_.progress().rounds_done);
+    service_.ready();
+  }
   void finished(const std::optional<std::string>& failure) override {
     desk_.close();
+    reload_desk_.close();
     grace_.cancel();
+    service_.stopping();
     if (failure) {
       log_->error("{}", *failure);
       failure_ = Error{ErrorCode::diverged, self_name() + ": " + *failure};
     }
     export_model();
-    links_.stop(!stopping_ && !failure, kGoodbyeGrace, [this] { io_.stop(); });
+    const bool over = !stopping_ && !failure;
+    links_.stop(over ? peer::Farewell::finished : farewell_, kGoodbyeGrace, [this] { io_.stop(); });
   }
 
  private:
+  ControlServer::Answer answerer() {
+    return [this](const control::Request& request) { return answers_.answer(request); };
+  }
   const std::string& self_name() const { return name_of_node(options_.self); }
   const std::string& name_of_node(NodeId id) const { return run_.config.nodes[index_of(id)].name; }
-
-  void banner() {
-    log_->info("run '{}', node {}: {}", run_.config.run.name, self_name(),
-               engine_.core().describe());
-    std::vector<std::string> names;
-    for (const auto& link : links_.status()) names.push_back(name_of_node(link.peer));
-    log_->info(
-        "{} with {} on {}, process {}", node::algorithm_summary(run_),
-        names.empty() ? std::string("no neighbors") : fmt::format("{}", fmt::join(names, ", ")),
-        run_.config.nodes[index_of(options_.self)].address, ::getpid());
-    log_->info("{}", node::operator_summary(run_));
-    log_->info("state in {}", beginning_.paths.dir.string());
-    for (const std::string& warning : beginning_.warnings) log_->warn("{}", warning);
-    if (beginning_.resumed) {
-      const Round done = beginning_.resumed->round;
-      log_->info("resumed from {} after {} rounds{}", beginning_.resumed->file.string(), done,
-                 done < run_.config.run.rounds
-                     ? ""
-                     : ", which is all: raise [run] rounds to go on, or begin anew with --fresh");
-    }
-    if (!names.empty()) {
-      log_->warn(
-          "LINKS ARE PLAIN TCP: whoever is on their path can read and change the models{}",
-          run_.config.run.insecure_plaintext ? "; insecure_plaintext allows any address" : "");
-    }
-  }
 
   void await_signal() {
     signals_.async_wait([this](const asio::error_code& failed, int signal) {
@@ -207,10 +260,24 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     });
   }
 
+  void await_hangup() {
+    hangups_.async_wait([this](const asio::error_code& failed, int /*signal*/) {
+      if (failed) return;
+      log_->info("SIGHUP: reading {} again", run_.config.file.string());
+      service_.reloading();
+      reload_desk_.expect();
+      engine_.reload();
+      await_hangup();
+    });
+  }
+
   // Twice is as good as once.
-  void stop() {
+  void stop(peer::Farewell farewell = peer::Farewell::stopped) {
     if (stopping_) return;
     stopping_ = true;
+    farewell_ = farewell;
+    service_.stopping();
+    answers_.stopping();
     engine_.post(node::StopRequested{false});
     grace_.expires_after(kRoundGrace);
     grace_.async_wait([this](const asio::error_code& cancelled) {
@@ -218,13 +285,23 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     });
   }
 
+  ServiceNotify::State service_state() const {
+    const node::Progress& progress = answers_.progress();
+    return {progress.phase, progress.rounds_done,
+            state_line(progress, run_.config.run.rounds, links_.status())};
+  }
+
+  Result<void> open_metrics() {
+    const std::string address = node::metrics_address(run_.config, options_.self);
+    if (address.empty()) return {};
+    auto answering = metrics_.start(address);
+    if (answering) log_->info("metrics are at http://{}/metrics", address);
+    return answering;
+  }
+
   void export_model() {
-    const node::Core& core = engine_.core();
-    const auto written = node::write_safetensors(
-        beginning_.paths.model(), core.layout(), core.model(),
-        {{"run", run_.config.run.name},
-         {"node", self_name()},
-         {"rounds", fmt::format("{}", core.progress(engine_.now()).rounds_done)}});
+    const auto written =
+        write_model({beginning_.paths.model(), run_.config.run.name, self_name()}, engine_.core());
     if (written) {
       log_->info("model written to {}", beginning_.paths.model().string());
     } else {
@@ -232,110 +309,31 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     }
   }
 
-  // ---- control socket ------------------------------------------------------------------------
-
-  peer::Task<control::Reply> answer(const control::Request& request) {
-    if (request.verb_case() == control::Request::kCheckpoint) return save_now();
-    return ready(answer_at_once(request));
-  }
-  static peer::Task<control::Reply> ready(control::Reply reply) { co_return reply; }
-
-  peer::Task<control::Reply> save_now() {
-    if (!beginning_.checkpoints) {
-      control::Reply reply;
-      reply.mutable_error()->set_text("checkpoints are switched off: [checkpoint] enabled = false");
-      return ready(std::move(reply));
-    }
-    log_->info("checkpoint asked for on the control socket: saving at the end of the round");
-    engine_.post(node::CheckpointRequested{});
-    return desk_.next();
-  }
-
-  control::Reply answer_at_once(const control::Request& request) {
-    control::Reply reply;
-    switch (request.verb_case()) {
-      case control::Request::kStatus: fill(*reply.mutable_status()); break;
-      case control::Request::kPeers: fill(*reply.mutable_peers()); break;
-      case control::Request::kStop:
-        log_->info("stop asked for on the control socket: finishing the round");
-        reply.mutable_stop()->set_round(progress_->rounds_done);
-        stop();
-        break;
-      case control::Request::kCheckpoint:
-      case control::Request::VERB_NOT_SET:
-        reply.mutable_error()->set_text("the request names no verb that this daemon knows");
-    }
-    return reply;
-  }
-
-  void remember_evaluation(const node::Progress& p) {
-    control::Evaluation e;
-    e.set_round(p.evaluated_rounds);
-    e.set_loss(p.evaluation->loss);
-    if (p.evaluation->accuracy) e.set_accuracy(*p.evaluation->accuracy);
-    if (p.evaluation->relative_error) e.set_relative_error(*p.evaluation->relative_error);
-    e.set_train_seconds(p.evaluated_at_seconds);
-    if (evaluations_.size() == kEvaluationsKept) evaluations_.pop_front();
-    evaluations_.push_back(std::move(e));
-  }
-
-  void fill(control::StatusReply& s) const {
-    const node::Progress& p = *progress_;
-    s.set_run(run_.config.run.name);
-    s.set_node(self_name());
-    s.set_algorithm(gossip::name_of(run_.config.gossip.algorithm));
-    s.set_pid(static_cast<std::uint32_t>(::getpid()));
-    s.set_phase(stopping_ ? "stopping" : node::name_of(p.phase));
-    s.set_round(p.rounds_done);
-    s.set_rounds(run_.config.run.rounds);
-    s.set_checkpoint_round(p.rounds_saved);
-    s.set_loss(p.step_loss);
-    if (!evaluations_.empty()) *s.mutable_evaluation() = evaluations_.back();
-    s.mutable_evaluations()->Assign(evaluations_.begin(), evaluations_.end());
-    s.set_sent_bytes(p.sent_bytes);
-    s.set_sent_uncompressed_bytes(p.sent_uncompressed_bytes);
-    s.set_received_bytes(p.received_bytes);
-    s.set_compute_seconds(seconds(p.compute));
-    s.set_encode_seconds(seconds(p.encode));
-    s.set_wait_seconds(seconds(p.wait()));
-    for (const NodeId peer : p.waiting_for) s.add_waiting_for(name_of_node(peer));
-    s.set_uptime_seconds(seconds(engine_.now()));
-  }
-
-  void fill(control::PeersReply& reply) const {
-    reply.set_node(self_name());
-    for (const peer::LinkStatus& link : links_.status()) {
-      control::Peer& p = *reply.add_peers();
-      p.set_name(name_of_node(link.peer));
-      p.set_address(run_.config.nodes[index_of(link.peer)].address);
-      p.set_state(name_of(link.state));
-      p.set_reason(link.reason);
-      p.set_since_seconds(seconds(link.in_state));
-      p.set_epoch(link.epoch);
-      p.set_round(link.round);
-      p.set_weight(run_.topology.weight(options_.self, link.peer));
-      p.set_sent_bytes(link.sent_bytes);
-      p.set_received_bytes(link.received_bytes);
-    }
-  }
+  node::Run run_;  // as the newest reload has left it
 
   // Constant after construction.
-  const node::Run& run_;
   const DaemonOptions options_;
   const std::shared_ptr<spdlog::logger> log_;
   Beginning beginning_;  // its core is the engine's, its checkpoints are the engine thread's
+  const node::MemoryForecast memory_;
 
   asio::io_context io_{1};
   asio::signal_set signals_{io_, SIGINT, SIGTERM};
+  asio::signal_set hangups_{io_, SIGHUP};
   asio::steady_timer grace_{io_};
   CheckpointDesk desk_{io_, log_};
-  std::shared_ptr<const node::Progress> progress_ = std::make_shared<node::Progress>();
-  std::deque<control::Evaluation> evaluations_;
+  ReloadDesk reload_desk_{io_, log_};
   bool stopping_ = false;
+  peer::Farewell farewell_ = peer::Farewell::stopped;
   std::optional<Error> failure_;
   Engine engine_;
   peer::Links links_;
-  ControlServer control_;
+  Pauses pauses_{engine_, links_};
+  Tally tally_;
+  Answers answers_;
+  ControlServer control_, monitor_;
+  MetricsServer metrics_;
+  ServiceNotify service_;
 };
 
 }  // namespace

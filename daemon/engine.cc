@@ -1,16 +1,22 @@
 #include "daemon/engine.h"
 
+#include <algorithm>
 #include <asio/post.hpp>
+#include <utility>
 
+#include "daemon/resume.h"
 #include "protocol/check.h"
 
 namespace starling::daemon {
 
 Engine::Engine(asio::io_context& io, std::unique_ptr<node::Core> core,
-               node::Checkpoints* checkpoints, EngineOutput& output)
-    : io_(io), output_(output), core_(std::move(core)), checkpoints_(checkpoints), thread_([this] {
-        mailbox_.run();
-      }) {}
+               node::Checkpoints* checkpoints, RunFile run_file, EngineOutput& output)
+    : io_(io),
+      output_(output),
+      core_(std::move(core)),
+      checkpoints_(checkpoints),
+      run_file_(std::move(run_file)),
+      thread_([this] { mailbox_.run(); }) {}
 
 Engine::~Engine() {
   mailbox_.stop();
@@ -20,7 +26,20 @@ Engine::~Engine() {
 Time Engine::now() const { return std::chrono::steady_clock::now() - origin_; }
 
 void Engine::post(node::CoreEvent event) {
-  asio::post(mailbox_, [this, event = std::move(event)] { handle(event); });
+  asio::post(mailbox_, [this, event = std::move(event), generation = links_generation_] {
+    handle_from_links(event, generation);
+  });
+}
+
+void Engine::handle_from_links(const node::CoreEvent& event, std::uint64_t generation) {
+  const auto* received = std::get_if<node::Received>(&event);
+  const bool of_link = received || std::holds_alternative<node::PeerUp>(event) ||
+                       std::holds_alternative<node::PeerDown>(event);
+  if (!of_link || generation == generation_) handle(event);
+  if (!received) return;
+  asio::post(io_, [this, from = received->from, bytes = received->parcel.body.size()] {
+    output_.consumed(from, bytes);
+  });
 }
 
 void Engine::handle(const node::CoreEvent& event) {
@@ -29,12 +48,15 @@ void Engine::handle(const node::CoreEvent& event) {
   const Time begin = now();
   core_->handle(event, begin, effects);
   core_->charge_encoding(now() - begin);
-  if (const auto* received = std::get_if<node::Received>(&event)) {
-    asio::post(io_, [this, from = received->from, bytes = received->parcel.body.size()] {
-      output_.consumed(from, bytes);
-    });
-  }
+  const auto is_done = [](const node::Effect& e) {
+    return std::holds_alternative<node::RoundDone>(e);
+  };
+  // The next round may have begun already; its first step has not, so the model is still the same.
+  if (!looks_.empty() && std::ranges::any_of(effects, is_done)) show(core_.get());
+  const bool hands_over =
+      !effects.empty() && std::holds_alternative<node::HandOver>(effects.back());
   carry_out(std::move(effects));
+  if (hands_over) hand_over();
 }
 
 // What the engine does itself is posted behind what the io thread gets, so that messages are on
@@ -52,6 +74,10 @@ void Engine::carry_out(node::Effects effects) {
       asio::post(mailbox_, [this] { run_checkpoint(); });
     } else if (std::holds_alternative<node::Finished>(effect)) {
       finished_ = true;
+      show(core_->between_rounds() ? core_.get() : nullptr);
+      if (std::exchange(reload_, std::nullopt)) {
+        answer_reload(Error{ErrorCode::io, "the node has ended before it took up the reload"});
+      }
       if (checkpoints_ && core_->can_be_saved()) last = save();
     }
   }
@@ -63,7 +89,13 @@ void Engine::carry_out(node::Effects effects) {
       if (const auto* message = std::get_if<node::Send>(&effect)) {
         output_.send(*message);
       } else if (const auto* settled = std::get_if<node::EdgeSettled>(&effect)) {
-        output_.settled(settled->peer, settled->how);
+        output_.settled(*settled);
+      } else if (const auto* healed = std::get_if<node::EdgeHealed>(&effect)) {
+        output_.healed(*healed);
+      } else if (const auto* fetched = std::get_if<node::ModelFetched>(&effect)) {
+        output_.fetched(*fetched);
+      } else if (const auto* given_up = std::get_if<node::FetchGivenUp>(&effect)) {
+        output_.fetch_given_up(*given_up);
       } else if (const auto* late = std::get_if<node::LeaveOut>(&effect)) {
         output_.leave_out(late->peer, late->why);
       } else if (const auto* wrong = std::get_if<node::Reject>(&effect)) {
@@ -109,8 +141,71 @@ CheckpointOutcome Engine::save() {
 
 void Engine::arm(const node::ArmTimer& timer) {
   timer_.expires_after(timer.after);
-  timer_.async_wait([this, id = timer.timer](const asio::error_code& cancelled) {
-    if (!cancelled) handle(node::TimerFired{id});
+  timer_.async_wait(
+      [this, id = timer.timer, generation = generation_](const asio::error_code& cancelled) {
+        if (!cancelled && generation == generation_) handle(node::TimerFired{id});
+      });
+}
+
+void Engine::between_rounds(Look look) {
+  asio::post(mailbox_, [this, look = std::move(look)]() mutable { take_look(std::move(look)); });
+}
+
+void Engine::take_look(Look look) {
+  looks_.push_back(std::move(look));
+  if (core_->between_rounds()) return show(core_.get());
+  if (finished_) show(nullptr);
+}
+
+void Engine::show(const node::Core* core) {
+  for (const Look& look : std::exchange(looks_, {})) look(core);
+}
+
+// ---- reload ---------------------------------------------------------------------------------
+
+void Engine::reload() {
+  asio::post(mailbox_, [this] { take_reload(); });
+}
+
+// Everything that can fail is done here, before anything changes.
+void Engine::take_reload() {
+  if (finished_) return answer_reload(Error{ErrorCode::io, "the node has ended"});
+  if (reload_) {
+    return answer_reload(
+        Error{ErrorCode::io, "a reload waits for the end of the round; ask again when it is done"});
+  }
+  const Result<node::Config> fresh = run_file_.load();
+  if (!fresh) return answer_reload(fresh.error());
+  Result<node::Reload> planned = node::plan_reload(run_file_.run, run_file_.self, *fresh);
+  if (!planned) return answer_reload(planned.error());
+  if (Result<void> sound = run_file_.check(planned->run); !sound) {
+    return answer_reload(sound.error());
+  }
+  if (!planned->graph_changed) {
+    run_file_.run = planned->run;
+    return answer_reload(std::move(planned));
+  }
+  reload_ = std::move(*planned);
+  handle(node::HandOverRequested{});
+}
+
+void Engine::hand_over() {
+  INVARIANT(reload_.has_value());
+  run_file_.run = reload_->run;
+  core_ = node::succeed(
+      *core_, run_file_.run, run_file_.self,
+      checkpoints_ ? plan_of(run_file_.run.config.checkpoint) : node::CheckpointPlan{}, now());
+  ++generation_;
+  timer_.cancel();
+  answer_reload(std::move(*reload_));
+  reload_.reset();
+  handle(node::Start{});
+}
+
+void Engine::answer_reload(Result<node::Reload> reload) {
+  asio::post(io_, [this, reload = std::move(reload), generation = generation_] {
+    links_generation_ = generation;
+    output_.reloaded(reload);
   });
 }
 

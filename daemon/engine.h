@@ -4,14 +4,17 @@
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "daemon/checkpoint_desk.h"
 #include "node/checkpoint.h"
 #include "node/core.h"
+#include "node/reload.h"
 #include "protocol/frame.h"
 #include "protocol/ids.h"
 
@@ -22,7 +25,10 @@ class EngineOutput {
  public:
   virtual ~EngineOutput() = default;
   virtual void send(const node::Send& message) = 0;
-  virtual void settled(NodeId peer, const std::string& how) = 0;
+  virtual void settled(const node::EdgeSettled& edge) = 0;
+  virtual void healed(const node::EdgeHealed& edge) = 0;
+  virtual void fetched(const node::ModelFetched& model) = 0;
+  virtual void fetch_given_up(const node::FetchGivenUp& fetch) = 0;
   virtual void leave_out(NodeId peer, const std::string& why) = 0;
   virtual void reject(NodeId peer, const std::string& why) = 0;
   // The body of a received message has been let go of.
@@ -31,6 +37,9 @@ class EngineOutput {
   virtual void progressed(std::shared_ptr<const node::Progress> progress) = 0;
   virtual void round_done(const node::RoundDone& done) = 0;
   virtual void checkpointed(const CheckpointOutcome& outcome) = 0;
+  // What became of the oldest reload() that was not answered yet; its graph, if that has changed,
+  // is the core's from now on, and no link is up for it. An error: nothing has changed.
+  virtual void reloaded(const Result<node::Reload>& reload) = 0;
   // The last call. The core is quiet from now on and may be read.
   virtual void finished(const std::optional<std::string>& failure) = 0;
 };
@@ -39,16 +48,33 @@ class EngineOutput {
 // in one of the two mailboxes, never under a lock.
 class Engine {
  public:
+  // What reload() needs.
+  struct RunFile {
+    node::Run run;  // as it is
+    NodeId self;
+    // Called on the engine thread: reads the file again; looks at what only the links can refuse.
+    std::function<Result<node::Config>()> load;
+    std::function<Result<void>(const node::Run&)> check;
+  };
+
   // `io` is the io thread's context; `output` is called there and outlives the engine, as do
   // `checkpoints`, which are the engine thread's from now on. Null: nothing is saved.
   Engine(asio::io_context& io, std::unique_ptr<node::Core> core, node::Checkpoints* checkpoints,
-         EngineOutput& output);
+         RunFile run_file, EngineOutput& output);
   // Drops what has not been done yet and waits for the thread.
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   void post(node::CoreEvent event);
+  // Reads the run file again, with the same overrides, and takes up what may change at the end of
+  // the round: all of it or nothing. Answered by reloaded(), in the order of the calls.
+  void reload();
+
+  // Shows the core on the engine thread between two rounds: at once, or when this one is done; null
+  // where the node ends before that.
+  using Look = std::function<void(const node::Core*)>;
+  void between_rounds(Look look);
 
   // Before the first post() and after finished(): the core itself.
   const node::Core& core() const { return *core_; }
@@ -56,6 +82,12 @@ class Engine {
 
  private:
   void handle(const node::CoreEvent& event);
+  void handle_from_links(const node::CoreEvent& event, std::uint64_t generation);
+  void take_look(Look look);
+  void show(const node::Core* core);
+  void take_reload();
+  void hand_over();
+  void answer_reload(Result<node::Reload> reload);
   void carry_out(node::Effects effects);
   void run_local_step();
   void run_evaluation();
@@ -68,9 +100,17 @@ class Engine {
   EngineOutput& output_;
   const std::chrono::steady_clock::time_point origin_ = std::chrono::steady_clock::now();
 
+  // io thread only: the generation for which the links are. What comes from those of an earlier one
+  // is not for the core that is there.
+  std::uint64_t links_generation_ = 0;
+
   // Engine thread only, until the core has said Finished; nobody's then.
-  const std::unique_ptr<node::Core> core_;
+  std::unique_ptr<node::Core> core_;
   node::Checkpoints* const checkpoints_;
+  RunFile run_file_;
+  std::optional<node::Reload> reload_;  // checked, and not taken up before the end of the round
+  std::uint64_t generation_ = 0;        // cores that were succeeded
+  std::vector<Look> looks_;             // for the end of the round
   bool finished_ = false;
   asio::io_context mailbox_;
   asio::steady_timer timer_{mailbox_};  // one: arming it again replaces it

@@ -112,6 +112,7 @@ Result<void> Flock::start() {
     if (!lock) return lock.error();
   }
   for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
+    if (config_.nodes[i].left) continue;
     const NodePaths paths = paths_of(options_.state_dir, config_.nodes[i].name);
     auto process = ChildProcess::start(command_of(i), paths.log());
     if (!process) return process.error();

@@ -87,7 +87,7 @@ std::vector<std::string> row_of(const NodeView& node) {
 void LiveView::begin(const std::string& algorithm, Round rounds) {
   algorithm_ = algorithm;
   rounds_ = rounds;
-  lines_drawn_ = 0;
+  drawn_.begin();
   said_.reset();
 }
 
@@ -112,10 +112,7 @@ void LiveView::draw(const std::vector<NodeView>& nodes, double seconds) {
       {"node", "round", "loss", s.error ? "error" : "accuracy", "sent", "of raw", "waits for"});
   for (const NodeView& node : nodes) table.add(row_of(node));
   text += table.text();
-  if (lines_drawn_ > 0) std::fprintf(out_, "\x1b[%zuA\x1b[J", lines_drawn_);
-  std::fputs(text.c_str(), out_);
-  std::fflush(out_);
-  lines_drawn_ = static_cast<std::size_t>(std::ranges::count(text, '\n'));
+  drawn_.show(text);
 }
 
 void LiveView::say(const std::vector<NodeView>& nodes, double seconds) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/redrawn.h"
 #include "protocol/control.pb.h"
 #include "protocol/ids.h"
 
@@ -24,7 +25,7 @@ struct NodeView {
 // each time the slowest node has made another evaluation. One thread.
 class LiveView {
  public:
-  LiveView(std::FILE* out, bool terminal) : out_(out), terminal_(terminal) {}
+  LiveView(std::FILE* out, bool terminal) : out_(out), terminal_(terminal), drawn_(out, terminal) {}
 
   void begin(const std::string& algorithm, Round rounds);
   void update(const std::vector<NodeView>& nodes, double seconds);
@@ -39,7 +40,7 @@ class LiveView {
   const bool terminal_;
   std::string algorithm_;
   Round rounds_ = 0;
-  std::size_t lines_drawn_ = 0;
+  Redrawn drawn_;
   std::optional<Round> said_;  // the evaluation that the last plain line told of
 };
 

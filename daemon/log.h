@@ -1,10 +1,10 @@
 // The daemon's log: for people, or one JSON object a line.
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <memory>
 #include <string>
+
+#include "peer/logger.h"
 
 namespace starling::daemon {
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "daemon/state_dir.h"
+#include "node/config_names.h"
 
 namespace starling::daemon {
 namespace {
@@ -29,25 +30,25 @@ std::optional<double> scaled(const std::string& text,
 
 }  // namespace
 
-void RunFileOptions::add_to(CLI::App& app) {
-  app.add_option("run_file", file, "the run file")->required()->type_name("RUN.toml");
-  app.add_option("--set", overrides, "replace one key of the run file")
-      ->type_name("SECTION.KEY=VALUE")
-      ->allow_extra_args(false);
-  app.add_option("--state", state, "where the run keeps its state")->type_name("DIR");
-  app.add_flag("--json", json, "print results as JSON");
+void RunFileOptions::add_to(CommandLine line) {
+  line.add_option("run_file", file, "the run file").required().type_name("RUN.toml");
+  line.add_option("--set", overrides, "replace one key of the run file")
+      .type_name("SECTION.KEY=VALUE")
+      .one_value();
+  line.add_option("--state", state, "where the run keeps its state").type_name("DIR");
+  line.add_flag("--json", json, "print results as JSON");
 }
 
-void RunFileOptions::add_fresh_to(CLI::App& app) {
-  app.add_flag("--fresh", fresh,
-               "begin anew, not from checkpoints; those that are there are renamed");
+void RunFileOptions::add_fresh_to(CommandLine line) {
+  line.add_flag("--fresh", fresh,
+                "begin anew, not from checkpoints; those that are there are renamed");
 }
 
-void RunFileOptions::add_until_accuracy_to(CLI::App& app) {
-  app.add_option("--until-accuracy", until_accuracy,
-                 "end at the first evaluation at which the worst node has this accuracy")
-      ->check(CLI::Range(0.0, 1.0))
-      ->type_name("A");
+void RunFileOptions::add_until_accuracy_to(CommandLine line) {
+  line.add_option("--until-accuracy", until_accuracy,
+                  "end at the first evaluation at which the worst node has this accuracy")
+      .range(0.0, 1.0)
+      .type_name("A");
 }
 
 Result<node::Config> RunFileOptions::load() const {
@@ -77,13 +78,13 @@ Result<Duration> parse_duration(const std::string& text) {
 }
 
 Result<double> parse_rate(const std::string& text) {
-  const auto bits = scaled(text, {{"kbit", 1e3}, {"mbit", 1e6}, {"gbit", 1e9}});
-  if (!bits || *bits == 0) {
+  const auto rate = node::rate_of(text);
+  if (!rate || *rate == 0) {
     return Error{ErrorCode::config, fmt::format("found the rate '{}', expected a number with kbit, "
                                                 "mbit or gbit, such as 100mbit",
                                                 text)};
   }
-  return *bits / 8;
+  return *rate;
 }
 
 Result<std::size_t> parse_size(const std::string& text) {

@@ -1,12 +1,12 @@
 // What every command that reads a run file takes.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "daemon/command_line.h"
 #include "node/config.h"
 #include "protocol/result.h"
 
@@ -20,12 +20,12 @@ struct RunFileOptions {
   bool fresh = false;                    // --fresh
   std::optional<double> until_accuracy;  // --until-accuracy; replaces the run file's key
 
-  // RUN.toml, --set, --state and --json on `app`.
-  void add_to(CLI::App& app);
+  // RUN.toml, --set, --state and --json on `line`.
+  void add_to(CommandLine line);
   // --fresh, for what starts daemons.
-  void add_fresh_to(CLI::App& app);
+  void add_fresh_to(CommandLine line);
   // --until-accuracy, for the verbs that run a flock.
-  void add_until_accuracy_to(CLI::App& app);
+  void add_until_accuracy_to(CommandLine line);
   Result<node::Config> load() const;
   // The run's state directory.
   std::filesystem::path state_dir(const node::Config& config) const;

@@ -54,14 +54,14 @@ struct Abscissa {
   Axis axis() const { return {label, unit, logarithmic}; }
 };
 
-constexpr Abscissa kAbscissas[] = {
-    {"rounds", "rounds", Unit::plain, false,
-     [](const TraceLine& l) { return static_cast<double>(l.round); }},
-    {"bytes sent by a node", "bytes", Unit::bytes, true,
-     [](const TraceLine& l) { return l.mean_sent_bytes; }},
-    {"virtual seconds", "virtual seconds", Unit::plain, false,
-     [](const TraceLine& l) { return l.seconds; }},
-};
+std::vector<Abscissa> abscissas(const ReportPage& page) {
+  const char* seconds = page.virtual_time ? "virtual seconds" : "seconds";
+  return {{"rounds", "rounds", Unit::plain, false,
+           [](const TraceLine& l) { return static_cast<double>(l.round); }},
+          {"bytes sent by a node", "bytes", Unit::bytes, true,
+           [](const TraceLine& l) { return l.mean_sent_bytes; }},
+          {seconds, seconds, Unit::plain, false, [](const TraceLine& l) { return l.seconds; }}};
+}
 
 std::vector<Quantity> quantities() {
   return {
@@ -131,9 +131,9 @@ std::string legend(const ReportPage& page, const Quantity& quantity) {
 std::string section(const ReportPage& page, const Quantity& quantity) {
   std::string out = fmt::format("<h2>{}</h2>\n{}<div class=\"charts\">\n", quantity.title,
                                 legend(page, quantity));
-  for (const Abscissa& against : kAbscissas) {
-    if (quantity.only_rounds && &against != kAbscissas) break;
+  for (const Abscissa& against : abscissas(page)) {
     out += chart_svg(chart_of(page, quantity, against)) + "\n";
+    if (quantity.only_rounds) break;
   }
   return out + "</div>\n";
 }
@@ -160,7 +160,9 @@ std::string report_html(const ReportPage& page) {
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
       "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n",
       html_escaped(page.title), kStyle);
-  out += fmt::format("<p>Simulated from <code>{}</code>", html_escaped(page.run_file_name));
+  out += fmt::format("<p>{} <code>{}</code>",
+                     page.virtual_time ? "Simulated from" : "What daemons have left in",
+                     html_escaped(page.run_file_name));
   for (const std::string& option : page.options) {
     out += fmt::format(" <code>{}</code>", html_escaped(option));
   }
@@ -168,8 +170,10 @@ std::string report_html(const ReportPage& page) {
   for (const Quantity& quantity : quantities()) {
     if (has(page, quantity.curves[0].second)) out += section(page, quantity);
   }
-  return out + fmt::format("<h2>Run file</h2>\n<pre>{}</pre>\n</body>\n</html>\n",
-                           html_escaped(page.run_file));
+  if (!page.run_file.empty()) {
+    out += fmt::format("<h2>Run file</h2>\n<pre>{}</pre>\n", html_escaped(page.run_file));
+  }
+  return out + "</body>\n</html>\n";
 }
 
 }  // namespace starling::daemon

@@ -3,16 +3,17 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <utility>
+
+#include "daemon/link_security.h"
+
+#include "node/limits.h"
+#include "node/memory.h"
 
 namespace starling::daemon {
 namespace {
 
 namespace fs = std::filesystem;
-
-node::CheckpointPlan plan_of(const node::CheckpointOptions& options) {
-  const std::chrono::duration<double> every(options.every_seconds);
-  return {.every = options.every, .every_while = std::chrono::duration_cast<Duration>(every)};
-}
 
 Result<void> lock_all(Beginning& beginning, const fs::path& checkpoints) {
   auto lock = StateLock::acquire(beginning.paths);
@@ -50,14 +51,29 @@ Result<void> load_or_not(const node::Run& run, const DaemonOptions& options, Beg
   for (const std::string& why : beginning.resumed->refused) {
     beginning.warnings.push_back("a checkpoint is not used: " + why);
   }
+  for (const NodeId peer : beginning.core->dropped()) {
+    const std::size_t number = index_of(peer);
+    beginning.warnings.push_back(fmt::format(
+        "the run file has no edge to {} any more: what the checkpoint holds of it is dropped",
+        number < run.config.nodes.size() ? run.config.nodes[number].name
+                                         : fmt::format("node {}", number)));
+  }
   return {};
 }
 
 }  // namespace
 
+node::CheckpointPlan plan_of(const node::CheckpointOptions& options) {
+  const std::chrono::duration<double> every(options.every_seconds);
+  return {.every = options.every, .every_while = std::chrono::duration_cast<Duration>(every)};
+}
+
 Result<Beginning> begin_node(const node::Run& run, const DaemonOptions& options) {
   const node::CheckpointOptions& checkpoint = run.config.checkpoint;
   const std::string& self = run.config.nodes[index_of(options.self)].name;
+  for (auto* check : {node::check_memory, node::check_limits}) {
+    if (const auto fits = check(run, options.self); !fits) return fits.error();
+  }
   Beginning beginning;
   beginning.paths = paths_of(options.state_dir, self);
   fs::path directory = beginning.paths.dir;
@@ -66,6 +82,11 @@ Result<Beginning> begin_node(const node::Run& run, const DaemonOptions& options)
       !locked) {
     return locked.error();
   }
+  auto security = secure_links(run.config, options.self,
+                               options.key_file.empty() ? beginning.paths.key() : options.key_file);
+  if (!security) return security.error();
+  beginning.tls = security->tls;
+  beginning.warnings = std::move(security->warnings);
   beginning.store = std::make_unique<node::PosixStore>();
   beginning.checkpoints = std::make_unique<node::Checkpoints>(
       *beginning.store, directory, node::fingerprint_of(run, options.self));

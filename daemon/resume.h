@@ -11,6 +11,7 @@
 #include "node/checkpoint.h"
 #include "node/core.h"
 #include "node/run.h"
+#include "peer/tls.h"
 
 namespace starling::daemon {
 
@@ -18,6 +19,7 @@ struct Beginning {
   NodePaths paths;
   std::vector<StateLock>
       locks;  // of the state directory, and of the checkpoints' where that differs
+  std::shared_ptr<const peer::Tls> tls;  // null: links are plain TCP
   std::unique_ptr<node::Core> core;
   // Null: they are switched off. The store is under the checkpoints.
   std::unique_ptr<node::Store> store;
@@ -26,9 +28,12 @@ struct Beginning {
   std::vector<std::string> warnings;  // for the log
 };
 
+node::CheckpointPlan plan_of(const node::CheckpointOptions& options);
+
 // From the newest checkpoint that can be used, or anew where there is none or the options say so.
-// Fails with state_locked, or with io: a directory that cannot be made, checkpoints of which none
-// can be used.
+// Fails with state_locked; with io: a directory that cannot be made, checkpoints of which none can
+// be used, no key; with config: the node would take more memory than it may, a key file that cannot
+// be trusted or is of a key that is not pinned.
 Result<Beginning> begin_node(const node::Run& run, const DaemonOptions& options);
 
 }  // namespace starling::daemon

@@ -54,12 +54,17 @@ NodePaths paths_of(const fs::path& state_dir, const std::string& node) {
   return {state_dir / node};
 }
 
-Result<StateLock> StateLock::acquire(const NodePaths& paths) {
+Result<void> make_private_directory(const fs::path& dir) {
   std::error_code failed;
-  make_directories(paths.dir, failed);
-  if (failed) return io_error(paths.dir, "cannot be made: " + failed.message());
-  fs::permissions(paths.dir, fs::perms::owner_all, failed);
-  if (failed) return io_error(paths.dir, "its mode cannot be set: " + failed.message());
+  make_directories(dir, failed);
+  if (failed) return io_error(dir, "cannot be made: " + failed.message());
+  fs::permissions(dir, fs::perms::owner_all, failed);
+  if (failed) return io_error(dir, "its mode cannot be set: " + failed.message());
+  return {};
+}
+
+Result<StateLock> StateLock::acquire(const NodePaths& paths) {
+  if (auto made = make_private_directory(paths.dir); !made) return made.error();
   const int fd = ::open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0)
     return io_error(paths.lock(), fmt::format("cannot be opened: {}", std::strerror(errno)));

@@ -18,15 +18,20 @@ struct NodePaths {
   std::filesystem::path model() const { return dir / "model.safetensors"; }
   std::filesystem::path log() const { return dir / "starlingd.log"; }
   std::filesystem::path lock() const { return dir / "lock"; }
+  std::filesystem::path key() const { return dir / "node.key"; }  // unless --key names another
 };
 NodePaths paths_of(const std::filesystem::path& state_dir, const std::string& node);
+
+// Makes a directory that is for this user alone (mode 0700), and those around it that are missing,
+// in a way that a loss of power does not undo. Fails with ErrorCode::io.
+Result<void> make_private_directory(const std::filesystem::path& dir);
 
 // Holds a node's directory for one process, for as long as it lives; the kernel lets go of it even
 // after kill -9.
 class StateLock {
  public:
-  // Makes the directory (mode 0700), in a way that a loss of power does not undo. Fails with
-  // ErrorCode::state_locked, naming the process that holds it, or ErrorCode::io.
+  // Makes the directory where it is missing. Fails with ErrorCode::state_locked, naming the process
+  // that holds it, or ErrorCode::io.
   static Result<StateLock> acquire(const NodePaths& paths);
   StateLock(StateLock&& other) noexcept;
   StateLock& operator=(StateLock&&) = delete;

@@ -14,10 +14,6 @@ namespace fs = std::filesystem;
 
 fs::path partial_of(const fs::path& file) { return file.string() + ".new"; }
 
-Error io_error(const fs::path& file, const std::string& why) {
-  return {ErrorCode::io, fmt::format("{}: {}", file.string(), why)};
-}
-
 Result<void> write_partial(const fs::path& file, const std::string& text) {
   const fs::path partial = partial_of(file);
   std::ofstream out(partial, std::ios::binary | std::ios::trunc);
@@ -28,6 +24,10 @@ Result<void> write_partial(const fs::path& file, const std::string& text) {
 }
 
 }  // namespace
+
+Error io_error(const fs::path& file, const std::string& why) {
+  return {ErrorCode::io, fmt::format("{}: {}", file.string(), why)};
+}
 
 Result<void> write_text(const fs::path& file, const std::string& text) {
   if (Result<void> written = write_partial(file, text); !written) return written;

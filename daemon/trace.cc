@@ -34,13 +34,6 @@ constexpr Column kColumns[] = {
     {"consensus_distance", [](const Line& l) { return l.consensus_distance; }},
 };
 
-std::string csv_text(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == text.npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + '"';
-}
-
 }  // namespace
 
 // The differences from one of the models are as small as the spread itself, so that little is lost
@@ -141,6 +134,13 @@ std::vector<TraceLine> Trace::lines() const {
     }
   }
   return lines;
+}
+
+std::string csv_text(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == text.npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
 }
 
 std::string to_csv(const std::vector<TracedRun>& runs) {

@@ -74,6 +74,8 @@ class Trace {
   std::map<Round, Spread> open_;
 };
 
+// One field of a CSV line, in quotes where it needs them.
+std::string csv_text(const std::string& text);
 // One line a round and run under a header; empty fields where there is no value.
 std::string to_csv(const std::vector<TracedRun>& runs);
 // One JSON object a line with the same names; keys are missing where there is no value.

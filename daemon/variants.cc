@@ -11,8 +11,6 @@
 namespace starling::daemon {
 namespace {
 
-Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
-
 // At commas outside of quotes and brackets, so that a value may be an array.
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> parts(1);

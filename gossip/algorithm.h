@@ -36,7 +36,7 @@ struct PeerDown {
 };
 // The answer to RunLocalStep: what the trainer would subtract from the model.
 struct LocalStepDone {
-  std::span<const float> update;  // valid during the call
+  std::span<const float> update;  // stays as it is until RoundFinished
   double learning_rate = 1;       // that is in it
 };
 // What travels on an edge, as Send and Received have it.
@@ -47,6 +47,9 @@ struct Parcel {
   std::uint32_t exchange = 0;
   std::uint64_t base = 0;  // EdgeLedger::chain() of the sender
   SharedBytes body = {};   // immutable; the driver may still write it when the next round starts
+
+  // What two ends say to settle is the link's affair.
+  bool is_of_exchange() const { return type == FrameType::exchange || type == FrameType::opening; }
 };
 struct Received {
   NodeId from;
@@ -67,7 +70,7 @@ struct Send {
 // Both ends of the edge know where it stands: it takes part in every round that begins from now on.
 struct EdgeSettled {
   NodeId peer;
-  std::string how;  // for people; empty where there was nothing to settle
+  std::optional<Reunion> reunion;  // unset in the first epoch: there was nothing to settle
 };
 // Run the local step on model(), which stays as it is until LocalStepDone comes back.
 struct RunLocalStep {
@@ -111,6 +114,9 @@ struct EdgeStatus {
   // Exchanges that counted, that were made up for after a break, and times the edge began anew
   // because the ends knew different histories; since the start.
   std::uint64_t counted = 0, made_up = 0, reopened = 0;
+  // Messages of exchanges that were kept out, because they are none or hold what is not finite, and
+  // because their norm is beyond all measure (norm_gate.h); since the start.
+  std::uint64_t malformed = 0, too_long = 0;
 };
 
 // Engine thread only. Deterministic: the same construction and the same sequence of (event, now)
@@ -125,6 +131,15 @@ class Algorithm {
   // The flat parameter vector: where the next local step is taken, and what is evaluated.
   virtual std::span<const float> model() const = 0;
 
+  // Begins with `model`, of a neighbor, in place of the start model; before the first event. What
+  // this node knows and tells of itself begins there too, and edges open with all of it.
+  virtual void begin_at(std::span<const float> model) = 0;
+
+  // What an exchange that counts moves by exact opposites at its two ends, so that the sum over all
+  // nodes moves by local steps alone (and by duals, where the method has them): the model, and
+  // where the method hands shares on, the numerators and behind them the weight. A copy.
+  virtual std::vector<double> conserved() const = 0;
+
   // Set where a local step is to solve the local problem instead, f its loss: to lead from model()
   // to argmin_y f(y) + <slope, y>. Valid as long as model() is.
   virtual std::optional<std::span<const float>> slope() { return std::nullopt; }
@@ -137,8 +152,16 @@ class Algorithm {
   std::size_t uncompressed_bytes() const { return model().size_bytes(); }
 
   // Everything that the next round depends on; only between RoundFinished and BeginRound. A loaded
-  // algorithm is as it was when every link had just gone down.
+  // algorithm is as it was when every link had just gone down. It may have other edges than the one
+  // that saved: those that are new begin, those that it has not are dropped (Archive::roster).
   virtual void archive(Archive& archive) = 0;
+
+  // Another object is to go on from the end of the round. The round ends when no exchange is under
+  // way any more that the other end may count alone, or when its deadline is over.
+  virtual void wind_up() {}
+  // The state that was loaded was saved under another graph: nodes may have left with what they
+  // had. Before anything else, on every node of the run.
+  virtual void rewired() = 0;
 
   // How the edges are, ascending by neighbor.
   virtual std::vector<EdgeStatus> edges() const = 0;

@@ -21,7 +21,7 @@ constexpr AlgorithmTraits kAlgorithms[] = {
     {powergossip_exact, "powergossip-exact", adapt_then_combine, Coding::own,
      kPowerIteration | kRelaxation | kGamma},
     {choco, "choco", either, Coding::contractive, kGamma, Pace::either},
-    {cold, "cold", adapt_then_combine, Coding::contractive, kGamma},
+    {cold, "cold", adapt_then_combine, Coding::contractive, kGamma | kBeta},
     {dyna_cold, "dyna-cold", adapt_then_combine, Coding::own, kGamma | kRho},
     {lead, "lead", adapt_then_combine, Coding::unbiased, kGamma | kAlpha},
     {def_atc, "def-atc", adapt_then_combine, Coding::any, kGamma | kZeta, Pace::either},
@@ -57,8 +57,8 @@ constexpr double kNearlyExact = 0.9;
 double default_gamma(AlgorithmKind kind, double delta) {
   const bool exact = delta >= kNearlyExact;
   switch (kind) {
-    case choco: return exact ? 1 : 0.4 * std::sqrt(delta);
-    case cold:
+    case choco:
+    case cold: return exact ? 1 : 0.4 * std::sqrt(delta);
     case lead: return exact ? 1 : delta / 2;
     case def_atc:
     case actc: return 1;
@@ -74,6 +74,10 @@ double default_gamma(AlgorithmKind kind, double delta) {
 // Rounding to few levels is noise of the size of the differences, which a smaller γ averages; of
 // QUAD (§0) measured: with 3 bits nothing is lost at γ = 0.75, with 2 at 0.25.
 double modulo_gamma(std::size_t bits) { return std::min(1.0, ((1 << (bits - 1)) - 1) / 4.0); }
+
+// Where the loss has no curvature to hold them back, duals that integrate faster than the
+// references follow swing with growing amplitude (cold.h).
+double default_beta(double delta) { return delta >= kNearlyExact ? 1 : delta / 2; }
 
 // §5: ζ = 0.3 for 10 %, 0.5 for 25 %.
 double default_zeta(double delta) {
@@ -101,6 +105,12 @@ const char* name_of(Mode mode) { return mode == Mode::sync ? "sync" : "async"; }
 Mode mode_of(const GossipOptions& options) {
   const bool independent = traits_of(options.algorithm).pace == Pace::independent;
   return options.mode.value_or(independent ? Mode::async : Mode::sync);
+}
+
+bool overlaps(const GossipOptions& options) {
+  if (mode_of(options) == Mode::async) return false;
+  const Order order = traits_of(options.algorithm).order;
+  return order == Order::either ? options.overlap : order == Order::combine_while_adapt;
 }
 
 std::optional<std::string> objection(const GossipOptions& options) {
@@ -192,6 +202,7 @@ GossipOptions with_defaults(GossipOptions options, const compress::Contract& con
   if (traits.takes(kGamma) && !options.gamma) options.gamma = default_gamma(traits.kind, damping);
   if (traits.takes(kZeta) && !options.zeta) options.zeta = default_zeta(damping);
   if (traits.takes(kAlpha) && !options.alpha) options.alpha = damping;
+  if (traits.takes(kBeta) && !options.beta) options.beta = default_beta(damping);
   if (traits.takes(kRho) && !options.rho) options.rho = 0.97;
   return options;
 }

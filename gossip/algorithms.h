@@ -47,6 +47,7 @@ enum Parameters : unsigned {
   kRho = 32,
   kModulo = 64,  // theta, bits
   kExactStep = 128,
+  kBeta = 256,
 };
 
 struct AlgorithmTraits {
@@ -73,6 +74,9 @@ std::optional<std::string> objection(AlgorithmKind kind, const compress::Contrac
 // The mode that these options mean.
 Mode mode_of(const GossipOptions& options);
 
+// Whether the local step of a round is taken into the model at its end, behind the exchanges.
+bool overlaps(const GossipOptions& options);
+
 // Why the algorithm does not run in the mode that was asked for, if so, as the end of a sentence.
 std::optional<std::string> objection(const GossipOptions& options);
 
@@ -87,8 +91,9 @@ std::optional<std::string> objection(AlgorithmKind kind, const Topology& topolog
 compress::Contract coding_contract(const GossipOptions& options, const TensorLayout& layout,
                                    const compress::Compressor* compressor);
 
-// `options` with gamma, zeta, alpha and rho set where the algorithm takes them: what was given, or
-// else a value that is stable by the specification's tables for messages of this contract.
+// `options` with gamma, zeta, alpha, beta and rho set where the algorithm takes them: what was
+// given, or else a value that is stable by the specification's tables for messages of this
+// contract.
 GossipOptions with_defaults(GossipOptions options, const compress::Contract& contract);
 
 }  // namespace starling::gossip

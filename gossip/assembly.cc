@@ -4,6 +4,7 @@
 #include "gossip/async_gossip.h"
 #include "gossip/beer.h"
 #include "gossip/choco.h"
+#include "gossip/clipping.h"
 #include "gossip/cold.h"
 #include "gossip/d_psgd.h"
 #include "gossip/deepsqueeze.h"
@@ -22,9 +23,14 @@ namespace {
 using Ends = std::vector<EdgeEnd>;
 
 // AD-PSGD: the two of a pair become their mean.
-Ends halves(Ends edges) {
-  for (EdgeEnd& end : edges) end.weight = 0.5;
-  return edges;
+void halve(Ends& edges) {
+  for (EdgeEnd& end : edges) end.terms = {.weight = 0.5};
+}
+
+std::optional<Clipping> clipping_of(const GossipOptions& options, const Ends& edges) {
+  if (!options.clip) return std::nullopt;
+  const bool has_gamma = traits_of(options.algorithm).takes(kGamma);
+  return Clipping(edges.size(), has_gamma ? options.gamma.value() : options.relaxation);
 }
 
 // What the node hands to each neighbor, for all rounds until it repeats.
@@ -47,24 +53,21 @@ std::unique_ptr<Method> make_uncompressed(const GossipOptions& options,
       return make_powergossip(inputs.start, inputs.layout, edges,
                               {.rank = options.rank,
                                .iterations = static_cast<std::uint32_t>(options.iterations),
-                               .relaxation = options.relaxation,
                                .seed = inputs.seed,
                                .exact_gamma = options.gamma});
     case AlgorithmKind::nids: return make_nids(inputs.start, edges, {.factor = 0.5});
     case AlgorithmKind::d2: return make_nids(inputs.start, edges, {.factor = 1});
-    case AlgorithmKind::gradient_tracking: return make_gradient_tracking(inputs.start, edges);
+    case AlgorithmKind::gradient_tracking: return make_gradient_tracking(inputs.start);
     case AlgorithmKind::moniqua:
-      return make_moniqua(inputs.start, edges,
-                          {.theta = options.theta,
-                           .bits = static_cast<unsigned>(options.bits),
-                           .gamma = options.gamma.value(),
-                           .seed = inputs.seed});
+      return make_moniqua(inputs.start, {.theta = options.theta,
+                                         .bits = static_cast<unsigned>(options.bits),
+                                         .gamma = options.gamma.value(),
+                                         .seed = inputs.seed});
     case AlgorithmKind::sgp:
       return std::make_unique<Sgp>(inputs.start, shares_of(inputs.topology, edges),
                                    inputs.topology.nodes());
-    case AlgorithmKind::ad_psgd: return make_d_psgd(inputs.start, halves(edges), 1);
-    default:  // none: D-PSGD of a node without neighbors
-      return make_d_psgd(inputs.start, edges, options.relaxation);
+    default:  // d-psgd; ad-psgd on its pairs; none: D-PSGD of a node without neighbors
+      return make_d_psgd(inputs.start, clipping_of(options, edges));
   }
 }
 
@@ -74,7 +77,9 @@ std::unique_ptr<Method> make_compressed(const GossipOptions& options, Compressed
   switch (options.algorithm) {
     case AlgorithmKind::choco: return make_choco(std::move(in), {gamma});
     case AlgorithmKind::cold:
-    case AlgorithmKind::lead: return make_cold(std::move(in), {gamma, alpha});
+    case AlgorithmKind::lead:
+      return make_cold(std::move(in),
+                       {.gamma = gamma, .alpha = alpha, .beta = options.beta.value_or(1)});
     case AlgorithmKind::dyna_cold: return make_dyna_cold(std::move(in), {gamma, *options.rho});
     case AlgorithmKind::def_atc: return make_def(std::move(in), {gamma, zeta, true});
     case AlgorithmKind::actc: return make_def(std::move(in), {gamma, zeta, false});
@@ -94,11 +99,12 @@ std::unique_ptr<Method> make_method(const GossipOptions& given, AlgorithmInputs 
     return make_uncompressed(options, inputs, edges);
   }
   return make_compressed(options, {.start = inputs.start,
-                                   .common = inputs.common,
+                                   .common = std::move(inputs.common),
                                    .edges = edges,
                                    .compressor = std::move(inputs.compressor),
                                    .self = inputs.self,
-                                   .seed = inputs.seed});
+                                   .seed = inputs.seed,
+                                   .clipping = clipping_of(options, edges)});
 }
 
 }  // namespace
@@ -111,11 +117,13 @@ std::vector<NodeId> partners(const GossipOptions& options, const Topology& topol
 std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, AlgorithmInputs inputs) {
   Ends edges;
   for (const NodeId peer : partners(options, inputs.topology, inputs.self)) {
-    edges.push_back({inputs.self, peer, inputs.topology.weight(inputs.self, peer)});
+    const double weight = inputs.topology.weight(inputs.self, peer);
+    edges.push_back({inputs.self, peer, {weight, options.relaxation}});
   }
+  const bool pairs = options.algorithm == AlgorithmKind::ad_psgd;
+  if (pairs) halve(edges);
   if (mode_of(options) == Mode::async) {
     using Asks = AsyncOptions::Asks;
-    const bool pairs = options.algorithm == AlgorithmKind::ad_psgd;
     const AsyncOptions async{.asks = pairs ? Asks::one : Asks::everyone,
                              .staleness = options.staleness,
                              .rounds = inputs.rounds,
@@ -124,10 +132,8 @@ std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, Algorith
     return std::make_unique<AsyncGossip>(make_method(options, std::move(inputs), edges), edges,
                                          async);
   }
-  const Order order = traits_of(options.algorithm).order;
-  const bool overlap =
-      order == Order::either ? options.overlap : order == Order::combine_while_adapt;
-  return std::make_unique<Rounds>(make_method(options, std::move(inputs), edges), edges, overlap);
+  return std::make_unique<Rounds>(make_method(options, std::move(inputs), edges), edges,
+                                  overlaps(options));
 }
 
 }  // namespace starling::gossip

@@ -9,6 +9,7 @@
 
 #include "compress/compressor.h"
 #include "gossip/algorithm.h"
+#include "gossip/common.h"
 #include "gossip/options.h"
 #include "gossip/topology.h"
 #include "protocol/tensor_layout.h"
@@ -23,7 +24,7 @@ struct AlgorithmInputs {
   const TensorLayout& layout;
   std::span<const float> start;  // copied
   // The run's start model, equal on all nodes: what neighbors know of each other to begin with.
-  std::span<const float> common;  // copied
+  Common common;
   NodeId self;
   std::uint64_t seed;
   std::unique_ptr<compress::Compressor> compressor = nullptr;  // of the methods that take one

@@ -197,10 +197,9 @@ void AsyncGossip::exchange(std::span<const std::size_t> edges, Time now, Outbox&
     out.push_back(Diverged{encoded.error().message});
     return;
   }
+  edges_.send(edges, {}, std::move(messages), out);
   std::vector<std::size_t> here;
-  for (std::size_t i = 0; i < edges.size(); ++i) {
-    const std::size_t edge = edges[i];
-    edges_.send(edge, edges_.current(edge), std::move(messages[i]), out);
+  for (const std::size_t edge : edges) {
     if (!edges_.inbox(edge).empty()) {
       here.push_back(edge);
     } else {
@@ -249,7 +248,7 @@ Round AsyncGossip::round_of_flock() const {
 bool AsyncGossip::is_overdue(std::size_t index) const {
   const Part& part = parts_[index];
   return part.open && edges_.is_up(index) && edges_.inbox(index).empty() &&
-         (is_last() || part.age > options_.staleness);
+         (winding_up_ || (is_last() || part.age > options_.staleness));
 }
 
 std::vector<std::size_t> AsyncGossip::overdue() const {

@@ -53,11 +53,15 @@ class AsyncGossip final : public Algorithm {
 
   void handle(const Event& event, Time now, Outbox& out) override;
   std::span<const float> model() const override { return method_->model(); }
+  void begin_at(std::span<const float> model) override { method_->begin_at(model); }
+  std::vector<double> conserved() const override { return method_->conserved(); }
   std::size_t body_bytes_max() const override { return edges_.body_bytes_max(); }
   std::vector<NodeId> waiting_for() const override;
   std::vector<EdgeStatus> edges() const override { return edges_.status(); }
   std::uint64_t edge_hash(NodeId peer) const override { return edges_.hash(peer); }
   void archive(Archive& archive) override;
+  void wind_up() override { winding_up_ = true; }
+  void rewired() override { edges_.rewired(); }
 
  private:
   enum class Phase {
@@ -106,6 +110,7 @@ class AsyncGossip final : public Algorithm {
   Phase phase_ = Phase::idle;
   Round round_ = 0;
   std::uint32_t encodes_ = 0;  // in this round
+  bool winding_up_ = false;
   Patience patience_;
 };
 

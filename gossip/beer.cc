@@ -1,6 +1,7 @@
 #include "gossip/beer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "gossip/delta.h"
 #include "gossip/replicas.h"
@@ -13,8 +14,8 @@ namespace {
 // both ends of an edge agree whether it counts, so that the mean stays.
 struct Tracked {
   // `common`: where the references of the value begin.
-  Tracked(std::span<const float> start, std::span<const float> common, std::size_t edges)
-      : value(start.begin(), start.end()), replicas(common, edges, {1}) {}
+  Tracked(std::span<const float> start, Common common, std::size_t edges)
+      : value(start.begin(), start.end()), replicas(std::move(common), edges, {1}) {}
   std::vector<float> value, pending = std::vector<float>(value.size(), 0.0f);
   Replicas replicas;
 };
@@ -26,12 +27,16 @@ class Beer final : public Method {
         edges_(inputs.edges),
         tracked_(inputs.start.size()),
         coder_(inputs.coder()),
-        x_(inputs.start, inputs.common, edges_.size()),
-        v_(zeros(inputs), zeros(inputs), edges_.size()) {}
+        x_(inputs.start, std::move(inputs.common), edges_.size()),
+        v_(std::vector<float>(inputs.start.size()), zeros(inputs.start.size()), edges_.size()) {}
 
   std::uint32_t exchanges() const override { return 2; }
   std::size_t body_bytes_max() const override { return coder_.bytes_max(); }
 
+  void begin_at(std::span<const float> model) override {
+    std::ranges::copy(model, x_.value.begin());
+    x_.replicas.begin_at(model);
+  }
   void adapt(const LocalStep& step) override {
     take_pending(v_);
     tracked_.track(step, v_.value);
@@ -54,16 +59,19 @@ class Beer final : public Method {
   }
   std::size_t start_bytes_max() const override { return x_.replicas.start_bytes_max(); }
 
+  void take_start(Exchange exchange, std::size_t edge, const SharedBytes& start) override {
+    tracked(exchange).replicas.take_start(edge, start, coder_.compressor());
+  }
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                       std::span<Message> out) override {
     Tracked& t = tracked(exchange);
     under_way_ = &t;
     return t.replicas.encode(edges, out, [&](Replicas::Own& own) {
-      return coder_.encode(exchange, difference(t.value, own.reference, innovation_));
+      return coder_.encode(exchange, coder_.difference(t.value, own.reference));
     });
   }
 
-  Result<void> check(Exchange exchange, const Message& message) const override {
+  Result<double> check(Exchange exchange, const Message& message) const override {
     return (exchange.index == 0 ? x_ : v_).replicas.check(message, coder_);
   }
 
@@ -71,9 +79,17 @@ class Beer final : public Method {
     Tracked& t = tracked(exchange);
     t.replicas.commit(arrivals, coder_.compressor());
     for (const Arrival& arrival : arrivals) {
-      add_difference(t.pending, static_cast<float>(gamma_ * edges_[arrival.edge].weight),
+      add_difference(t.pending, static_cast<float>(gamma_ * arrival.terms.weight),
                      t.replicas.theirs(arrival.edge), t.replicas.ours(arrival.edge));
     }
+  }
+
+  // A node that leaves takes its part of both sums along; the mean of v is that of u once more
+  // when v begins anew at every node that stays.
+  bool rewired() override {
+    tracked_.restart(v_.value);
+    std::ranges::fill(v_.pending, 0.0f);
+    return false;
   }
 
   std::span<const float> model() const override { return x_.value; }
@@ -90,8 +106,8 @@ class Beer final : public Method {
   }
 
  private:
-  static std::vector<float> zeros(const CompressedInputs& inputs) {
-    return std::vector<float>(inputs.start.size(), 0.0f);
+  static Common zeros(std::size_t size) {
+    return {size, [](std::span<float> x) { std::ranges::fill(x, 0.0f); }};
   }
 
   Tracked& tracked(Exchange exchange) { return exchange.index == 0 ? x_ : v_; }
@@ -107,7 +123,6 @@ class Beer final : public Method {
   MessageCoder coder_;
   Tracked x_, v_;
   Tracked* under_way_ = &x_;  // of the last encode
-  std::vector<float> innovation_;
 };
 
 }  // namespace

@@ -10,7 +10,7 @@ class Choco final : public InnovationMethod {
   Choco(CompressedInputs inputs, const ChocoOptions& options)
       : InnovationMethod(std::move(inputs), {1}), gamma_(options.gamma) {}
 
-  void adapt(const LocalStep& step) override { subtract(x_, step.update); }
+  void adapt(const LocalStep& step) override { step_down(step); }
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
     commit(arrivals);

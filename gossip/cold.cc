@@ -12,17 +12,17 @@ namespace {
 class Cold : public DualMethod {
  public:
   Cold(CompressedInputs inputs, const ColdOptions& options)
-      : DualMethod(std::move(inputs), options.alpha), gamma_(options.gamma) {}
+      : DualMethod(std::move(inputs), options.alpha), options_(options) {}
 
   // x is y between adapt and here.
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) final {
-    integrate(arrivals, gamma_ / 2);
-    combine(arrivals, gamma_ / 2);
+    integrate(arrivals, options_.beta * options_.gamma / 2);
+    combine(arrivals, options_.gamma / 2);
     damp(arrivals);
   }
 
  private:
-  const double gamma_;
+  const ColdOptions options_;
 };
 
 float largest(std::span<const float> x) {

@@ -3,22 +3,26 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "compress/compressor.h"
+#include "gossip/clipping.h"
+#include "gossip/common.h"
 #include "gossip/message_coder.h"
 #include "gossip/method.h"
 
 namespace starling::gossip {
 
 struct CompressedInputs {
-  std::span<const float> start;   // copied, as the next
-  std::span<const float> common;  // where references begin: what all nodes know
+  std::span<const float> start;  // copied
+  Common common;                 // where references begin
   std::vector<EdgeEnd> edges;
   std::unique_ptr<compress::Compressor> compressor;
   NodeId self;
-  std::uint64_t seed;  // of the run
+  std::uint64_t seed;                               // of the run
+  std::optional<Clipping> clipping = std::nullopt;  // of the methods for which it is defined
 
   MessageCoder coder() { return {std::move(compressor), start.size(), seed, self}; }
 };

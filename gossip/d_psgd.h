@@ -2,9 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
-#include <vector>
 
+#include "gossip/clipping.h"
 #include "gossip/method.h"
 
 namespace starling::gossip {
@@ -17,8 +18,8 @@ namespace starling::gossip {
 // Both ends of an edge compute the same difference from the same two messages, so what one gains
 // the other loses, to the bit, and the mean of the models moves by rounding alone. With
 // heterogeneous data and a constant step the models keep a bias that is proportional to the step.
-// Without edges it is local SGD of a node alone.
-std::unique_ptr<Method> make_d_psgd(std::span<const float> start, std::vector<EdgeEnd> edges,
-                                    double relaxation);
+// Without edges it is local SGD of a node alone. `clipping`: see clipping.h.
+std::unique_ptr<Method> make_d_psgd(std::span<const float> start,
+                                    std::optional<Clipping> clipping = std::nullopt);
 
 }  // namespace starling::gossip

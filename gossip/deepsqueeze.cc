@@ -12,7 +12,6 @@ class DeepSqueeze final : public Method {
  public:
   DeepSqueeze(CompressedInputs inputs, const DeepSqueezeOptions& options)
       : gamma_(options.gamma),
-        edges_(inputs.edges),
         coder_(inputs.coder()),
         x_(inputs.start.begin(), inputs.start.end()),
         error_(x_.size(), 0.0f) {}
@@ -20,6 +19,7 @@ class DeepSqueeze final : public Method {
   std::uint32_t exchanges() const override { return 1; }
   std::size_t body_bytes_max() const override { return coder_.bytes_max(); }
 
+  void begin_at(std::span<const float> model) override { std::ranges::copy(model, x_.begin()); }
   void adapt(const LocalStep& step) override { subtract(x_, step.update); }
   void open_edge(std::size_t /*edge*/, Epoch /*history*/) override {}
 
@@ -32,7 +32,7 @@ class DeepSqueeze final : public Method {
     return {};
   }
 
-  Result<void> check(Exchange /*exchange*/, const Message& message) const override {
+  Result<double> check(Exchange /*exchange*/, const Message& message) const override {
     return coder_.check(message.body.bytes());
   }
 
@@ -41,7 +41,7 @@ class DeepSqueeze final : public Method {
     decode(arrivals.front().ours, ours_);  // the same on every edge
     for (const Arrival& arrival : arrivals) {
       decode(arrival.theirs, theirs_);
-      const double step = gamma_ * edges_[arrival.edge].weight;
+      const double step = gamma_ * arrival.terms.weight;
       add_difference(x_, static_cast<float>(step), theirs_, ours_);
     }
   }
@@ -60,7 +60,6 @@ class DeepSqueeze final : public Method {
   }
 
   const double gamma_;
-  const std::vector<EdgeEnd> edges_;
   MessageCoder coder_;
   std::vector<float> x_, error_;
   std::vector<float> ours_, theirs_;  // decoded messages of the exchange

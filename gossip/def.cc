@@ -11,7 +11,7 @@ class Def final : public InnovationMethod {
       : InnovationMethod(std::move(inputs), {static_cast<float>(options.zeta)}),
         options_(options) {}
 
-  void adapt(const LocalStep& step) override { subtract(x_, step.update); }  // x is ψ until mix
+  void adapt(const LocalStep& step) override { step_down(step); }  // x is ψ until mix
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
     if (commit(arrivals)) x_ = replicas_.own().reference;

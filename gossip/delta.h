@@ -2,10 +2,15 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstddef>
 #include <span>
 #include <vector>
 
+#include "compress/finite.h"
+#include "compress/kernels/bucket_norm.h"
+#include "compress/kernels/norm_sums.h"
 #include "protocol/bytes.h"
 #include "protocol/check.h"
 
@@ -32,6 +37,38 @@ inline std::span<const float> difference(std::span<const float> a, std::span<con
   into.resize(a.size());
   for (std::size_t i = 0; i < a.size(); ++i) into[i] = a[i] - b[i];
   return into;
+}
+
+// The same bits on every machine; not finite exactly where x is not.
+inline double norm_of(std::span<const float> x) {
+  return compress::bucket_norm(x, compress::BucketNorm::l2);
+}
+
+// ‖a - b‖: the same bits on every machine, and with the two swapped.
+inline double distance(std::span<const float> a, std::span<const float> b) {
+  INVARIANT(a.size() == b.size());
+  constexpr std::size_t kLanes = compress::kSumLanes;
+  std::array<double, kLanes> lanes{};
+  const auto add = [&](std::size_t i, std::size_t lane) {
+    const double apart = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    lanes[lane] += apart * apart;
+  };
+  const std::size_t whole = a.size() - a.size() % kLanes;
+  for (std::size_t i = 0; i < whole; i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
+  }
+  for (std::size_t i = whole; i < a.size(); ++i) add(i, i - whole);
+  return std::sqrt(compress::add_lanes(lanes));
+}
+
+// The norm of a body that has to be exactly `count` finite floats, in one sweep. Fails as
+// compress::check_raw_floats does.
+inline Result<double> norm_of_raw(const SharedBytes& body, std::size_t count) {
+  if (body.size() == count * sizeof(float)) {
+    const double norm = norm_of(body.floats());
+    if (std::isfinite(norm)) return norm;
+  }
+  return compress::check_raw_floats(body.bytes(), count).error();
 }
 
 // x as it is: the body of the methods that do not compress.

@@ -3,32 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
+#include "gossip/delta.h"
+#include "gossip/opening.h"
 #include "protocol/check.h"
 
 namespace starling::gossip {
 namespace {
 
-constexpr std::size_t kStartLengthBytes = sizeof(std::uint32_t);
-
-// What people read of a verdict.
-std::string describe(Verdict verdict, const Settlement& ours, const Settlement& theirs) {
-  switch (verdict) {
-    case Verdict::go_on: return fmt::format("goes on after {} exchanges", ours.count);
-    case Verdict::replay:
-      return fmt::format("goes on after {} exchanges; it gets the last message once more",
-                         ours.count);
-    case Verdict::await:
-      return fmt::format("goes on after {} exchanges, the last of which is made up for",
-                         theirs.count);
-    case Verdict::repeat:
-      return fmt::format("goes on after {} exchanges; the next one is made up for", ours.count);
-    case Verdict::reopen:
-      return fmt::format("starts anew: {} exchanges are known here, {} there, not the same ones",
-                         ours.count, theirs.count);
-  }
-  return {};
+// The same bytes in the same place.
+bool is_same(const Message& a, const Message& b) {
+  const auto place = [](const SharedBytes& s) { return std::pair(s.bytes().data(), s.size()); };
+  return place(a.start) == place(b.start) && place(a.body) == place(b.body);
 }
 
 }  // namespace
@@ -68,15 +55,14 @@ void Edges::link_up(std::size_t index, Epoch epoch, Outbox& out) {
   edge.epoch = edge.last_epoch = epoch;
   if (epoch == 1) {  // neither end has ever known the other
     edge.todo = Todo::open;
-    settled(edge, {}, out);
+    settled(edge, out);
     return;
   }
   edge.standing = Standing::unsettled;
-  const std::uint64_t state = hash(edge.peer);
-  out.push_back(Send{edge.peer,
-                     {.epoch = epoch,
-                      .type = FrameType::settlement,
-                      .body = encode(edge.ledger.settlement(state))}});
+  edge.drift = compress::sketch_norm(method_.model(), drift_key(edge.self, edge.peer, epoch));
+  const SettlementMessage ours{edge.ledger.settlement(hash(edge.peer)), *edge.drift};
+  out.push_back(
+      Send{edge.peer, {.epoch = epoch, .type = FrameType::settlement, .body = encode(ours)}});
 }
 
 bool Edges::link_down(std::size_t index) {
@@ -89,9 +75,11 @@ bool Edges::link_down(std::size_t index) {
 }
 
 // Both ends know both ledgers and conclude the same.
-void Edges::settle(Edge& edge, const Settlement& theirs, Outbox& out) {
-  const Settlement ours = edge.ledger.settlement(hash(edge.peer));
-  const Verdict how = verdict(ours, theirs);
+void Edges::settle(Edge& edge, const SettlementMessage& theirs, Outbox& out) {
+  const SettlementMessage ours{edge.ledger.settlement(hash(edge.peer)), *edge.drift};
+  const Verdict how = verdict(ours.edge, theirs.edge);
+  edge.reunion = reunion(ours, theirs);
+  edge.drift.reset();
   edge.todo = how == Verdict::reopen ? Todo::open : Todo::resume;
   if (how == Verdict::replay) {
     const SentMessage* last = edge.ledger.last();
@@ -103,14 +91,17 @@ void Edges::settle(Edge& edge, const Settlement& theirs, Outbox& out) {
   }
   if (how == Verdict::await || how == Verdict::repeat) {
     edge.standing = Standing::awaiting;
+    edge.awaited.reset();
+    if (how == Verdict::await) edge.awaited = theirs.edge.chain;
   } else {
-    settled(edge, describe(how, ours, theirs), out);
+    settled(edge, out);
   }
 }
 
-void Edges::settled(Edge& edge, std::string how, Outbox& out) {
+void Edges::settled(Edge& edge, Outbox& out) {
   edge.standing = Standing::settled;
-  out.push_back(EdgeSettled{edge.peer, std::move(how)});
+  out.push_back(EdgeSettled{edge.peer, std::move(edge.reunion)});
+  edge.reunion.reset();
 }
 
 // ---- frames ---------------------------------------------------------------------------------
@@ -118,11 +109,12 @@ void Edges::settled(Edge& edge, std::string how, Outbox& out) {
 Result<std::optional<Edges::Incoming>> Edges::receive(std::size_t index, const Parcel& parcel,
                                                       Outbox& out) {
   Edge& edge = edges_[index];
+  if (edge.standing == Standing::leaving) return std::optional<Incoming>();
   if (parcel.type == FrameType::settlement) {
     if (edge.standing != Standing::unsettled) {
       return Error{ErrorCode::peer, "a settlement on an edge that is settled"};
     }
-    Result<Settlement> theirs = decode_settlement(parcel.body.bytes());
+    Result<SettlementMessage> theirs = decode_settlement(parcel.body.bytes());
     if (!theirs) return theirs.error();
     settle(edge, *theirs, out);
     return std::optional<Incoming>();
@@ -147,6 +139,10 @@ Result<std::optional<Edges::Incoming>> Edges::receive(std::size_t index, const P
 }
 
 // The neighbor's message of our pending exchange.
+//
+// by_edge an exchange that came to nothing is made anew under the same name. One that goes on from
+// an older checkpoint may hold the first message of it, where the neighbor has counted a later one:
+// nothing of that can be made up for, and on the next link the edge begins anew.
 Result<void> Edges::take_again(Edge& edge, Incoming message, Outbox& out) {
   const SentMessage& pending = *edge.ledger.pending();
   if (message.exchange != pending.exchange || message.base != pending.base) {
@@ -154,8 +150,16 @@ Result<void> Edges::take_again(Edge& edge, Incoming message, Outbox& out) {
                                               label(message.exchange), message.base,
                                               label(pending.exchange), pending.base)};
   }
+  if (edge.awaited && edge.ledger.chain_with(message.message) != *edge.awaited) {
+    out.push_back(LeaveOut{edge.peer, fmt::format("it has counted another message of {} than this "
+                                                  "node remembers",
+                                                  label(pending.exchange))});
+    edge.ledger.drop();
+    edge.standing = Standing::leaving;
+    return {};
+  }
   edge.made_up = std::move(message.message);
-  settled(edge, {}, out);
+  settled(edge, out);
   return {};
 }
 
@@ -168,35 +172,32 @@ Exchange Edges::exchange_of(const Edge& edge, const Parcel& parcel) const {
   return {counted + edge.inbox.size(), 0};
 }
 
-Result<Edges::Incoming> Edges::unpack(const Edge& edge, const Parcel& parcel) const {
+Result<Edges::Incoming> Edges::unpack(Edge& edge, const Parcel& parcel) {
   const Exchange exchange = exchange_of(edge, parcel);
   if (parcel.exchange >= method_.exchanges()) {
     return Error{ErrorCode::peer, fmt::format("expected one below {}", method_.exchanges())};
   }
-  Message message{parcel.body};
-  if (parcel.type == FrameType::opening) {
-    Result<Message> opened = open_up(parcel.body);
-    if (!opened) return opened.error();
-    message = std::move(*opened);
+  Result<Message> message = Message{parcel.body};
+  if (parcel.type == FrameType::opening) message = opened(parcel.body, method_.start_bytes_max());
+  if (Result<void> let = let_in(edge, exchange, message); !let) {
+    edge.ledger.refuse(exchange);
+    return let.error();
   }
-  if (Result<void> checked = method_.check(exchange, message); !checked) return checked.error();
-  return Incoming{exchange, parcel.base, std::move(message)};
+  return Incoming{exchange, parcel.base, std::move(*message)};
 }
 
-// What the neighbor has to know comes first, behind its length.
-Result<Message> Edges::open_up(const SharedBytes& body) const {
-  const std::size_t most = method_.start_bytes_max();
-  std::uint32_t length = 0;
-  if (body.size() >= kStartLengthBytes) {
-    std::memcpy(&length, body.bytes().data(), kStartLengthBytes);
+Result<void> Edges::let_in(Edge& edge, Exchange exchange, const Result<Message>& message) {
+  const Result<double> norm =
+      message ? method_.check(exchange, *message) : Result<double>(message.error());
+  if (!norm) {
+    ++edge.malformed;
+    return norm.error();
   }
-  if (length == 0 || length > most || length > body.size() - kStartLengthBytes) {
-    return Error{ErrorCode::peer, fmt::format("an opening of {} bytes with {} in front, expected 1 "
-                                              "to {}",
-                                              body.size(), length, most)};
-  }
-  const std::size_t begin = kStartLengthBytes + length;
-  return Message{body.slice(begin, body.size() - begin), body.slice(kStartLengthBytes, length)};
+  const std::span<const float> model = method_.model();
+  const auto why = edge.gate.judge(*norm, model.size(), [&] { return norm_of(model); });
+  if (!why) return {};
+  ++edge.too_long;
+  return Error{ErrorCode::peer, *why};
 }
 
 Parcel Edges::parcel_of(const Edge& edge, const SentMessage& record) const {
@@ -209,12 +210,7 @@ Parcel Edges::parcel_of(const Edge& edge, const SentMessage& record) const {
                 .body = body};
   if (start.size() > 0) {
     parcel.type = FrameType::opening;
-    ByteBlock both(kStartLengthBytes + start.size() + body.size());
-    const auto length = static_cast<std::uint32_t>(start.size());
-    std::memcpy(both.bytes().data(), &length, kStartLengthBytes);
-    std::ranges::copy(start.bytes(), both.bytes().subspan(kStartLengthBytes).begin());
-    std::ranges::copy(body.bytes(), both.bytes().last(body.size()).begin());
-    parcel.body = std::move(both);
+    parcel.body = record.opening.size() > 0 ? record.opening : packed(record.message);
   }
   return parcel;
 }
@@ -234,18 +230,16 @@ std::optional<std::string> Edges::mismatch(std::size_t index) const {
 void Edges::bring_in(std::size_t index) {
   Edge& edge = edges_[index];
   if (edge.todo == Todo::open) {
-    if (edge.ledger.history() > 0) ++edge.reopened;
+    if (edge.ledger.history() > 0 || std::exchange(edge.forgotten, false)) ++edge.reopened;
     edge.ledger.open(*edge.epoch);
     method_.open_edge(index, *edge.epoch);
   } else if (edge.todo == Todo::resume) {
     if (edge.made_up) {
-      const SentMessage& pending = *edge.ledger.pending();
-      const Arrival arrival{index, pending.message, *edge.made_up};
-      method_.mix(pending.exchange, std::span(&arrival, 1));
-      edge.ledger.count(*edge.made_up);
-      ++edge.counted;
-      ++edge.made_up_for;
+      const Exchange exchange = edge.ledger.pending()->exchange;
+      const Arrival arrival = arrival_of(index, std::move(*edge.made_up));
       edge.made_up.reset();
+      method_.mix(exchange, std::span(&arrival, 1));
+      ++edge.made_up_for;
     }
     edge.ledger.drop();
     method_.resume_edge(index);
@@ -253,19 +247,58 @@ void Edges::bring_in(std::size_t index) {
   edge.todo = Todo::nothing;
 }
 
-void Edges::send(std::size_t index, Exchange exchange, Message message, Outbox& out) {
-  Edge& edge = edges_[index];
-  edge.ledger.sent(exchange, std::move(message));
-  out.push_back(Send{edge.peer, parcel_of(edge, *edge.ledger.pending())});
+void Edges::send(std::span<const std::size_t> edges, Exchange exchange,
+                 std::vector<Message> messages, Outbox& out) {
+  const bool by_edge = numbering_ == Numbering::by_edge;
+  std::vector<SharedBytes> openings(edges.size());
+  for (std::size_t i = 0; i < edges.size(); ++i) {
+    Edge& edge = edges_[edges[i]];
+    const Message& message = messages[i];
+    // A start may be as large as the model: it is kept where it goes out from, and nowhere else.
+    if (message.start.size() > 0) {
+      const auto same =
+          std::ranges::find_if(messages, [&](const Message& m) { return is_same(m, message); });
+      const auto first = static_cast<std::size_t>(same - messages.begin());
+      openings[i] = first < i ? openings[first] : packed(message);
+    }
+    edge.ledger.sent(by_edge ? current(edges[i]) : exchange,
+                     openings[i].size() > 0 ? unpacked(openings[i], message.start.size()) : message,
+                     openings[i]);
+    out.push_back(Send{edge.peer, parcel_of(edge, *edge.ledger.pending())});
+  }
 }
 
 Arrival Edges::count(std::size_t index) {
+  std::deque<Incoming>& inbox = edges_[index].inbox;
+  Message first = std::move(inbox.front().message);
+  inbox.pop_front();
+  return arrival_of(index, std::move(first));
+}
+
+// The exchange under way, as the method mixes it next; it counts from here on.
+Arrival Edges::arrival_of(std::size_t index, Message&& theirs) {
   Edge& edge = edges_[index];
-  Arrival arrival{index, edge.ledger.pending()->message, std::move(edge.inbox.front().message)};
-  edge.inbox.pop_front();
+  const SentMessage& pending = *edge.ledger.pending();
+  Arrival arrival{index, pending.message, std::move(theirs), pending.terms};
+  const Exchange exchange = pending.exchange;
   edge.ledger.count(arrival.theirs);
   ++edge.counted;
+  if (const SharedBytes start = std::exchange(arrival.theirs.start, {}); start.size() > 0) {
+    method_.take_start(exchange, index, start);
+  }
   return arrival;
+}
+
+void Edges::relieve() {
+  std::vector<std::size_t> down;
+  for (std::size_t i = 0; i < edges_.size(); ++i) {
+    if (!is_up(i)) down.push_back(i);
+  }
+  if (down.empty()) return;
+  for (const std::size_t i : method_.relieve(down)) {
+    edges_[i].ledger.forget();
+    edges_[i].forgotten = true;
+  }
 }
 
 // ---- of the whole ---------------------------------------------------------------------------
@@ -292,7 +325,9 @@ std::vector<EdgeStatus> Edges::status() const {
                    .in_use = edge.in_use(),
                    .counted = edge.counted,
                    .made_up = edge.made_up_for,
-                   .reopened = edge.reopened});
+                   .reopened = edge.reopened,
+                   .malformed = edge.malformed,
+                   .too_long = edge.too_long});
   }
   return all;
 }
@@ -302,14 +337,26 @@ std::uint64_t Edges::hash(NodeId peer) const {
   return edges_[index].ledger.history() > 0 ? method_.edge_hash(index) : 0;
 }
 
+void Edges::rewired() {
+  if (method_.rewired()) return;
+  for (Edge& edge : edges_) {
+    INVARIANT(!edge.epoch);
+    edge.ledger.forget();
+  }
+}
+
 void Edges::archive(Archive& archive) {
+  std::vector<std::uint64_t> peers;
+  for (const Edge& edge : edges_) peers.push_back(starling::index_of(edge.peer));
+  archive.roster("edge", peers);
   {
     const Archive::Scope scope(archive, "method");
     method_.archive(archive);
   }
   for (std::size_t i = 0; i < edges_.size(); ++i) {
     Edge& edge = edges_[i];
-    const Archive::Scope scope(archive, "edge", i);
+    const Archive::Member member(archive, "edge", i);
+    if (!member) continue;
     archive.number("epoch", edge.last_epoch);
     edge.ledger.archive(archive, method_.body_bytes_max(), method_.start_bytes_max());
     bool in_use = edge.in_use();

@@ -9,6 +9,7 @@
 #include "gossip/algorithm.h"
 #include "gossip/ledger.h"
 #include "gossip/method.h"
+#include "gossip/norm_gate.h"
 
 namespace starling::gossip {
 
@@ -59,7 +60,8 @@ class Edges {
   // ---- what the neighbor sends
 
   // Of the edge's own link. Returns the message of an exchange, if it is one. Fails where no
-  // correct neighbor can have sent it now.
+  // correct neighbor can have sent it now, or where its norm is beyond all measure (norm_gate.h);
+  // nothing of it has been applied then, and nothing ever will: see EdgeLedger::refuse.
   Result<std::optional<Incoming>> receive(std::size_t edge, const Parcel& parcel, Outbox& out);
   // Early messages, in the order in which they came.
   std::deque<Incoming>& inbox(std::size_t edge) { return edges_[edge].inbox; }
@@ -75,11 +77,17 @@ class Edges {
   Exchange current(std::size_t edge) const { return {edges_[edge].ledger.counted(), 0}; }
   // Before the first exchange after the edge was settled; between two steps.
   void bring_in(std::size_t edge);
-  void send(std::size_t edge, Exchange exchange, Message message, Outbox& out);
-  // The exchange under way counts, with the first message of the inbox.
+  // One message each, of `exchange` by_round and of the current one of each edge by_edge. Those
+  // that bring the same start share its bytes.
+  void send(std::span<const std::size_t> edges, Exchange exchange, std::vector<Message> messages,
+            Outbox& out);
+  // The exchange under way counts, with the first message of the inbox, which is to be mixed next.
   Arrival count(std::size_t edge);
   // It counts at neither end.
   void drop(std::size_t edge) { edges_[edge].ledger.drop(); }
+  // Between two exchanges: where memory is short, edges that are down are let go of and begin anew
+  // when they are back.
+  void relieve();
   // What an end says that takes part from `round` on.
   Parcel joining(std::size_t edge, Round round) const {
     return {.epoch = *edges_[edge].epoch, .type = FrameType::joining, .round = round};
@@ -91,8 +99,12 @@ class Edges {
   std::size_t body_bytes_max() const;
   std::vector<EdgeStatus> status() const;
   std::uint64_t hash(NodeId peer) const;
-  // The method, and the edges. Loading: every edge that took part is suspended.
+  // The method, and the edges. Loading: every edge that took part is suspended. Edges are told
+  // apart by their neighbors; one that the state does not know is as it was made, and one that this
+  // node has no more is dropped.
   void archive(Archive& archive);
+  // As Method::rewired(); while no link is up.
+  void rewired();
 
  private:
   // Where an edge whose link is up stands.
@@ -100,23 +112,31 @@ class Edges {
     unsettled,  // what the neighbor's ledger says is not here yet
     awaiting,   // the neighbor's message of our pending exchange is to come once more
     settled,    // takes part
+    leaving,    // the link is being closed: nothing that still comes on it counts
   };
 
   // What is to be done with a settled edge before it takes part in an exchange.
   enum class Todo { nothing, open, resume };
 
   struct Edge {
-    Edge(EdgeEnd end) : peer(end.peer), ledger(end) {}
+    Edge(EdgeEnd end) : self(end.self), peer(end.peer), ledger(end) {}
 
-    NodeId peer;
+    NodeId self, peer;
     std::optional<Epoch> epoch = std::nullopt;  // set while the link is up
     Epoch last_epoch = 0;
     Standing standing = Standing::unsettled;
     Todo todo = Todo::nothing;
+    // The neighbor's chain where it has counted our pending exchange and this end has not.
+    std::optional<std::uint64_t> awaited = std::nullopt;
     std::optional<Message> made_up = std::nullopt;  // the neighbor's, of our pending exchange
     std::deque<Incoming> inbox = {};
+    std::optional<compress::NormSketch> drift = std::nullopt;  // of our settlement, unsettled
+    std::optional<Reunion> reunion = std::nullopt;             // until it is settled
     EdgeLedger ledger;
+    bool forgotten = false;                                    // by relieve()
     std::uint64_t counted = 0, made_up_for = 0, reopened = 0;  // see EdgeStatus
+    std::uint64_t malformed = 0, too_long = 0;                 // likewise
+    NormGate gate = {};
 
     // Takes part as far as its link and its method are concerned.
     bool in_use() const {
@@ -126,13 +146,14 @@ class Edges {
   };
 
   Exchange exchange_of(const Edge& edge, const Parcel& parcel) const;
+  Arrival arrival_of(std::size_t edge, Message&& theirs);
   std::string label(Exchange exchange) const;
-  Result<Incoming> unpack(const Edge& edge, const Parcel& parcel) const;
-  Result<Message> open_up(const SharedBytes& body) const;
+  Result<Incoming> unpack(Edge& edge, const Parcel& parcel);
+  Result<void> let_in(Edge& edge, Exchange exchange, const Result<Message>& message);
   Parcel parcel_of(const Edge& edge, const SentMessage& record) const;
   Result<void> take_again(Edge& edge, Incoming message, Outbox& out);
-  void settle(Edge& edge, const Settlement& theirs, Outbox& out);
-  void settled(Edge& edge, std::string how, Outbox& out);
+  void settle(Edge& edge, const SettlementMessage& theirs, Outbox& out);
+  void settled(Edge& edge, Outbox& out);
 
   Method& method_;
   const Numbering numbering_;

@@ -22,6 +22,19 @@ struct Exchange {
   }
 };
 
+// How far the two ends of an edge come to each other in an exchange; the same at both. An exchange
+// keeps the terms that it was begun with: where it is made up for later the graph may be another.
+struct EdgeTerms {
+  double weight = 0;      // w_ij of the mixing matrix
+  double relaxation = 1;  // s in x <- x + s(W - I)x, of the methods that have it
+  bool operator==(const EdgeTerms&) const = default;
+
+  void archive(Archive& archive) {
+    archive.number("weight", weight);
+    archive.number("relaxation", relaxation);
+  }
+};
+
 struct Message {
   SharedBytes body;
   // What the neighbor needs to know before the body, because the edge is new or has missed

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "compress/finite.h"
 #include "gossip/delta.h"
 #include "gossip/tracked_update.h"
 
@@ -11,17 +10,15 @@ namespace {
 
 class GradientTracking final : public Method {
  public:
-  GradientTracking(std::span<const float> start, std::vector<EdgeEnd> edges)
-      : edges_(std::move(edges)),
-        tracked_(start.size()),
-        state_(2 * start.size(), 0.0f),
-        size_(start.size()) {
+  explicit GradientTracking(std::span<const float> start)
+      : tracked_(start.size()), state_(2 * start.size(), 0.0f), size_(start.size()) {
     std::ranges::copy(start, state_.begin());
   }
 
   std::uint32_t exchanges() const override { return 1; }
   std::size_t body_bytes_max() const override { return state_.size() * sizeof(float); }
 
+  void begin_at(std::span<const float> model) override { std::ranges::copy(model, state_.begin()); }
   void adapt(const LocalStep& step) override {
     const std::span<float> x = std::span(state_).first(size_), v = std::span(state_).last(size_);
     tracked_.track(step, v);
@@ -36,15 +33,22 @@ class GradientTracking final : public Method {
     return {};
   }
 
-  Result<void> check(Exchange /*exchange*/, const Message& message) const override {
-    return compress::check_raw_floats(message.body.bytes(), state_.size());
+  Result<double> check(Exchange /*exchange*/, const Message& message) const override {
+    return norm_of_raw(message.body, state_.size());
   }
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
     for (const Arrival& arrival : arrivals) {
-      const auto weight = static_cast<float>(edges_[arrival.edge].weight);
+      const auto weight = static_cast<float>(arrival.terms.weight);
       add_difference(state_, weight, arrival.theirs.body.floats(), arrival.ours.body.floats());
     }
+  }
+
+  // A node that leaves takes its part of both sums along; the mean of v is that of u once more
+  // when v begins anew at every node that stays.
+  bool rewired() override {
+    tracked_.restart(std::span(state_).last(size_));
+    return false;
   }
 
   std::span<const float> model() const override { return std::span(state_).first(size_); }
@@ -54,7 +58,6 @@ class GradientTracking final : public Method {
   }
 
  private:
-  const std::vector<EdgeEnd> edges_;
   TrackedUpdate tracked_;
   std::vector<float> state_;  // x, then v
   std::size_t size_;
@@ -62,9 +65,8 @@ class GradientTracking final : public Method {
 
 }  // namespace
 
-std::unique_ptr<Method> make_gradient_tracking(std::span<const float> start,
-                                               std::vector<EdgeEnd> edges) {
-  return std::make_unique<GradientTracking>(start, std::move(edges));
+std::unique_ptr<Method> make_gradient_tracking(std::span<const float> start) {
+  return std::make_unique<GradientTracking>(start);
 }
 
 }  // namespace starling::gossip

@@ -17,7 +17,6 @@ namespace starling::gossip {
 //
 // The messages go out before the local step and overlap with it. Exact for steps well below 1/L.
 // State: v, u⁻. Bytes: 8d a neighbor and round.
-std::unique_ptr<Method> make_gradient_tracking(std::span<const float> start,
-                                               std::vector<EdgeEnd> edges);
+std::unique_ptr<Method> make_gradient_tracking(std::span<const float> start);
 
 }  // namespace starling::gossip

@@ -4,14 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <set>
 
+#include "protocol/check.h"
 #include "protocol/random.h"
 
 namespace starling::gossip {
 namespace {
-
-Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
 
 PlainEdges ring(std::size_t n) {
   PlainEdges edges;
@@ -111,9 +111,11 @@ Result<PlainEdges> random_regular(std::size_t n, std::size_t degree, std::uint64
         degree, n, n == 0 ? 0 : n - 1));
   }
   constexpr std::uint64_t kAttempts = 1000;
+  std::vector<std::size_t> all(n);
+  std::iota(all.begin(), all.end(), std::size_t{0});
   for (std::uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
     PlainEdges edges = pair_stubs(n, degree, Random(seed, Stream::topology, {attempt}));
-    if (!edges.empty() && !first_unreached(n, edges)) return edges;
+    if (!edges.empty() && !first_unreached(all, edges)) return edges;
   }
   return config_error(fmt::format(
       "[topology] degree: no connected graph of degree {} on {} nodes was found in {} draws; raise "
@@ -123,16 +125,35 @@ Result<PlainEdges> random_regular(std::size_t n, std::size_t degree, std::uint64
 
 }  // namespace
 
-std::optional<std::size_t> first_unreached(std::size_t nodes, const PlainEdges& edges,
-                                           Along along) {
-  std::vector<std::vector<std::size_t>> next(nodes);
+std::vector<std::size_t> present_nodes(const TopologyOptions& options) {
+  std::vector<std::size_t> present;
+  for (std::size_t i = 0; i < options.nodes; ++i) {
+    if (!std::ranges::binary_search(options.left, i)) present.push_back(i);
+  }
+  return present;
+}
+
+Result<void> check_present(const TopologyOptions& options) {
+  for (const auto& [a, b] : options.edges) {
+    for (const std::size_t end : {a, b}) {
+      if (!std::ranges::binary_search(options.left, end)) continue;
+      return config_error(fmt::format(
+          "[topology] edges: found node {} in the edge {}-{}, and that one has left", end, a, b));
+    }
+  }
+  return {};
+}
+
+std::optional<std::size_t> first_unreached(std::span<const std::size_t> nodes,
+                                           const PlainEdges& edges, Along along) {
+  std::vector<std::vector<std::size_t>> next(nodes.back() + 1);
   for (const auto& [a, b] : edges) {
     if (along != Along::backward) next[a].push_back(b);
     if (along != Along::forward) next[b].push_back(a);
   }
-  std::vector<bool> reached(nodes, false);
-  std::vector<std::size_t> open = {0};
-  reached[0] = true;
+  std::vector<bool> reached(next.size(), false);
+  std::vector<std::size_t> open = {nodes.front()};
+  reached[nodes.front()] = true;
   while (!open.empty()) {
     const std::size_t node = open.back();
     open.pop_back();
@@ -142,13 +163,16 @@ std::optional<std::size_t> first_unreached(std::size_t nodes, const PlainEdges& 
       open.push_back(other);
     }
   }
-  const auto lost = std::ranges::find(reached, false);
-  if (lost == reached.end()) return std::nullopt;
-  return static_cast<std::size_t>(lost - reached.begin());
+  const auto lost = std::ranges::find_if(nodes, [&](std::size_t node) { return !reached[node]; });
+  if (lost == nodes.end()) return std::nullopt;
+  return *lost;
 }
 
-Result<PlainEdges> generate_edges(const TopologyOptions& options, std::uint64_t seed) {
-  const std::size_t n = options.nodes;
+namespace {
+
+// On as many nodes, without gaps.
+Result<PlainEdges> generate_dense(const TopologyOptions& options, std::size_t n,
+                                  std::uint64_t seed) {
   switch (options.kind) {
     case TopologyKind::ring: return ring(n);
     case TopologyKind::torus: return torus(n);
@@ -159,9 +183,23 @@ Result<PlainEdges> generate_edges(const TopologyOptions& options, std::uint64_t 
     case TopologyKind::random_regular: return random_regular(n, options.degree, seed);
     case TopologyKind::edges:
     case TopologyKind::one_peer_exponential:  // directed: ways.h
-    case TopologyKind::directed_edges: return options.edges;
+    case TopologyKind::directed_edges: break;
   }
-  return options.edges;
+  INVARIANT(!"a listed graph is not generated");
+}
+
+}  // namespace
+
+Result<PlainEdges> generate_edges(const TopologyOptions& options, std::uint64_t seed) {
+  if (options.kind == TopologyKind::edges) return options.edges;
+  const std::vector<std::size_t> present = present_nodes(options);
+  Result<PlainEdges> edges = generate_dense(options, present.size(), seed);
+  if (!edges) return edges;
+  for (auto& [a, b] : *edges) {
+    a = present[a];
+    b = present[b];
+  }
+  return edges;
 }
 
 }  // namespace starling::gossip

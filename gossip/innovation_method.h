@@ -2,11 +2,15 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "gossip/clipping.h"
 #include "gossip/compressed.h"
 #include "gossip/delta.h"
+#include "gossip/edge_duals.h"
 #include "gossip/replicas.h"
 
 namespace starling::gossip {
@@ -16,24 +20,43 @@ namespace starling::gossip {
 class InnovationMethod : public Method {
  public:
   std::uint32_t exchanges() const final { return 1; }
-  std::size_t body_bytes_max() const final { return coder_.bytes_max(); }
+  std::size_t body_bytes_max() const final {
+    return coder_.bytes_max() + (clipping_ ? Clipping::kTailBytes : 0);
+  }
 
   std::size_t start_bytes_max() const final { return replicas_.start_bytes_max(); }
 
-  void open_edge(std::size_t edge, Epoch /*history*/) override { replicas_.open(edge); }
+  void begin_at(std::span<const float> model) final {
+    std::ranges::copy(model, x_.begin());
+    replicas_.begin_at(model);
+  }
+  void open_edge(std::size_t edge, Epoch /*history*/) override {
+    replicas_.open(edge);
+    if (clipping_) clipping_->open(edge);
+  }
   void suspend_edge(std::size_t edge, bool pending) override { replicas_.suspend(edge, pending); }
   void resume_edge(std::size_t edge) override { replicas_.resume(edge); }
+  std::vector<std::size_t> relieve(std::span<const std::size_t> suspended) override {
+    return replicas_.relieve(suspended);
+  }
   std::uint64_t edge_hash(std::size_t edge) const override {
     return replicas_.hash(edge, is_low(edge));
   }
+  void take_start(Exchange /*exchange*/, std::size_t edge, const SharedBytes& start) final {
+    replicas_.take_start(edge, start, coder_.compressor());
+  }
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                       std::span<Message> out) final {
-    return replicas_.encode(edges, out,
-                            [&](Replicas::Own& own) { return make_message(exchange, own); });
+    auto encoded = replicas_.encode(
+        edges, out, [&](Replicas::Own& own) { return make_message(exchange, own); });
+    if (encoded && clipping_) clipping_->seal(out);
+    return encoded;
   }
 
-  Result<void> check(Exchange /*exchange*/, const Message& message) const final {
-    return replicas_.check(message, coder_);
+  Result<double> check(Exchange /*exchange*/, const Message& message) const final {
+    if (!clipping_) return replicas_.check(message, coder_);
+    const Result<Message> opened = Clipping::opened(message);
+    return opened ? replicas_.check(*opened, coder_) : Result<double>(opened.error());
   }
 
   std::span<const float> model() const final { return x_; }
@@ -42,6 +65,7 @@ class InnovationMethod : public Method {
     archive.fixed("model", x_);
     replicas_.archive(archive, coder_.bytes_max());
     coder_.archive(archive);
+    if (clipping_) clipping_->archive(archive);
   }
 
  protected:
@@ -49,8 +73,9 @@ class InnovationMethod : public Method {
   InnovationMethod(CompressedInputs inputs, std::vector<float> steps)
       : edges_(inputs.edges),
         coder_(inputs.coder()),
-        replicas_(inputs.common, edges_.size(), std::move(steps)),
-        x_(inputs.start.begin(), inputs.start.end()) {}
+        replicas_(std::move(inputs.common), edges_.size(), std::move(steps)),
+        x_(inputs.start.begin(), inputs.start.end()),
+        clipping_(std::move(inputs.clipping)) {}
 
   virtual Result<SharedBytes> make_message(Exchange exchange, Replicas::Own& own) {
     return coder_.encode(exchange, innovation(own));
@@ -59,19 +84,27 @@ class InnovationMethod : public Method {
   bool is_low(std::size_t edge) const { return edges_[edge].self < edges_[edge].peer; }
 
   std::span<const float> innovation(const Replicas::Own& own) {
-    return difference(x_, own.reference, innovation_);
+    return coder_.difference(x_, own.reference);
   }
 
   bool commit(std::span<const Arrival> arrivals) {
-    return replicas_.commit(arrivals, coder_.compressor());
+    return replicas_.commit(clipping_ ? clipping_->opened(arrivals) : arrivals,
+                            coder_.compressor());
   }
 
-  // x += γ Σ_j w_ij (h_j - h_i) over the edges that counted.
+  // x <- x - u
+  void step_down(const LocalStep& step) {
+    if (clipping_) clipping_->follow(step.update);
+    subtract(x_, step.update);
+  }
+
+  // x += γ Σ_j w_ij (h_j - h_i) over the edges that counted; clipped, where that is wanted.
   void combine(std::span<const Arrival> arrivals, double gamma) {
     for (const Arrival& arrival : arrivals) {
-      const double step = gamma * edges_[arrival.edge].weight;
-      add_difference(x_, static_cast<float>(step), replicas_.theirs(arrival.edge),
-                     replicas_.ours(arrival.edge));
+      const auto theirs = replicas_.theirs(arrival.edge), ours = replicas_.ours(arrival.edge);
+      double step = gamma * arrival.terms.weight;
+      if (clipping_) step *= clipping_->share(arrival, theirs, ours);
+      add_difference(x_, static_cast<float>(step), theirs, ours);
     }
   }
 
@@ -79,9 +112,7 @@ class InnovationMethod : public Method {
   MessageCoder coder_;
   Replicas replicas_;
   std::vector<float> x_;
-
- private:
-  std::vector<float> innovation_;
+  std::optional<Clipping> clipping_;
 };
 
 // With a dual an edge that integrates the differences of what was sent: COLD and its relatives.
@@ -98,6 +129,12 @@ class DualMethod : public InnovationMethod {
   void resume_edge(std::size_t edge) final {
     InnovationMethod::resume_edge(edge);
     duals_.resume(edge);
+  }
+
+  std::vector<std::size_t> relieve(std::span<const std::size_t> suspended) final {
+    std::vector<std::size_t> forgotten = InnovationMethod::relieve(suspended);
+    for (const std::size_t edge : forgotten) duals_.forget(edge);
+    return forgotten;
   }
 
   std::uint64_t edge_hash(std::size_t edge) const final {
@@ -133,7 +170,7 @@ class DualMethod : public InnovationMethod {
   void integrate(std::span<const Arrival> arrivals, double factor) {
     commit(arrivals);
     for (const Arrival& arrival : arrivals) {
-      const double step = factor * edges_[arrival.edge].weight;
+      const double step = factor * arrival.terms.weight;
       duals_.add(arrival.edge, static_cast<float>(step), replicas_.ours(arrival.edge),
                  replicas_.theirs(arrival.edge));
     }

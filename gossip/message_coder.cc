@@ -1,5 +1,7 @@
 #include "gossip/message_coder.h"
 
+#include "gossip/delta.h"
+
 #include <algorithm>
 
 #include "protocol/random.h"
@@ -11,8 +13,8 @@ MessageCoder::MessageCoder(std::unique_ptr<compress::Compressor> compressor, std
     : compressor_(std::move(compressor)),
       seed_(seed),
       self_(self),
-      scratch_bytes_(compressor_->encoded_bytes_max(size)),
-      zeros_(size, 0.0f) {}
+      size_(size),
+      scratch_bytes_(compressor_->encoded_bytes_max(size)) {}
 
 std::uint64_t MessageCoder::key_of(Exchange exchange) const {
   return Random(seed_, Stream::compression, {index_of(self_), exchange.round, exchange.index})
@@ -38,8 +40,17 @@ Result<SharedBytes> MessageCoder::encode_ef(Exchange exchange, std::span<float> 
   return taken(*used);
 }
 
-Result<void> MessageCoder::check(std::span<const std::byte> body) const {
-  return compressor_->decode_add(body, 0, zeros_);
+std::span<const float> MessageCoder::difference(std::span<const float> a,
+                                                std::span<const float> b) {
+  return gossip::difference(a, b, scratch_);
+}
+
+Result<double> MessageCoder::check(std::span<const std::byte> body) const {
+  scratch_.assign(size_, 0.0f);
+  if (Result<void> decoded = compressor_->decode_add(body, 1, scratch_); !decoded) {
+    return decoded.error();
+  }
+  return norm_of(scratch_);
 }
 
 }  // namespace starling::gossip

@@ -25,8 +25,10 @@ class MessageCoder {
   Result<SharedBytes> encode(Exchange exchange, std::span<const float> x);
   // C(e + g), and e becomes what that leaves.
   Result<SharedBytes> encode_ef(Exchange exchange, std::span<float> e, std::span<const float> g);
-  // Whether the body is a message that decodes.
-  Result<void> check(std::span<const std::byte> body) const;
+  // a - b, in memory of the coder, until the next call of this or of check().
+  std::span<const float> difference(std::span<const float> a, std::span<const float> b);
+  // The norm of what the body decodes to. Fails where it is no message.
+  Result<double> check(std::span<const std::byte> body) const;
 
   void archive(Archive& archive) {
     const Archive::Scope scope(archive, "operator");
@@ -43,8 +45,9 @@ class MessageCoder {
   const std::unique_ptr<compress::Compressor> compressor_;
   const std::uint64_t seed_;
   const NodeId self_;
+  const std::size_t size_;
   std::vector<std::byte> scratch_bytes_;
-  mutable std::vector<float> zeros_;  // stays 0: what check() decodes onto with scale 0
+  mutable std::vector<float> scratch_;  // what check() decodes to, too
 };
 
 }  // namespace starling::gossip

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "gossip/exchange.h"
 #include "protocol/archive.h"
@@ -17,7 +18,7 @@ namespace starling::gossip {
 // One end of an edge, as this node sees it.
 struct EdgeEnd {
   NodeId self, peer;
-  double weight = 0;  // w_ij of the mixing matrix
+  EdgeTerms terms = {};
 };
 
 // What the trainer made of a round: its update, which it would subtract from the model, and the
@@ -31,6 +32,7 @@ struct LocalStep {
 struct Arrival {
   std::size_t edge;  // index into the edge ends that the method was made with
   Message ours, theirs;
+  EdgeTerms terms = {};
 };
 
 // The arithmetic of one method: one file beside its paper. Rounds (rounds.h) calls it in this
@@ -59,6 +61,10 @@ class Method {
   virtual bool broadcasts() const { return true; }
   virtual std::size_t body_bytes_max() const = 0;
 
+  // Before anything else: begins with `model` in place of the start model, which neighbors do not
+  // know to be this node's.
+  virtual void begin_at(std::span<const float> model) = 0;
+
   // Takes the local step into the model, or keeps it for encode and mix.
   virtual void adapt(const LocalStep& step) = 0;
 
@@ -66,13 +72,18 @@ class Method {
   // suspend.
   //
   // Forgets what is known of this edge: it starts anew, in the same way at both ends. `history`
-  // has never named this edge before.
+  // has never named this edge before, since it was last in the graph.
   virtual void open_edge(std::size_t edge, Epoch history) = 0;
   // The edge is down; what belongs to it is without effect and stays as it is. With `pending` the
   // message of the last encode may have counted at the other end, and may have to here.
   virtual void suspend_edge(std::size_t /*edge*/, bool /*pending*/) {}
   // It goes on where it was; a pending message that was not mixed since counts nowhere.
   virtual void resume_edge(std::size_t /*edge*/) {}
+  // Where memory is short: forgets some of these suspended edges, which have to be opened again,
+  // and returns them.
+  virtual std::vector<std::size_t> relieve(std::span<const std::size_t> /*suspended*/) {
+    return {};
+  }
   // What both ends of an open edge hold alike, in that moment and on every machine.
   virtual std::uint64_t edge_hash(std::size_t /*edge*/) const { return 0; }
   // The largest Message::start; 0: there is none.
@@ -83,16 +94,33 @@ class Method {
   virtual Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                               std::span<Message> out) = 0;
 
-  // Whether this can be a neighbor's message of this exchange (lengths, finite values). Fails with
-  // ErrorCode::peer; only messages that pass come to mix. A start only where there can be one.
-  virtual Result<void> check(Exchange exchange, const Message& message) const = 0;
+  // Whether this can be a neighbor's message of this exchange (lengths, finite values), and the
+  // norm of what it holds: the longest of its vectors, as they are decoded; 0 where no message can
+  // move the model far. Fails with ErrorCode::peer; only messages that pass, and whose norm passes
+  // (norm_gate.h), come to mix. A start only where there can be one.
+  virtual Result<double> check(Exchange exchange, const Message& message) const = 0;
 
+  // What the neighbor says in front of its message of an exchange that counts, before that is mixed
+  // (Message::start; the arrival has it no more). It may be as large as the model, and is let go of
+  // before the next one is taken.
+  virtual void take_start(Exchange /*exchange*/, std::size_t /*edge*/,
+                          const SharedBytes& /*start*/) {}
   virtual void mix(Exchange exchange, std::span<const Arrival> arrivals) = 0;
 
   virtual std::span<const float> model() const = 0;
+  virtual std::vector<double> conserved() const {  // Algorithm's
+    const auto x = model();
+    return {x.begin(), x.end()};
+  }
   virtual std::optional<std::span<const float>> slope() { return std::nullopt; }  // Algorithm's
 
-  // Everything that the next round depends on; between rounds. A loaded edge is as it was.
+  // The graph is another one from now on; nodes may have left with what they had. Between rounds,
+  // while no link is up. Returns whether the edges that stay go on where they were; otherwise each
+  // is opened anew, and what was pending on it counts nowhere.
+  virtual bool rewired() { return true; }
+
+  // Everything that the next round depends on; between rounds. A loaded edge is as it was. Edges
+  // are members of the archive's roster "edge".
   virtual void archive(Archive& archive) = 0;
 };
 

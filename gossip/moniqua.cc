@@ -20,17 +20,15 @@ using compress::BitWriter;
 
 class Moniqua final : public Method {
  public:
-  Moniqua(std::span<const float> start, std::vector<EdgeEnd> edges, const MoniquaOptions& options)
-      : options_(options),
-        step_(moniqua_step(options)),
-        edges_(std::move(edges)),
-        x_(start.begin(), start.end()) {
+  Moniqua(std::span<const float> start, const MoniquaOptions& options)
+      : options_(options), step_(moniqua_step(options)), x_(start.begin(), start.end()) {
     INVARIANT(options.bits >= kMoniquaBitsMin && options.bits <= kMoniquaBitsMax);
   }
 
   std::uint32_t exchanges() const override { return 1; }
   std::size_t body_bytes_max() const override { return (x_.size() * options_.bits + 7) / 8; }
 
+  void begin_at(std::span<const float> model) override { std::ranges::copy(model, x_.begin()); }
   void adapt(const LocalStep& step) override { subtract(x_, step.update); }
   void open_edge(std::size_t /*edge*/, Epoch /*history*/) override {}
 
@@ -43,7 +41,8 @@ class Moniqua final : public Method {
     return {};
   }
 
-  Result<void> check(Exchange /*exchange*/, const Message& message) const override {
+  // No message moves a coordinate by more than γ w θ.
+  Result<double> check(Exchange /*exchange*/, const Message& message) const override {
     const SharedBytes& body = message.body;
     if (body.size() != body_bytes_max()) {
       return Error{ErrorCode::peer,
@@ -52,7 +51,7 @@ class Moniqua final : public Method {
     }
     BitReader codes(body.bytes());
     codes.skip(x_.size() * options_.bits);
-    if (codes.padded_with_zeros()) return {};
+    if (codes.padded_with_zeros()) return 0.0;
     return Error{ErrorCode::peer,
                  fmt::format("body has bits behind its {} codes of {} bits, expected zeros",
                              x_.size(), options_.bits)};
@@ -65,7 +64,7 @@ class Moniqua final : public Method {
         ++beyond;
         continue;
       }
-      const double unit = options_.gamma * edges_[arrival.edge].weight * step_;
+      const double unit = options_.gamma * arrival.terms.weight * step_;
       const auto factor = static_cast<float>(unit);
       for (std::size_t i = 0; i < x_.size(); ++i) x_[i] += factor * difference_[i];
     }
@@ -136,7 +135,6 @@ class Moniqua final : public Method {
 
   const MoniquaOptions options_;
   const double step_;
-  const std::vector<EdgeEnd> edges_;
   std::vector<float> x_;
   std::vector<float> difference_;
   bool apart_ = false;  // no edge of the last exchange was within the bound
@@ -148,9 +146,8 @@ double moniqua_step(const MoniquaOptions& options) {
   return options.theta / ((1 << (options.bits - 1)) - 1);
 }
 
-std::unique_ptr<Method> make_moniqua(std::span<const float> start, std::vector<EdgeEnd> edges,
-                                     const MoniquaOptions& options) {
-  return std::make_unique<Moniqua>(start, std::move(edges), options);
+std::unique_ptr<Method> make_moniqua(std::span<const float> start, const MoniquaOptions& options) {
+  return std::make_unique<Moniqua>(start, options);
 }
 
 }  // namespace starling::gossip

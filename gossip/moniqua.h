@@ -43,7 +43,6 @@ double moniqua_step(const MoniquaOptions& options);
 // That is proof where it happens: out of bounds one coordinate in 2^b shows.
 //
 // State: none. Bytes: ⌈bd/8⌉ a neighbor and round.
-std::unique_ptr<Method> make_moniqua(std::span<const float> start, std::vector<EdgeEnd> edges,
-                                     const MoniquaOptions& options);
+std::unique_ptr<Method> make_moniqua(std::span<const float> start, const MoniquaOptions& options);
 
 }  // namespace starling::gossip

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "compress/finite.h"
 #include "gossip/delta.h"
-#include "gossip/replicas.h"
+#include "gossip/edge_duals.h"
 
 namespace starling::gossip {
 namespace {
@@ -20,6 +19,7 @@ class Nids final : public Method {
   std::uint32_t exchanges() const override { return 1; }
   std::size_t body_bytes_max() const override { return x_.size() * sizeof(float); }
 
+  void begin_at(std::span<const float> model) override { std::ranges::copy(model, x_.begin()); }
   void adapt(const LocalStep& step) override {
     duals_.follow(step.learning_rate);
     subtract(x_, step.update);
@@ -36,13 +36,13 @@ class Nids final : public Method {
     return {};
   }
 
-  Result<void> check(Exchange /*exchange*/, const Message& message) const override {
-    return compress::check_raw_floats(message.body.bytes(), x_.size());
+  Result<double> check(Exchange /*exchange*/, const Message& message) const override {
+    return norm_of_raw(message.body, x_.size());
   }
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
     for (const Arrival& arrival : arrivals) {
-      const auto step = static_cast<float>(factor_ * edges_[arrival.edge].weight);
+      const auto step = static_cast<float>(factor_ * arrival.terms.weight);
       const auto ours = arrival.ours.body.floats(), theirs = arrival.theirs.body.floats();
       duals_.add(arrival.edge, step, ours, theirs);
       add_difference(x_, step, theirs, ours);

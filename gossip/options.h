@@ -24,9 +24,12 @@ enum class TopologyKind {
 
 struct TopologyOptions {
   TopologyKind kind = TopologyKind::ring;
-  std::size_t nodes = 0;
+  std::size_t nodes = 0;                                        // those that have left included
   std::size_t degree = 0;                                       // random-regular only
   std::vector<std::pair<std::size_t, std::size_t>> edges = {};  // edges and directed-edges only
+  // Numbers, ascending, of nodes that are no part of the graph any more. The others keep theirs,
+  // for random keys, ledgers and shares of the data go by them.
+  std::vector<std::size_t> left = {};
 };
 
 enum class AlgorithmKind {
@@ -77,10 +80,12 @@ struct GossipOptions {
   // Of the compressed methods, each named as in its header; unset: derived from the compressor and
   // the graph (defaults.h).
   std::optional<double> gamma = std::nullopt, zeta = std::nullopt, alpha = std::nullopt,
-                        rho = std::nullopt;
+                        beta = std::nullopt, rho = std::nullopt;
   // moniqua: the bound on how far neighbors' models are apart in a coordinate, and the bits of one.
   double theta = 1;
   std::size_t bits = 8;
+  // Exchanges are clipped (clipping.h), [robust] in the run file.
+  bool clip = false;
   // lessbit: the local problem is solved in place of a gradient step (option A).
   bool exact_step = false;
   // Runs a pair of algorithm and operator, or graph, that theory does not admit.

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 
-#include "compress/finite.h"
 #include "compress/kernels/projection.h"
 #include "compress/low_rank.h"
 #include "gossip/delta.h"
-#include "gossip/replicas.h"
+#include "gossip/edge_duals.h"
 #include "protocol/random.h"
 
 namespace starling::gossip {
@@ -73,6 +72,7 @@ class PowerGossip final : public Method {
     return (most + dense_floats()) * sizeof(float);
   }
 
+  void begin_at(std::span<const float> model) override { std::ranges::copy(model, x_.begin()); }
   void adapt(const LocalStep& step) override {
     subtract(x_, step.update);
     if (!exact()) return;
@@ -116,8 +116,8 @@ class PowerGossip final : public Method {
     return {};
   }
 
-  Result<void> check(Exchange exchange, const Message& message) const override {
-    return compress::check_raw_floats(message.body.bytes(), body_floats(exchange));
+  Result<double> check(Exchange exchange, const Message& message) const override {
+    return norm_of_raw(message.body, body_floats(exchange));
   }
 
   void mix(Exchange exchange, std::span<const Arrival> arrivals) override {
@@ -132,7 +132,8 @@ class PowerGossip final : public Method {
     archive.fixed("model", x_);
     if (exact()) duals_.archive(archive);
     for (std::size_t e = 0; e < edges_.size(); ++e) {
-      const Archive::Scope edge(archive, "edge", e);
+      const Archive::Member edge(archive, "edge", e);
+      if (!edge) continue;
       archive.number("history", edges_[e].history);
       for (std::size_t m = 0; m < edges_[e].factors.size(); ++m) {
         const Archive::Scope matrix(archive, "matrix", m);
@@ -211,7 +212,7 @@ class PowerGossip final : public Method {
     std::span<const float> ours = arrival.ours.body.floats();
     std::span<const float> theirs = arrival.theirs.body.floats();
     const bool low = state.end.self < state.end.peer;
-    const auto scale = static_cast<float>(state.end.weight * options_.relaxation);
+    const auto scale = static_cast<float>(arrival.terms.weight * arrival.terms.relaxation);
     for (std::size_t m = 0; m < matrices_.size(); ++m) {
       const Matrix& matrix = matrices_[m];
       auto& [p, q] = state.factors[m];
@@ -232,7 +233,7 @@ class PowerGossip final : public Method {
       theirs = theirs.subspan(replaced.size());
     }
     if (exchange.index != 0) return;
-    const auto weight = static_cast<float>(state.end.weight);
+    const auto weight = static_cast<float>(arrival.terms.weight);
     for (const Dense& dense : dense_) {
       add_difference(tensor(dense.offset, dense.size), weight, theirs.first(dense.size),
                      ours.first(dense.size));

@@ -15,7 +15,6 @@ namespace starling::gossip {
 struct PowerGossipOptions {
   std::size_t rank = 1;          // r, lowered to min(rows, columns) of each matrix
   std::uint32_t iterations = 1;  // power iterations, each one exchange, a round
-  double relaxation = 1;         // s, for the matrices
   std::uint64_t seed = 0;        // of the run: both ends draw the same start vectors
   // Unset: PowerGossip. Otherwise γ in (0, 1] of the exact form below.
   std::optional<double> exact_gamma = std::nullopt;

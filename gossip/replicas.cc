@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
-#include "compress/finite.h"
 #include "gossip/delta.h"
 #include "protocol/check.h"
 
@@ -53,18 +53,25 @@ Result<void> for_each_message(std::span<const std::byte> start, const Take& take
 
 }  // namespace
 
-Replicas::Replicas(std::span<const float> common, std::size_t edges, std::vector<float> steps)
-    : common_(common.begin(), common.end()),
+Replicas::Replicas(Common common, std::size_t edges, std::vector<float> steps)
+    : common_(std::move(common)),
       steps_(std::move(steps)),
-      own_{.reference = common_},
+      own_{.reference = common_.value()},
       edges_(edges) {
   INVARIANT(!steps_.empty());
+}
+
+// Like a message before the first, which nobody has heard and no log keeps.
+void Replicas::begin_at(std::span<const float> model) {
+  INVARIANT(told_ == 0 && under_way_.size() == 0);
+  std::ranges::copy(model, own_.reference.begin());
+  told_ = 1;
 }
 
 // ---- edges ----------------------------------------------------------------------------------
 
 void Replicas::open(std::size_t edge) {
-  edges_[edge] = {.open = true, .theirs = common_};
+  edges_[edge] = {.open = true};
   if (told_ == 0) edges_[edge].knows = 0;
 }
 
@@ -123,38 +130,63 @@ SharedBytes Replicas::start_for(const Edge& edge) const {
   return block;
 }
 
-Result<void> Replicas::check(const Message& message, const MessageCoder& coder) const {
-  if (message.start.size() > 0) {
-    if (Result<void> start = check_start(message.start, coder); !start) return start;
-  }
-  return coder.check(message.body.bytes());
+Result<double> Replicas::check(const Message& message, const MessageCoder& coder) const {
+  const Result<double> start =
+      message.start.size() > 0 ? check_start(message.start, coder) : Result<double>(0.0);
+  if (!start) return start;
+  const Result<double> body = coder.check(message.body.bytes());
+  return body ? Result<double>(std::max(*start, *body)) : body;
 }
 
-Result<void> Replicas::check_start(const SharedBytes& start, const MessageCoder& coder) const {
+Result<double> Replicas::check_start(const SharedBytes& start, const MessageCoder& coder) const {
   if (start.size() < kCountBytes || start.size() > start_bytes_max()) {
     return Error{ErrorCode::peer, fmt::format("a start of {} bytes, expected {} to {}",
                                               start.size(), kCountBytes, start_bytes_max())};
   }
   if (number_at(start.bytes()) == 0) {
-    return compress::check_raw_floats(start.bytes().subspan(kCountBytes), common_.size());
+    return norm_of_raw(start.slice(kCountBytes, start.size() - kCountBytes), common_.size());
   }
-  return for_each_message(start.bytes(),
-                          [&](std::span<const std::byte> message) { return coder.check(message); });
+  double longest = 0;
+  const auto taken = for_each_message(start.bytes(), [&](std::span<const std::byte> message) {
+    const Result<double> norm = coder.check(message);
+    if (!norm) return Result<void>(norm.error());
+    longest = std::max(longest, *norm);
+    return Result<void>();
+  });
+  return taken ? Result<double>(longest) : Result<double>(taken.error());
 }
 
-void Replicas::apply_start(Edge& edge, const SharedBytes& start,
-                           const compress::Compressor& c) const {
-  if (start.size() == 0) return;
+std::vector<float>& Replicas::replica_of(Edge& edge) const {
+  if (edge.theirs.empty()) edge.theirs = common_.value();
+  return edge.theirs;
+}
+
+void Replicas::take_start(std::size_t index, const SharedBytes& start,
+                          const compress::Compressor& c) {
+  Edge& edge = edges_[index];
   if (number_at(start.bytes()) == 0) {
-    const auto floats = start.slice(kCountBytes, start.size() - kCountBytes);
-    std::ranges::copy(floats.floats(), edge.theirs.begin());
+    const std::span<const float> floats =
+        start.slice(kCountBytes, start.size() - kCountBytes).floats();
+    edge.theirs.assign(floats.begin(), floats.end());
     return;
   }
+  std::vector<float>& theirs = replica_of(edge);
   const auto taken = for_each_message(start.bytes(), [&](std::span<const std::byte> message) {
-    for (const float step : steps_) advance(edge.theirs, c, message, step);
+    for (const float step : steps_) advance(theirs, c, message, step);
     return Result<void>();
   });
   INVARIANT(taken.ok());
+}
+
+// Of a large model no more than a part: its neighbors get the reference a little sooner.
+std::size_t Replicas::log_bytes_max(std::size_t model_bytes) {
+  constexpr std::size_t kLargeBytes = std::size_t{8} << 20;
+  return kCountBytes + std::min(model_bytes, std::max(kLargeBytes, model_bytes / 8));
+}
+
+std::size_t Replicas::kept_max(std::size_t model_bytes) {
+  constexpr std::size_t kKeptBytes = std::size_t{16} << 20;
+  return 1 + kKeptBytes / model_bytes;
 }
 
 // The log is of use while it is shorter than the reference and some neighbor may ask for it.
@@ -163,8 +195,8 @@ void Replicas::trim_log() {
   for (const Edge& edge : edges_) {
     if (edge.open && edge.knows) oldest = std::min(oldest, *edge.knows);
   }
-  while (!log_.empty() &&
-         (log_.size() > told_ - oldest || log_bytes_ + kCountBytes > start_bytes_max())) {
+  const std::size_t log_most = log_bytes_max(common_.size() * sizeof(float));
+  while (!log_.empty() && (log_.size() > told_ - oldest || kCountBytes + log_bytes_ > log_most)) {
     log_bytes_ -= kLengthBytes + log_.front().size();
     log_.pop_front();
   }
@@ -178,7 +210,11 @@ Result<void> Replicas::encode(std::span<const std::size_t> edges, std::span<Mess
   if (!made) return made.error();
   under_way_ = std::move(*made);
   for (std::size_t i = 0; i < edges.size(); ++i) {
-    out[i] = {under_way_, start_for(edges_[edges[i]])};
+    const Edge& edge = edges_[edges[i]];
+    // Those that missed the same get the same bytes.
+    std::size_t same = 0;
+    while (same < i && edges_[edges[same]].knows != edge.knows) ++same;
+    out[i] = {under_way_, same < i ? out[same].start : start_for(edge)};
   }
   return {};
 }
@@ -193,6 +229,26 @@ void Replicas::note_those_behind(std::span<const Arrival> arrivals) {
     if (!hash) hash = hash_of_floats(own_.reference);
     edge.known_hash = *hash;
   }
+}
+
+std::vector<std::size_t> Replicas::relieve(std::span<const std::size_t> suspended) {
+  std::vector<std::size_t> oldest_first, forgotten;
+  std::set<const Kept*> all;
+  for (const std::size_t e : suspended) {
+    if (edges_[e].kept) oldest_first.push_back(e);
+  }
+  for (const Edge& edge : edges_) {
+    if (edge.kept) all.insert(edge.kept.get());
+  }
+  std::ranges::sort(oldest_first, {}, [&](std::size_t e) { return edges_[e].kept->told; });
+  const std::size_t most = kept_max(own_.reference.size() * sizeof(float));
+  for (const std::size_t e : oldest_first) {
+    if (all.size() <= most) break;
+    if (edges_[e].kept.use_count() == 1) all.erase(edges_[e].kept.get());
+    edges_[e] = {};
+    forgotten.push_back(e);
+  }
+  return forgotten;
 }
 
 bool Replicas::commit(std::span<const Arrival> arrivals, const compress::Compressor& c) {
@@ -216,8 +272,7 @@ bool Replicas::commit(std::span<const Arrival> arrivals, const compress::Compres
   for (const Arrival& arrival : arrivals) {
     Edge& edge = edges_[arrival.edge];
     INVARIANT(advances || edge.kept);
-    apply_start(edge, arrival.theirs.start, c);
-    advance(edge.theirs, c, arrival.theirs.body.bytes(), steps_[0]);
+    advance(replica_of(edge), c, arrival.theirs.body.bytes(), steps_[0]);
     edge.begun = true;
     edge.knows = advances ? told_ : edge.kept->told;
     if (!advances) edge.known_hash = edge.kept->hash;
@@ -256,7 +311,8 @@ void Replicas::archive(Archive& archive, std::size_t body_bytes_max) {
     log_bytes_ += kLengthBytes + log_[i].size();
   }
   for (std::size_t e = 0; e < edges_.size(); ++e) {
-    const Archive::Scope one(archive, "edge", e);
+    const Archive::Member one(archive, "edge", e);
+    if (!one) continue;
     Edge& edge = edges_[e];
     archive.number("open", edge.open);
     archive.number("knows", edge.knows);
@@ -264,6 +320,9 @@ void Replicas::archive(Archive& archive, std::size_t body_bytes_max) {
     archive.number("known_hash", edge.known_hash);
     archive_kept(archive, edge);
     archive.number("begun", edge.begun);
+    if (archive.loading() && edge.begun && edge.theirs.empty()) {
+      archive.refuse(fmt::format("edge {} has mixed, but there is no replica of its neighbor", e));
+    }
     if (archive.loading() && edge.knows.value_or(0) > told_) {
       archive.refuse(fmt::format("edge {} knows more than the {} messages told", e, told_));
     }
@@ -274,61 +333,12 @@ void Replicas::archive_kept(Archive& archive, Edge& edge) const {
   const Archive::Scope scope(archive, "kept");
   bool known = edge.kept != nullptr;
   archive.number("known", known);
-  if (archive.loading()) edge.kept = known ? std::make_shared<Kept>(Kept{common_}) : nullptr;
+  if (archive.loading())
+    edge.kept = known ? std::make_shared<Kept>(Kept{std::vector<float>(common_.size())}) : nullptr;
   if (!edge.kept) return;
   archive.fixed("reference", edge.kept->reference);
   archive.number("told", edge.kept->told, told_);
   archive.number("hash", edge.kept->hash);
-}
-
-// ---- duals ----------------------------------------------------------------------------------
-
-void EdgeDuals::open(std::size_t edge) {
-  duals_[edge] = {};
-  duals_[edge].values.assign(size_, 0.0f);
-}
-
-void EdgeDuals::suspend(std::size_t edge) {
-  if (!duals_[edge].suspended_at) duals_[edge].suspended_at = rate_;
-}
-
-void EdgeDuals::resume(std::size_t edge) { duals_[edge].suspended_at.reset(); }
-
-float EdgeDuals::rate(std::size_t edge) const { return duals_[edge].suspended_at.value_or(rate_); }
-
-void EdgeDuals::follow(double learning_rate) {
-  if (learning_rate > 0) rate_ = static_cast<float>(learning_rate);
-}
-
-void EdgeDuals::add(std::size_t edge, float factor, std::span<const float> ours,
-                    std::span<const float> theirs) {
-  std::vector<float>& dual = duals_[edge].values;
-  INVARIANT(dual.size() == ours.size() && dual.size() == theirs.size());
-  const float step = factor / rate(edge);
-  for (std::size_t i = 0; i < dual.size(); ++i) dual[i] += step * (ours[i] - theirs[i]);
-}
-
-void EdgeDuals::subtract_sum(std::span<float> x) const {
-  for (const Dual& dual : duals_) {
-    if (dual.suspended_at) continue;
-    for (std::size_t i = 0; i < dual.values.size(); ++i) x[i] -= rate_ * dual.values[i];
-  }
-}
-
-std::uint64_t EdgeDuals::hash(std::size_t edge, bool self_is_low) const {
-  std::vector<float> of_low = duals_[edge].values;
-  for (float& value : of_low) value = (self_is_low ? value : -value) + 0.0f;  // -0 becomes 0
-  return hash_of(std::as_bytes(std::span(of_low)));
-}
-
-void EdgeDuals::archive(Archive& archive) {
-  const Archive::Scope scope(archive, "duals");
-  archive.number("rate", rate_);
-  for (std::size_t e = 0; e < duals_.size(); ++e) {
-    const Archive::Scope edge(archive, "edge", e);
-    archive.floats("dual", duals_[e].values, size_);
-    archive.number("suspended_at", duals_[e].suspended_at);
-  }
 }
 
 }  // namespace starling::gossip

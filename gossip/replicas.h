@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "compress/compressor.h"
+#include "gossip/common.h"
 #include "gossip/message_coder.h"
 #include "gossip/method.h"
 
@@ -39,7 +40,18 @@ class Replicas {
 
   // A message advances a reference by steps[0] · C when it is committed, and by the others, if any,
   // when finish() is called.
-  Replicas(std::span<const float> common, std::size_t edges, std::vector<float> steps);
+  Replicas(Common common, std::size_t edges, std::vector<float> steps);
+
+  // References of exchanges that may have to be made up for are d floats an edge. Forgets those of
+  // these suspended edges whose exchange is oldest, until no more than kept_max() are left; returns
+  // the edges.
+  std::vector<std::size_t> relieve(std::span<const std::size_t> suspended);
+  // The log of a model of so many bytes, and how many of the references above relieve() leaves.
+  static std::size_t log_bytes_max(std::size_t model_bytes);
+  static std::size_t kept_max(std::size_t model_bytes);
+
+  // As Method has it. The reference begins there, too: told of in whole on every edge that opens.
+  void begin_at(std::span<const float> model);
 
   // As Method has them.
   void open(std::size_t edge);
@@ -53,11 +65,13 @@ class Replicas {
   using Make = std::function<Result<SharedBytes>(Own&)>;
   Result<void> encode(std::span<const std::size_t> edges, std::span<Message> out, const Make& make);
 
-  // Whether this can be a neighbor's message, with what is in front of it.
-  Result<void> check(const Message& message, const MessageCoder& coder) const;
-  Result<void> check_start(const SharedBytes& start, const MessageCoder& coder) const;
+  // Whether this can be a neighbor's message, with what is in front of it; see Method::check.
+  Result<double> check(const Message& message, const MessageCoder& coder) const;
+  Result<double> check_start(const SharedBytes& start, const MessageCoder& coder) const;
   std::size_t start_bytes_max() const;
 
+  // As Method has it, of a start that has passed check_start().
+  void take_start(std::size_t edge, const SharedBytes& start, const compress::Compressor& c);
   // After the exchange: the reference advances by what was encoded, the replicas of the edges on
   // which it counted by the neighbors' messages. Where it is the exchange of a suspended edge that
   // is made up for, only the replica does; ours(edge) is then what the reference was in that
@@ -87,7 +101,7 @@ class Replicas {
   struct Edge {
     bool open = false, begun = false;                   // begun: an exchange has counted
     std::optional<std::uint64_t> knows = std::nullopt;  // how many of our messages; none: nothing
-    std::vector<float> theirs = {};
+    std::vector<float> theirs = {};  // empty: `common`, until the neighbor has told something
     // Of the reference when the edge was last in step; of use while it is not.
     std::uint64_t known_hash = 0;
     bool pending = false;                  // suspended in the exchange under way
@@ -95,13 +109,13 @@ class Replicas {
   };
 
   SharedBytes start_for(const Edge& edge) const;
-  void apply_start(Edge& edge, const SharedBytes& start, const compress::Compressor& c) const;
+  std::vector<float>& replica_of(Edge& edge) const;
   void archive_kept(Archive& archive, Edge& edge) const;
   void note_those_behind(std::span<const Arrival> arrivals);
   void trim_log();
   std::uint64_t hash_of_ours(const Edge& edge) const;
 
-  const std::vector<float> common_;
+  const Common common_;
   const std::vector<float> steps_;
   Own own_;
   std::uint64_t told_ = 0;       // messages committed so far
@@ -111,45 +125,6 @@ class Replicas {
   SharedBytes finishing_;                 // committed and not yet finished; else empty
   std::shared_ptr<Kept> finishing_kept_;  // of that exchange, if an edge was pending in it
   std::vector<Edge> edges_;
-};
-
-// An edge's dual variable of d floats at each end, each the exact negative of the other: what one
-// end adds the other subtracts, so their sum over all nodes is 0 to the last bit, and a suspended
-// edge takes its own out of it at both ends.
-//
-// They stand in units of the gradient, so that they need not follow the learning rate: what a
-// method calls its dual, in units of the update, is rate · dual.
-class EdgeDuals {
- public:
-  EdgeDuals(std::size_t size, std::size_t edges) : duals_(edges), size_(size) {}
-
-  void open(std::size_t edge);
-  void suspend(std::size_t edge);
-  void resume(std::size_t edge);
-  // The learning rate from now on.
-  void follow(double learning_rate);
-  // rate · dual += factor · (ours - theirs); on a suspended edge at the rate it was suspended with.
-  void add(std::size_t edge, float factor, std::span<const float> ours,
-           std::span<const float> theirs);
-  // x -= rate · the sum of the duals of edges that are up.
-  void subtract_sum(std::span<float> x) const;
-  // The same at both ends.
-  std::uint64_t hash(std::size_t edge, bool self_is_low) const;
-
-  void archive(Archive& archive);
-
-  // For methods that add in another way: the dual, and what to divide a term by.
-  std::span<float> dual(std::size_t edge) { return duals_[edge].values; }
-  float rate(std::size_t edge) const;
-
- private:
-  struct Dual {
-    std::vector<float> values = {};                    // empty: never opened
-    std::optional<float> suspended_at = std::nullopt;  // the rate then
-  };
-  std::vector<Dual> duals_;
-  std::size_t size_;
-  float rate_ = 1;
 };
 
 }  // namespace starling::gossip

@@ -60,8 +60,7 @@ void Rounds::on(const PeerDown& event, Time now, Outbox& out) {
 void Rounds::on(const LocalStepDone& event, Time now, Outbox& out) {
   INVARIANT(phase_ == Phase::stepping);
   if (overlap_) {
-    update_.assign(event.update.begin(), event.update.end());
-    learning_rate_ = event.learning_rate;
+    step_ = {event.update, event.learning_rate};
   } else {
     method_->adapt({event.update, event.learning_rate});
     send_exchange(out);
@@ -191,9 +190,7 @@ void Rounds::send_exchange(Outbox& out) {
     out.push_back(Diverged{encoded.error().message});
     return;
   }
-  for (std::size_t i = 0; i < active.size(); ++i) {
-    edges_.send(active[i], current_, std::move(messages[i]), out);
-  }
+  edges_.send(active, current_, std::move(messages), out);
 }
 
 void Rounds::start_waiting(Time now, Outbox& out) {
@@ -244,10 +241,11 @@ void Rounds::mix_exchange() {
     parts_[i].active = false;
     suspend(i);
   }
+  edges_.relieve();
 }
 
 void Rounds::finish_round(Outbox& out) {
-  if (overlap_) method_->adapt({update_, learning_rate_});
+  if (overlap_) method_->adapt(step_);
   phase_ = Phase::idle;
   current_.index = 0;
   patience_.end();

@@ -28,12 +28,15 @@ class Rounds final : public Algorithm {
 
   void handle(const Event& event, Time now, Outbox& out) override;
   std::span<const float> model() const override { return method_->model(); }
+  void begin_at(std::span<const float> model) override { method_->begin_at(model); }
+  std::vector<double> conserved() const override { return method_->conserved(); }
   std::optional<std::span<const float>> slope() override { return method_->slope(); }
   std::size_t body_bytes_max() const override { return edges_.body_bytes_max(); }
   std::vector<NodeId> waiting_for() const override;
   std::vector<EdgeStatus> edges() const override { return edges_.status(); }
   std::uint64_t edge_hash(NodeId peer) const override { return edges_.hash(peer); }
   void archive(Archive& archive) override;
+  void rewired() override { edges_.rewired(); }
 
  private:
   enum class Phase {
@@ -80,8 +83,7 @@ class Rounds final : public Algorithm {
 
   Phase phase_ = Phase::idle;
   Exchange current_;
-  std::vector<float> update_;  // overlap: kept until the exchanges are done
-  double learning_rate_ = 0;   // likewise
+  LocalStep step_{};  // overlap: taken when the exchanges are done
   Patience patience_;
 };
 

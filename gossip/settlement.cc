@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+
+#include "compress/finite.h"
+#include "protocol/random.h"
 
 namespace starling::gossip {
 namespace {
@@ -13,16 +17,41 @@ struct Layout {
   std::uint32_t history, flags;
   std::uint64_t count, chain, before, last_round, pending_round;
   std::uint32_t last_index, pending_index;
-  std::uint64_t state;
+  std::uint64_t state, terms;
 };
-static_assert(sizeof(Layout) == kSettlementBytes);
+static_assert(sizeof(Layout) + sizeof(compress::NormSketch) == kSettlementBytes);
 static_assert(std::endian::native == std::endian::little);
 
 constexpr std::uint32_t kHasLast = 1, kHasPending = 2, kLastKept = 4;
 
+// What people read of a verdict.
+std::string describe(Verdict verdict, const Settlement& ours, const Settlement& theirs) {
+  switch (verdict) {
+    case Verdict::go_on: return fmt::format("goes on after {} exchanges", ours.count);
+    case Verdict::replay:
+      return fmt::format("goes on after {} exchanges; it gets the last message once more",
+                         ours.count);
+    case Verdict::await:
+      return fmt::format("goes on after {} exchanges, the last of which is made up for",
+                         theirs.count);
+    case Verdict::repeat:
+      return fmt::format("goes on after {} exchanges; the next one is made up for", ours.count);
+    case Verdict::reopen:
+      return fmt::format("starts anew: {} exchanges are known here, {} there, not the same ones",
+                         ours.count, theirs.count);
+  }
+  return {};
+}
+
 }  // namespace
 
-SharedBytes encode(const Settlement& s) {
+std::uint64_t drift_key(NodeId a, NodeId b, Epoch epoch) {
+  const auto [low, high] = std::minmax(a, b);
+  return Random(0, Stream::drift, {index_of(low), index_of(high), epoch}).bits(0);
+}
+
+SharedBytes encode(const SettlementMessage& message) {
+  const Settlement& s = message.edge;
   Layout out{};
   out.history = s.history;
   out.flags =
@@ -35,12 +64,15 @@ SharedBytes encode(const Settlement& s) {
   out.pending_round = s.pending.value_or(Exchange{}).round;
   out.pending_index = s.pending.value_or(Exchange{}).index;
   out.state = s.state;
+  out.terms = s.terms;
   ByteBlock block(kSettlementBytes);
   std::memcpy(block.bytes().data(), &out, sizeof out);
+  std::ranges::copy(std::as_bytes(std::span(message.model)),
+                    block.bytes().subspan(sizeof out).begin());
   return block;
 }
 
-Result<Settlement> decode_settlement(std::span<const std::byte> bytes) {
+Result<SettlementMessage> decode_settlement(std::span<const std::byte> bytes) {
   if (bytes.size() != kSettlementBytes) {
     return Error{ErrorCode::peer, fmt::format("a settlement of {} bytes, expected {}", bytes.size(),
                                               kSettlementBytes)};
@@ -55,11 +87,19 @@ Result<Settlement> decode_settlement(std::span<const std::byte> bytes) {
                .count = in.count,
                .chain = in.chain,
                .before = in.before,
+               .terms = in.terms,
                .state = in.state};
   s.last_kept = (in.flags & kLastKept) != 0;
   if ((in.flags & kHasLast) != 0) s.last = {in.last_round, in.last_index};
   if ((in.flags & kHasPending) != 0) s.pending = {in.pending_round, in.pending_index};
-  return s;
+  SettlementMessage message{s};
+  std::memcpy(message.model.data(), bytes.data() + sizeof in, sizeof message.model);
+  if (const auto at = compress::first_non_finite(message.model)) {
+    return Error{ErrorCode::peer, fmt::format("a settlement's sketch holds {} at index {}, "
+                                              "expected a finite number",
+                                              message.model[*at], *at)};
+  }
+  return message;
 }
 
 // Each end counts an exchange when it has both messages, and sends the next one only then: so the
@@ -73,11 +113,20 @@ Verdict verdict(const Settlement& ours, const Settlement& theirs) {
   if (ours.count == theirs.count) {
     const bool alike = ours.chain == theirs.chain && ours.state == theirs.state;
     if (!alike) return Verdict::reopen;
-    return ours.pending && ours.pending == theirs.pending ? Verdict::repeat : Verdict::go_on;
+    const bool same = ours.pending == theirs.pending && ours.terms == theirs.terms;
+    return ours.pending && same ? Verdict::repeat : Verdict::go_on;
   }
   if (lacks_last_of(theirs, ours)) return Verdict::replay;
   if (lacks_last_of(ours, theirs)) return Verdict::await;
   return Verdict::reopen;
+}
+
+Reunion reunion(const SettlementMessage& ours, const SettlementMessage& theirs) {
+  const double distance = compress::distance(ours.model, theirs.model);
+  const double norm = compress::norm(ours.model);
+  return {.how = describe(verdict(ours.edge, theirs.edge), ours.edge, theirs.edge),
+          .distance = distance,
+          .relative = norm > 0 ? distance / norm : 0};
 }
 
 }  // namespace starling::gossip

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -13,10 +14,6 @@ namespace starling::gossip {
 namespace {
 
 // A message is the share of x and behind it that of w, little-endian.
-std::span<const std::byte> floats_of(std::span<const std::byte> part) {
-  return part.first(part.size() - sizeof(double));
-}
-
 double weight_of(std::span<const std::byte> part) {
   double weight = 0;
   std::memcpy(&weight, part.data() + part.size() - sizeof weight, sizeof weight);
@@ -32,6 +29,11 @@ Sgp::Sgp(std::span<const float> start, std::vector<std::vector<double>> shares, 
       z_(x_),
       sent_(shares_.size()),
       held_(shares_.size()) {}
+
+void Sgp::begin_at(std::span<const float> model) {
+  std::ranges::copy(model, x_.begin());
+  divide();
+}
 
 void Sgp::adapt(const LocalStep& step) {
   subtract(x_, step.update);
@@ -56,9 +58,9 @@ Result<void> Sgp::encode(Exchange exchange, std::span<const std::size_t> edges,
   return {};
 }
 
-Result<void> Sgp::check(Exchange /*exchange*/, const Message& message) const {
+Result<double> Sgp::check(Exchange /*exchange*/, const Message& message) const {
   const SharedBytes& body = message.body;
-  if (body.size() == 0) return {};
+  if (body.size() == 0) return 0.0;
   if (body.size() != body_bytes_max()) {
     return Error{ErrorCode::peer, fmt::format("body has {} bytes, expected none or {} ({} floats "
                                               "and a weight)",
@@ -70,7 +72,7 @@ Result<void> Sgp::check(Exchange /*exchange*/, const Message& message) const {
                                               "at most {}",
                                               weight, weight_max_)};
   }
-  return compress::check_raw_floats(floats_of(body.bytes()), x_.size());
+  return norm_of_raw(body.slice(0, body.size() - sizeof weight), x_.size());
 }
 
 void Sgp::mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) {
@@ -94,12 +96,33 @@ void Sgp::take_back(std::size_t edge) {
   held_[edge] = {};
 }
 
+// What is held is still this node's.
+std::vector<double> Sgp::conserved() const {
+  std::vector<double> sum(x_.begin(), x_.end());
+  sum.push_back(w_);
+  for (const SharedBytes& held : held_) {
+    if (held.size() == 0) continue;
+    const std::span<const float> floats = held.floats().first(x_.size());
+    for (std::size_t k = 0; k < x_.size(); ++k) sum[k] += floats[k];
+    sum.back() += weight_of(held.bytes());
+  }
+  return sum;
+}
+
 void Sgp::archive(Archive& archive) {
   archive.fixed("sum", x_);
   archive.number("weight", w_);
   for (std::size_t e = 0; e < held_.size(); ++e) {
-    const Archive::Scope edge(archive, "edge", e);
+    const Archive::Member edge(archive, "edge", e);
+    if (!edge) continue;
     archive.bytes("held", held_[e], body_bytes_max());
+  }
+  // What was on its way over an edge that is no more is this node's again.
+  for (const std::uint64_t peer : archive.gone("edge")) {
+    const Archive::Scope edge(archive, "edge", peer);
+    SharedBytes held;
+    archive.bytes("held", held, body_bytes_max());
+    add(held, 1);
   }
   if (archive.loading() && !(w_ > 0)) archive.refuse(fmt::format("the weight is {}", w_));
   if (w_ > 0) divide();

@@ -34,15 +34,17 @@ class Sgp final : public Method {
 
   std::uint32_t exchanges() const override { return 1; }
   std::size_t body_bytes_max() const override { return x_.size() * sizeof(float) + sizeof(double); }
+  void begin_at(std::span<const float> model) override;
   void adapt(const LocalStep& step) override;
   void open_edge(std::size_t edge, Epoch /*history*/) override { take_back(edge); }
   void suspend_edge(std::size_t edge, bool pending) override;
   void resume_edge(std::size_t edge) override { take_back(edge); }
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                       std::span<Message> out) override;
-  Result<void> check(Exchange exchange, const Message& message) const override;
+  Result<double> check(Exchange exchange, const Message& message) const override;
   void mix(Exchange exchange, std::span<const Arrival> arrivals) override;
   std::span<const float> model() const override { return z_; }
+  std::vector<double> conserved() const override;
   void archive(Archive& archive) override;
 
   double weight() const { return w_; }

@@ -75,11 +75,14 @@ double Spectrum::gap_at_optimal_relaxation() const {
 
 Spectrum Topology::spectrum() const {
   INVARIANT(!is_directed());
-  SymmetricMatrix w(nodes_);
-  for (std::size_t i = 0; i < nodes_; ++i) w.at(i, i) = self_weight(node_id(i));
+  SymmetricMatrix w(present_.size());
+  const auto place = [this](NodeId node) {
+    return static_cast<std::size_t>(std::ranges::lower_bound(present_, node) - present_.begin());
+  };
+  for (const NodeId node : present_) w.at(place(node), place(node)) = self_weight(node);
   for (const Edge& edge : edges_) {
-    w.at(index_of(edge.low), index_of(edge.high)) = edge.weight;
-    w.at(index_of(edge.high), index_of(edge.low)) = edge.weight;
+    w.at(place(edge.low), place(edge.high)) = edge.weight;
+    w.at(place(edge.high), place(edge.low)) = edge.weight;
   }
   const std::vector<double> values = descending_eigenvalues(std::move(w));
   return {values[1], values.back()};

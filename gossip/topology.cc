@@ -9,8 +9,6 @@
 namespace starling::gossip {
 namespace {
 
-Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
-
 // Orders each pair and the list, and drops the pairs that a small generated graph has twice.
 // Listed edges are a person's, so there a pair that stands twice is a mistake to report.
 Result<PlainEdges> normalized(PlainEdges edges, const TopologyOptions& options) {
@@ -49,24 +47,26 @@ std::vector<Edge> edges_of(const std::vector<Way>& ways) {
 }  // namespace
 
 Result<Topology> Topology::make(const TopologyOptions& options, std::uint64_t seed) {
-  if (options.nodes < 2) {
+  const std::vector<std::size_t> present = present_nodes(options);
+  if (present.size() < 2) {
     return config_error(
-        fmt::format("[topology] nodes: found {}, a flock has at least 2", options.nodes));
+        fmt::format("[topology] nodes: found {}, a flock has at least 2", present.size()));
   }
   if (gossip::is_directed(options.kind)) {
     Result<std::vector<Way>> ways = generate_ways(options);
     if (!ways) return ways.error();
-    return Topology(options.nodes, std::move(*ways));
+    return Topology(options, std::move(*ways));
   }
   Result<PlainEdges> generated = generate_edges(options, seed);
   if (!generated) return generated.error();
   Result<PlainEdges> edges = normalized(std::move(*generated), options);
   if (!edges) return edges.error();
-  if (const auto lost = first_unreached(options.nodes, *edges)) {
-    return config_error(fmt::format(
-        "[topology] edges: the graph is not connected, node 0 does not reach node {}; add an edge "
-        "between the parts",
-        *lost));
+  if (Result<void> there = check_present(options); !there) return there.error();
+  if (const auto lost = first_unreached(present, *edges)) {
+    return config_error(
+        fmt::format("[topology] edges: the graph is not connected, node {} does not reach node {}; "
+                    "add an edge between the parts",
+                    present.front(), *lost));
   }
 
   std::vector<std::size_t> degree(options.nodes, 0);
@@ -77,18 +77,24 @@ Result<Topology> Topology::make(const TopologyOptions& options, std::uint64_t se
     const double weight = 1.0 / (1.0 + static_cast<double>(std::max(degree[a], degree[b])));
     weighted.push_back({node_id(a), node_id(b), weight});
   }
-  return Topology(options.nodes, std::move(weighted));
+  return Topology(options, std::move(weighted));
 }
 
-Topology::Topology(std::size_t nodes, std::vector<Edge> edges)
-    : nodes_(nodes), edges_(std::move(edges)), by_node_(nodes) {
+Topology::Topology(const TopologyOptions& options, std::vector<Edge> edges)
+    : nodes_(options.nodes),
+      left_(options.nodes, false),
+      edges_(std::move(edges)),
+      by_node_(options.nodes) {
+  for (const std::size_t node : options.left) left_[node] = true;
+  for (const std::size_t node : present_nodes(options)) present_.push_back(node_id(node));
   for (const Edge& edge : edges_) {
     by_node_[index_of(edge.low)].push_back(edge);
     by_node_[index_of(edge.high)].push_back(edge);
   }
 }
 
-Topology::Topology(std::size_t nodes, std::vector<Way> ways) : Topology(nodes, edges_of(ways)) {
+Topology::Topology(const TopologyOptions& options, std::vector<Way> ways)
+    : Topology(options, edges_of(ways)) {
   ways_ = std::move(ways);
   for (const Way& way : ways_) period_ = std::max(period_, way.turn + 1);
 }

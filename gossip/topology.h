@@ -33,7 +33,7 @@ struct Spectrum {
 // A connected simple graph with Metropolis-Hastings weights w_ij = 1 / (1 + max(deg_i, deg_j)) and
 // w_ii = 1 - Σ_j w_ij; or a strongly connected directed one, which has no such weights and serves
 // push-sum alone. Its edges and neighbors are those of the graph without directions: a link carries
-// both ways, whichever of them is used. A value; every thread.
+// both ways, whichever of them is used. Nodes that have left have no edges. A value; every thread.
 class Topology {
  public:
   // Fails (ErrorCode::config) with a sentence about the key under [topology] that is wrong: a node
@@ -42,7 +42,11 @@ class Topology {
   // it.
   static Result<Topology> make(const TopologyOptions& options, std::uint64_t seed);
 
+  // Numbers that nodes have, those that have left included.
   std::size_t nodes() const { return nodes_; }
+  bool has_left(NodeId node) const { return left_[index_of(node)]; }
+  // Ascending.
+  const std::vector<NodeId>& present() const { return present_; }
   const std::vector<Edge>& edges() const { return edges_; }  // ascending
   // Ascending.
   std::vector<NodeId> neighbors(NodeId node) const;
@@ -52,7 +56,8 @@ class Topology {
   // the rounds, and what it keeps.
   double weight(NodeId a, NodeId b) const;
   double self_weight(NodeId node) const;
-  // O(n³); a second at a few hundred nodes. Not of a directed graph.
+  // Of the nodes that have not left. O(n³); a second at a few hundred nodes. Not of a directed
+  // graph.
   Spectrum spectrum() const;
 
   bool is_directed() const { return !ways_.empty(); }
@@ -62,11 +67,15 @@ class Topology {
   // where `to` is none of them. Without directions every neighbor is one in every round.
   double share(NodeId from, NodeId to, Round round) const;
 
+  bool operator==(const Topology&) const = default;
+
  private:
-  Topology(std::size_t nodes, std::vector<Edge> edges);
-  Topology(std::size_t nodes, std::vector<Way> ways);
+  Topology(const TopologyOptions& options, std::vector<Edge> edges);
+  Topology(const TopologyOptions& options, std::vector<Way> ways);
 
   std::size_t nodes_ = 0;
+  std::vector<bool> left_;
+  std::vector<NodeId> present_;
   std::vector<Edge> edges_;
   std::vector<Way> ways_;
   std::uint32_t period_ = 1;

@@ -1,6 +1,7 @@
 // The change of a node's update from round to round, which trackers add up.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -27,6 +28,9 @@ class TrackedUpdate {
       before_[i] = step.update[i];
     }
   }
+
+  // v as in the first round: the node's own update.
+  void restart(std::span<float> v) const { std::ranges::copy(before_, v.begin()); }
 
   void archive(Archive& archive) {
     archive.fixed("update", before_);

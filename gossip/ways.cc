@@ -9,13 +9,14 @@
 namespace starling::gossip {
 namespace {
 
-Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
-
-std::vector<Way> one_peer_exponential(std::size_t n) {
+std::vector<Way> one_peer_exponential(const std::vector<std::size_t>& present) {
+  const std::size_t n = present.size();
   std::vector<Way> ways;
   std::uint32_t turn = 0;
   for (std::size_t hop = 1; hop < n; hop *= 2, ++turn) {
-    for (std::size_t i = 0; i < n; ++i) ways.push_back({node_id(i), node_id((i + hop) % n), turn});
+    for (std::size_t i = 0; i < n; ++i) {
+      ways.push_back({node_id(present[i]), node_id(present[(i + hop) % n]), turn});
+    }
   }
   return ways;
 }
@@ -56,18 +57,20 @@ bool is_directed(TopologyKind kind) {
 }
 
 Result<std::vector<Way>> generate_ways(const TopologyOptions& options) {
+  const std::vector<std::size_t> present = present_nodes(options);
   if (options.kind == TopologyKind::one_peer_exponential) {
-    std::vector<Way> ways = one_peer_exponential(options.nodes);
+    std::vector<Way> ways = one_peer_exponential(present);
     std::ranges::sort(ways);
     return ways;
   }
   Result<std::vector<Way>> ways = listed(options);
   if (!ways) return ways;
-  if (const auto node = first_unreached(options.nodes, options.edges, Along::forward)) {
-    return not_connected(0, *node);
+  if (Result<void> there = check_present(options); !there) return there.error();
+  if (const auto node = first_unreached(present, options.edges, Along::forward)) {
+    return not_connected(present.front(), *node);
   }
-  if (const auto node = first_unreached(options.nodes, options.edges, Along::backward)) {
-    return not_connected(*node, 0);
+  if (const auto node = first_unreached(present, options.edges, Along::backward)) {
+    return not_connected(*node, present.front());
   }
   return ways;
 }

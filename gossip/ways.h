@@ -20,8 +20,9 @@ struct Way {
 
 bool is_directed(TopologyKind kind);
 
-// The ways of a directed kind on at least two nodes, ascending. Fails (ErrorCode::config) for
-// listed ways as Topology::make does, and where one node is not reached from another.
+// The ways of a directed kind on the nodes that have not left, at least two, ascending. Fails
+// (ErrorCode::config) for listed ways as Topology::make does, and where one node is not reached
+// from another.
 //
 // One peer (Assran et al. 2019, appendix; Ying et al. 2021): in round r node i sends to
 // i + 2^(r mod ⌈log2 n⌉). Where n is a power of two, ⌈log2 n⌉ such rounds average exactly.

@@ -19,8 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kFileBytesMax = 1 << 20;
 
-Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
-
 Error too_large(const std::string& name) {
   return config_error(
       fmt::format("{}: found a file over {} bytes, expected a run file; is it the data set?", name,
@@ -54,6 +52,16 @@ Result<std::string> read_file(const fs::path& file) {
   return text;
 }
 
+std::vector<StatedKey> stated_keys(const Draft& draft) {
+  std::vector<StatedKey> stated;
+  for (const Key& key : all_keys()) {
+    if (key.section == "topology" || key.section == "node") continue;
+    stated.push_back({key.section, key.name, key.show(draft), draft.where(key.section, key.name),
+                      draft.given(key.section + "." + key.name)});
+  }
+  return stated;
+}
+
 }  // namespace
 
 Result<Config> load_config(const fs::path& file, const std::vector<std::string>& overrides) {
@@ -74,6 +82,8 @@ Result<Config> parse_config(std::string_view text, const fs::path& name, const f
   if (Result<void> read = read_sections(draft, *root); !read) return read.error();
   if (Result<void> checked = check_relations(draft); !checked) return checked.error();
   if (Result<void> built = build_topology(draft); !built) return built.error();
+  if (Result<void> checked = check_metrics(draft); !checked) return checked.error();
+  draft.config.stated = stated_keys(draft);
   return std::move(draft.config);
 }
 
@@ -87,6 +97,15 @@ Result<NodeId> find_node(const Config& config, std::string_view name) {
   const std::string hint = near.empty() ? "" : fmt::format("did you mean \"{}\"? ", near);
   return config_error(fmt::format("{}: no node is called \"{}\"; {}the nodes are {}",
                                   config.file.string(), shown(name), hint, listed(names)));
+}
+
+Result<NodeId> find_present_node(const Config& config, std::string_view name) {
+  const Result<NodeId> found = find_node(config, name);
+  if (!found || !config.nodes[index_of(*found)].left) return found;
+  return config_error(
+      fmt::format("{}: [[node]] left: node \"{}\" has left the run; expected one that has not, or "
+                  "remove left = true at every node to take it back",
+                  config.file.string(), shown(name)));
 }
 
 const std::vector<KeyDocumentation>& documented_keys() {

@@ -12,6 +12,7 @@
 #include "gossip/options.h"
 #include "gossip/topology.h"
 #include "protocol/ids.h"
+#include "protocol/key_pin.h"
 #include "protocol/result.h"
 #include "train/options.h"
 
@@ -20,8 +21,16 @@ namespace starling::node {
 struct NodeEntry {
   std::string name;
   std::string address;  // "host:port"
+  // It is no part of the run any more; its place in the list keeps the numbers of the others.
+  bool left = false;
+  // Whoever proves one of these is this node; more than one while it changes its key. Of all nodes
+  // or of none: without them links are plain TCP.
+  std::vector<KeyPin> keys = {};
   bool operator==(const NodeEntry&) const = default;
 };
+
+// What a node begins with that has no checkpoint and finds its neighbors past round 0.
+enum class Join { neighbor, start };
 
 struct RunOptions {
   std::string name = "run";  // letters, digits, '-', '_', '.'; names the state directory
@@ -34,6 +43,9 @@ struct RunOptions {
   // (the run file's own is run where it is named). Empty: just the one.
   std::vector<gossip::AlgorithmKind> compare;
   bool insecure_plaintext = false;
+  // A daemon that would take more is not started; 0: no limit.
+  std::uint64_t memory_limit = 0;
+  Join join = Join::neighbor;
 };
 
 struct CheckpointOptions {
@@ -43,19 +55,43 @@ struct CheckpointOptions {
   std::string directory;      // each node's is below it; empty: the state directory
 };
 
+// Bytes a second on the wire; 0: as fast as they can.
+struct LimitOptions {
+  double max_send = 0, max_receive = 0;                    // of all links of a node together
+  double neighbor_max_send = 0, neighbor_max_receive = 0;  // of each
+};
+
+struct MetricsOptions {
+  std::string listen;  // "host:port" of the first node of a machine; empty: nobody listens
+};
+
+// What the file has, or would have, for one key.
+struct StatedKey {
+  std::string section, key;
+  std::string value;  // as messages show it; empty: unset
+  std::string where;  // its place, or that of the section or file that does not have it
+  bool given = false;
+};
+
 struct Config {
   std::filesystem::path file;  // as it was named
   RunOptions run;
   gossip::TopologyOptions topology;
-  std::vector<NodeEntry> nodes;  // index = NodeId
+  std::vector<NodeEntry> nodes;          // index = NodeId
+  std::vector<std::string> node_places;  // of their names in the file; of made ones, of the key
   train::DataOptions data;
   train::ModelOptions model;
   train::TrainOptions train;
   gossip::GossipOptions gossip;
   CheckpointOptions checkpoint;
+  MetricsOptions metrics;
+  LimitOptions limits;
   // What codes the messages. `automatic` is what the algorithm is made of: identity for d-psgd,
   // low-rank for powergossip.
   compress::OperatorOptions compress;
+  bool optimal_relaxation = false;  // gossip.relaxation follows from the graph
+  // All keys but those of [topology], [[node]] and tables inside [compress].
+  std::vector<StatedKey> stated;
 };
 
 // Reads and checks a run file. `overrides` are "section.key=value" with the value in TOML syntax (a
@@ -73,6 +109,12 @@ Result<Config> parse_config(std::string_view text, const std::filesystem::path& 
 
 // The node called `name`; otherwise a sentence with the nearest name and the list of them.
 Result<NodeId> find_node(const Config& config, std::string_view name);
+// The same, of a node that has not left.
+Result<NodeId> find_present_node(const Config& config, std::string_view name);
+
+// Where this node's metrics are to be had, "host:port"; empty: nowhere. Of nodes whose addresses
+// have the same host the first has the port of [metrics] listen, the next in the list the next one.
+std::string metrics_address(const Config& config, NodeId self);
 
 // The operator of the run with `automatic` replaced by what the algorithm is made of.
 compress::OperatorOptions operator_of(const Config& config);

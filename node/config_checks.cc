@@ -5,8 +5,6 @@
 namespace starling::node {
 namespace {
 
-Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
-
 const char* file_kind(train::DataKind kind) {
   switch (kind) {
     case train::DataKind::optdigits: return "optdigits";

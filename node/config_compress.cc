@@ -134,8 +134,6 @@ void add_others(Keys& keys) {
 
 // ---- relations ----
 
-Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
-
 // The keys of [compress] that an operator takes; inside another one all but scope.
 std::vector<std::string> taken_by(OperatorKind kind, bool inside) {
   std::vector<std::string> names;

@@ -27,6 +27,7 @@ Choices<AlgorithmKind> algorithms() {
 
 const char* const kNameType =
     "1 to 64 letters, digits, '-', '_' or '.', the first a letter or a digit";
+const char* const kKeyType = "\"sha256:\" and 43 letters, digits, '-' or '_'";
 
 void add_run(Keys& keys) {
   keys.push_back(checked_text({"run", "name"}, FIELD(config.run.name), kNameType,
@@ -46,7 +47,15 @@ void add_run(Keys& keys) {
                              "Algorithms that 'up' and 'simulate' run one after the other on the "
                              "same seed, for a table of results."));
   keys.push_back(flag({"run", "insecure_plaintext"}, FIELD(config.run.insecure_plaintext),
-                      "Allows plain TCP to addresses that are neither loopback nor private."));
+                      "Allows plain TCP to other addresses than loopback; whoever is on the way "
+                      "can then read and change the models."));
+  keys.push_back(bytes({"run", "memory_limit"}, FIELD(config.run.memory_limit),
+                       "A node whose predicted peak memory is over it is not started; \"0\": no "
+                       "limit."));
+  keys.push_back(choice<Join>({"run", "join"}, FIELD(config.run.join),
+                              {{"neighbor", Join::neighbor}, {"start", Join::start}},
+                              "What a node begins with that has no checkpoint and finds neighbors "
+                              "past round 0: the model of one of them, or its start model."));
 }
 
 void add_topology(Keys& keys) {
@@ -82,6 +91,16 @@ void add_node(Keys& keys) {
   keys.push_back(checked_text(
       {"node", "address"}, FIELD(entry.address), "\"host:port\" with a port from 1 to 65535",
       "Where the node listens and its neighbors find it.", address_problem));
+  keys.push_back({"node", "key", kKeyType,
+                  "The fingerprint of the node's key ('starling keygen' makes one, 'starling id' "
+                  "shows it); of every node, or of none and links are plain TCP.",
+                  store_key, [](const Draft&) { return std::string(); }});
+  keys.push_back({"node", "keys", fmt::format("an array of 1 to {} of \"sha256:…\"", kNodeKeysMax),
+                  "In place of 'key', while the node changes it: any of these is the node's.",
+                  store_keys, [](const Draft&) { return std::string(); }});
+  keys.push_back(flag({"node", "left"}, FIELD(entry.left),
+                      "The node is no part of the run any more; its place in the list keeps the "
+                      "numbers of the others."));
 }
 
 void add_data(Keys& keys) {
@@ -176,6 +195,9 @@ void add_gossip(Keys& keys) {
   keys.push_back(real({"gossip", "alpha"}, FIELD(config.gossip.alpha), {above(0), upto(1)},
                       "lead, lessbit: how much of a message the references keep; unset: "
                       "1 / (1 + omega)."));
+  keys.push_back(real({"gossip", "beta"}, FIELD(config.gossip.beta), {above(0), upto(1)},
+                      "cold: how much of the consensus step the duals integrate; unset: half "
+                      "of the operator's delta, which is stable whatever the loss."));
   keys.push_back(real({"gossip", "rho"}, FIELD(config.gossip.rho), {above(0), below(1)},
                       "dyna-cold: the decay of the quantiser's scale a round; unset: 0.97."));
   keys.push_back(real({"gossip", "theta"}, FIELD(config.gossip.theta), {above(0), upto(1e6)},
@@ -204,6 +226,12 @@ void add_gossip(Keys& keys) {
                   [](const Draft& draft) { return show_number(draft.config.gossip.relaxation); }});
 }
 
+void add_robust(Keys& keys) {
+  keys.push_back(flag({"robust", "clip"}, FIELD(config.gossip.clip),
+                      "d-psgd, ad-psgd, choco, def-atc, actc: bounds how far one neighbor moves a "
+                      "node in an exchange, whatever it sends."));
+}
+
 void add_checkpoint(Keys& keys) {
   keys.push_back(flag({"checkpoint", "enabled"}, FIELD(config.checkpoint.enabled),
                       "Whether a daemon saves what it needs to go on after its end, and goes on "
@@ -219,10 +247,32 @@ void add_checkpoint(Keys& keys) {
                       "beside the rest of the node's state."));
 }
 
+void add_metrics(Keys& keys) {
+  keys.push_back(checked_text(
+      {"metrics", "listen"}, FIELD(config.metrics.listen),
+      "\"host:port\" with a port from 1 to 65535",
+      "Where a daemon answers GET /metrics, in Prometheus' format and to whoever asks: "
+      "\"127.0.0.1:9464\", say; of nodes on one host each has the next port. Unset: nowhere.",
+      address_problem));
+}
+
+void add_limits(Keys& keys) {
+  keys.push_back(rate_limit({"limits", "max_send"}, FIELD(config.limits.max_send),
+                            "What a daemon sends to all neighbors together, a second; \"0\": no "
+                            "limit, here and below."));
+  keys.push_back(rate_limit({"limits", "max_receive"}, FIELD(config.limits.max_receive),
+                            "What it takes from all of them together."));
+  keys.push_back(rate_limit({"limits", "neighbor_max_send"}, FIELD(config.limits.neighbor_max_send),
+                            "What it sends to each of them."));
+  keys.push_back(rate_limit({"limits", "neighbor_max_receive"},
+                            FIELD(config.limits.neighbor_max_receive),
+                            "What it takes from each of them."));
+}
+
 Keys make_keys() {
   Keys keys;
   for (auto* add : {add_run, add_topology, add_node, add_data, add_model, add_train, add_gossip,
-                    add_compress, add_checkpoint}) {
+                    add_robust, add_compress, add_checkpoint, add_limits, add_metrics}) {
     add(keys);
   }
   return keys;

@@ -27,6 +27,7 @@ struct ListedEdge {
 struct PlacedNode {
   NodeEntry entry;
   std::string name_where, address_where;
+  std::string keys_where;  // "": it has none
 };
 
 // A run file that has been read, and whose relations between keys are still to be checked.
@@ -37,8 +38,8 @@ struct Draft {
   std::vector<ListedEdge> edges;
   std::vector<PlacedNode> nodes;  // as listed under [[node]]
   NodeEntry entry;                // the [[node]] being read
+  std::string keys_where;         // where its keys are
   compress::OperatorOptions op;   // the operator being read: [compress], or a table inside
-  bool optimal_relaxation = false;
   // "section", "section.key" and "section.key.key": what was given, where.
   std::map<std::string, std::string> places;
 
@@ -77,6 +78,8 @@ std::string bracketed(const std::string& section);
 Result<void> check_relations(const Draft& draft);
 // The part of it that is about [compress]. In config_compress.cc.
 Result<void> check_compress(const Draft& draft);
+// [metrics], when the nodes are known. In config_metrics.cc.
+Result<void> check_metrics(const Draft& draft);
 // Fills config.nodes, config.topology and config.gossip.relaxation. In config_nodes.cc.
 Result<void> build_topology(Draft& draft);
 

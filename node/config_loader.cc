@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::size_t kNodesMax = 4096;
 
-Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
-
 const Key* find_key(const std::string& section, std::string_view name) {
   for (const Key& key : all_keys()) {
     if (key.section == section && key.name == name) return &key;
@@ -118,6 +116,7 @@ Result<void> read_nodes(Draft& draft, const Value& value) {
     const auto* table = std::get_if<Table>(&item.data);
     if (!table) return wrong_node_section(item);
     draft.entry = {};
+    draft.keys_where.clear();
     if (Result<void> read = read_keys(draft, "node", "", *table); !read) return read;
     for (const auto& [field, name] :
          {std::pair{&draft.entry.name, "name"}, std::pair{&draft.entry.address, "address"}}) {
@@ -125,8 +124,8 @@ Result<void> read_nodes(Draft& draft, const Value& value) {
       return config_error(fmt::format("{}: [[node]] {}: missing, expected {}", item.where, name,
                                       find_key("node", name)->type));
     }
-    draft.nodes.push_back(
-        {draft.entry, draft.where("node", "name"), draft.where("node", "address")});
+    draft.nodes.push_back({draft.entry, draft.where("node", "name"), draft.where("node", "address"),
+                           draft.keys_where});
   }
   return {};
 }

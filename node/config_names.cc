@@ -4,7 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
 #include <numeric>
 #include <utility>
 
@@ -17,7 +21,62 @@ constexpr std::size_t kComparedBytesMax = 64;
 
 char folded(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
 
+struct Unit {
+  const char* name;
+  unsigned shift;
+};
+// Largest first.
+constexpr std::array<Unit, 5> kUnits{
+    {{"TiB", 40}, {"GiB", 30}, {"MiB", 20}, {"KiB", 10}, {"B", 0}}};
+
+struct RateUnit {
+  const char* name;
+  double bits;
+};
+constexpr std::array<RateUnit, 3> kRateUnits{{{"gbit", 1e9}, {"mbit", 1e6}, {"kbit", 1e3}}};
+
 }  // namespace
+
+std::optional<std::uint64_t> bytes_of(const std::string& text) {
+  std::uint64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stopped, failed] = std::from_chars(text.data(), end, number);
+  if (failed != std::errc()) return std::nullopt;
+  std::string_view unit(stopped, static_cast<std::size_t>(end - stopped));
+  if (unit.empty()) return number;
+  while (unit.starts_with(' ')) unit.remove_prefix(1);
+  const auto* const found = std::ranges::find(kUnits, unit, &Unit::name);
+  if (found == kUnits.end() || number > (UINT64_MAX >> found->shift)) return std::nullopt;
+  return number << found->shift;
+}
+
+std::string show_bytes(std::uint64_t bytes) {
+  if (bytes == 0) return "0";
+  const auto* const unit = std::ranges::find_if(
+      kUnits, [bytes](const Unit& u) { return bytes % (std::uint64_t{1} << u.shift) == 0; });
+  return fmt::format("{} {}", bytes >> unit->shift, unit->name);
+}
+
+std::optional<double> rate_of(const std::string& text) {
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stopped, failed] = std::from_chars(text.data(), end, number);
+  if (failed != std::errc() || !std::isfinite(number) || number < 0) return std::nullopt;
+  const std::string_view unit(stopped, static_cast<std::size_t>(end - stopped));
+  for (const RateUnit& one : kRateUnits) {
+    if (unit == one.name) return number * one.bits / 8;
+  }
+  return std::nullopt;
+}
+
+std::string show_rate(double bytes_per_second) {
+  if (bytes_per_second == 0) return "0";
+  const double bits = 8 * bytes_per_second;
+  for (const RateUnit& one : kRateUnits) {
+    if (bits >= one.bits) return fmt::format("{:g}{}", bits / one.bits, one.name);
+  }
+  return fmt::format("{:g}kbit", bits / 1e3);
+}
 
 // Optimal string alignment: Levenshtein's recursion, with the swap of two neighbors as one edit.
 std::size_t edit_distance(std::string_view a, std::string_view b) {

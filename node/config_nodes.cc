@@ -19,8 +19,6 @@ using gossip::TopologyKind;
 // Eigenvalues take n³ steps; past this a run would seem to hang at its start.
 constexpr std::size_t kSpectrumNodesMax = 1024;
 
-Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
-
 std::vector<std::string> names_of(const std::vector<NodeEntry>& nodes) {
   std::vector<std::string> names;
   for (const NodeEntry& node : nodes) names.push_back(node.name);
@@ -42,6 +40,7 @@ Result<void> generate_nodes(Draft& draft) {
   for (std::size_t i = 0; i < count; ++i) {
     draft.config.nodes.push_back(
         {fmt::format("n{}", i), fmt::format("127.0.0.1:{}", draft.base_port + i)});
+    draft.config.node_places.push_back(draft.where("topology", "nodes"));
   }
   return {};
 }
@@ -49,6 +48,33 @@ Result<void> generate_nodes(Draft& draft) {
 std::string folded(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
+}
+
+// Keys of every node or of none, and no key of two nodes.
+Result<void> check_node_keys(const std::vector<PlacedNode>& nodes) {
+  const auto has_keys = [](const PlacedNode& node) { return !node.entry.keys.empty(); };
+  const auto with = std::find_if(nodes.begin(), nodes.end(), has_keys);
+  const auto without = std::find_if_not(nodes.begin(), nodes.end(), has_keys);
+  if (with == nodes.end()) return {};
+  if (without != nodes.end()) {
+    return config_error(fmt::format(
+        "{}: [[node]] key: missing for {}, expected one for every node, since {} has one ({}); "
+        "`starling keygen` makes one",
+        without->name_where, without->entry.name, with->entry.name, with->keys_where));
+  }
+  std::map<KeyPin, const PlacedNode*> owners;
+  for (const PlacedNode& node : nodes) {
+    for (const KeyPin& key : node.entry.keys) {
+      const auto [owner, fresh] = owners.emplace(key, &node);
+      if (fresh) continue;
+      return config_error(fmt::format(
+          "{}: [[node]] key: found \"{}\" for {}, which is a key of {} ({}); expected a different "
+          "one for each node",
+          node.keys_where, text_of(key), node.entry.name, owner->second->entry.name,
+          owner->second->keys_where));
+    }
+  }
+  return {};
 }
 
 Result<void> take_listed_nodes(Draft& draft) {
@@ -67,6 +93,13 @@ Result<void> take_listed_nodes(Draft& draft) {
           "each node",
           node.name_where, node.entry.name, named->second->name_where));
     }
+    const std::size_t number = draft.config.nodes.size();
+    draft.config.nodes.push_back(node.entry);
+    draft.config.node_places.push_back(node.name_where);
+    if (node.entry.left) {
+      draft.config.topology.left.push_back(number);
+      continue;
+    }
     // Host names do not tell upper case from lower.
     const auto [addressed, fresh] = by_address.emplace(folded(node.entry.address), &node);
     if (!fresh) {
@@ -75,10 +108,9 @@ Result<void> take_listed_nodes(Draft& draft) {
           "different one for each node",
           node.address_where, node.entry.address, node.entry.name, addressed->second->entry.name));
     }
-    draft.config.nodes.push_back(node.entry);
   }
   draft.config.topology.nodes = draft.nodes.size();
-  return {};
+  return check_node_keys(draft.nodes);
 }
 
 Result<void> make_nodes(Draft& draft) {
@@ -118,8 +150,10 @@ Result<std::size_t> find_end(const NodeIndex& nodes, const EdgeEnd& end, const s
 // Topology::make knows indices alone; a person who named the nodes is answered in names.
 Result<void> check_connected(const Draft& draft, const std::vector<std::string>& names) {
   const bool directed = gossip::is_directed(draft.config.topology.kind);
+  const std::vector<std::size_t> present = gossip::present_nodes(draft.config.topology);
+  if (present.size() < 2) return {};  // Topology::make has the sentence
   const auto unreached = [&](gossip::Along along) {
-    return gossip::first_unreached(names.size(), draft.config.topology.edges, along);
+    return gossip::first_unreached(present, draft.config.topology.edges, along);
   };
   const auto refuse = [&](std::size_t from, std::size_t to) {
     return config_error(fmt::format(
@@ -129,9 +163,9 @@ Result<void> check_connected(const Draft& draft, const std::vector<std::string>&
         names[from], names[to], directed ? "there" : "between the parts"));
   };
   const auto lost = unreached(directed ? gossip::Along::forward : gossip::Along::both);
-  if (lost) return refuse(0, *lost);
+  if (lost) return refuse(present.front(), *lost);
   const auto cut_off = directed ? unreached(gossip::Along::backward) : std::nullopt;
-  return cut_off ? Result<void>(refuse(*cut_off, 0)) : Result<void>();
+  return cut_off ? Result<void>(refuse(*cut_off, present.front())) : Result<void>();
 }
 
 Result<void> resolve_edges(Draft& draft) {
@@ -148,6 +182,13 @@ Result<void> resolve_edges(Draft& draft) {
       return config_error(fmt::format(
           "{}: [topology] edges: found an edge from {} to itself, expected two different nodes",
           edge.where, nodes.names[*a]));
+    }
+    for (const std::size_t end : {*a, *b}) {
+      if (!draft.config.nodes[end].left) continue;
+      return config_error(fmt::format(
+          "{}: [topology] edges: found the edge {}-{}, but {} has left; remove the edge, "
+          "or left = true",
+          edge.where, nodes.names[*a], nodes.names[*b], nodes.names[end]));
     }
     const std::pair<std::size_t, std::size_t> pair = {*a, *b}, either = std::minmax(*a, *b);
     if (!seen.insert(directed ? pair : either).second) {
@@ -198,7 +239,7 @@ Result<void> build_topology(Draft& draft) {
   Config& config = draft.config;
   const Result<Topology> topology = Topology::make(config.topology, config.run.seed);
   if (!topology) return placed(draft, topology.error());
-  if (!draft.optimal_relaxation) return {};
+  if (!draft.config.optimal_relaxation) return {};
   if (topology->is_directed()) {
     return config_error(fmt::format(
         "{}: [gossip] relaxation: found \"optimal\", but the directed graph \"{}\" has no such; "

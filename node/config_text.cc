@@ -15,8 +15,6 @@ constexpr std::size_t kShownBytesMax = 40;
 // A run file nests three deep (an edge inside edges inside a section).
 constexpr std::size_t kDepthMax = 8;
 
-Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
-
 // Finds keys of too many dotted parts. toml++ bounds the nesting of values but not of keys, and
 // frees a.a.a… recursively: half a megabyte of it overflows the stack.
 class DottedKeys {

@@ -46,6 +46,43 @@ std::string address_problem(const std::string& address) {
   return port_fits ? "" : "the port is a whole number from 1 to 65535";
 }
 
+std::optional<Mismatch> store_key(Draft& draft, const Value& value) {
+  if (!draft.entry.keys.empty()) {
+    return Mismatch{"'key' beside 'keys'", value.where, "keep one of the two"};
+  }
+  const auto* text = std::get_if<std::string>(&value.data);
+  if (!text) return mismatch(value);
+  const auto pin = parse_key_pin(*text);
+  if (!pin) return Mismatch{in_quotes(shown(*text)), value.where, pin.error().message};
+  draft.entry.keys = {*pin};
+  draft.keys_where = value.where;
+  return std::nullopt;
+}
+
+std::optional<Mismatch> store_keys(Draft& draft, const Value& value) {
+  const auto* array = std::get_if<Array>(&value.data);
+  if (!array) return mismatch(value);
+  if (array->empty() || array->size() > kNodeKeysMax) {
+    return Mismatch{fmt::format("{} keys", array->size()), value.where};
+  }
+  std::vector<KeyPin> keys;
+  if (!draft.entry.keys.empty()) {
+    return Mismatch{"'keys' beside 'key'", value.where, "keep one of the two"};
+  }
+  for (const Value& item : *array) {
+    draft.entry.keys.clear();
+    if (auto wrong = store_key(draft, item)) return wrong;
+    const KeyPin pin = draft.entry.keys.front();
+    if (std::find(keys.begin(), keys.end(), pin) != keys.end()) {
+      return Mismatch{in_quotes(text_of(pin)) + " twice", item.where, "drop one"};
+    }
+    keys.push_back(pin);
+  }
+  draft.entry.keys = std::move(keys);
+  draft.keys_where = value.where;
+  return std::nullopt;
+}
+
 std::optional<Mismatch> store_edges(Draft& draft, const Value& value) {
   const auto* array = std::get_if<Array>(&value.data);
   if (!array) return mismatch(value);
@@ -73,8 +110,8 @@ std::optional<Mismatch> store_edges(Draft& draft, const Value& value) {
 
 std::optional<Mismatch> store_relaxation(Draft& draft, const Value& value) {
   const auto* text = std::get_if<std::string>(&value.data);
-  draft.optimal_relaxation = text && *text == "optimal";
-  if (draft.optimal_relaxation) return std::nullopt;
+  draft.config.optimal_relaxation = text && *text == "optimal";
+  if (draft.config.optimal_relaxation) return std::nullopt;
   if (text && !nearest(*text, {"optimal"}).empty()) {
     return Mismatch{shown(value), value.where, "did you mean \"optimal\"?"};
   }

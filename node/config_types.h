@@ -13,6 +13,7 @@
 
 #include "node/config_keys.h"
 #include "node/config_names.h"
+#include "node/limits.h"
 
 // A key's place in the Draft, both to store (Draft) and to show the default (const Draft).
 #define FIELD(member) ([](auto& draft) -> auto& { return draft.member; })
@@ -144,6 +145,45 @@ inline std::optional<std::string> text_of(const Value& value) {
       std::holds_alternative<Array>(value.data) || std::holds_alternative<Table>(value.data);
   if (value.raw.empty() || nested) return std::nullopt;
   return value.raw;
+}
+
+// As bytes_of() reads it; a bare number needs no quotes.
+template <class Field>
+Key bytes(Name name, Field field, const char* text) {
+  return {name.section,
+          name.key,
+          "a size as \"512 MiB\" or \"2 GiB\" (B, KiB, MiB, GiB, TiB), or \"0\"",
+          text,
+          [field](Draft& draft, const Value& value) -> std::optional<Mismatch> {
+            std::optional<std::uint64_t> size;
+            if (const auto given = text_of(value)) size = bytes_of(*given);
+            const auto* number = std::get_if<std::int64_t>(&value.data);
+            if (number && *number >= 0) size = static_cast<std::uint64_t>(*number);
+            if (!size) return mismatch(value);
+            field(draft) = *size;
+            return std::nullopt;
+          },
+          [field](const Draft& draft) { return in_quotes(show_bytes(field(draft))); }};
+}
+
+// As rate_of() reads it; kept in bytes a second, 0 where there is no limit.
+template <class Field>
+Key rate_limit(Name name, Field field, const char* text) {
+  return {name.section,
+          name.key,
+          fmt::format("a rate as \"20mbit\" (kbit, mbit, gbit) of {} at least, or \"0\"",
+                      show_rate(kLinkRateMin)),
+          text,
+          [field](Draft& draft, const Value& value) -> std::optional<Mismatch> {
+            const auto given = text_of(value);
+            const auto* number = std::get_if<std::int64_t>(&value.data);
+            const bool none = given == "0" || (number && *number == 0);
+            const auto rate = none ? 0.0 : given ? rate_of(*given) : std::nullopt;
+            if (!rate || (*rate > 0 && *rate < kLinkRateMin)) return mismatch(value);
+            field(draft) = *rate;
+            return std::nullopt;
+          },
+          [field](const Draft& draft) { return in_quotes(show_rate(field(draft))); }};
 }
 
 // `problem` returns "" for a text that it takes, else a hint (or "?" for none).
@@ -279,33 +319,43 @@ Key choice_list(Name name, Field field, Choices<E> choices, const char* text) {
             field(draft) = std::move(out);
             return std::nullopt;
           },
-          [](const Draft&) { return std::string("[]"); }};
+          [field, choices](const Draft& draft) {
+            std::vector<std::string> names;
+            for (const E e : field(draft)) names.push_back(name_of(choices, e));
+            return fmt::format("[{}]", fmt::join(names, ", "));
+          }};
 }
 
 template <class Field>
 Key whole_list(Name name, Field field, std::size_t length_max, Range range, const char* text) {
-  return {name.section,
-          name.key,
-          fmt::format("an array of at most {} whole numbers from {} to {}", length_max, range.low,
-                      range.high),
-          text,
-          [field, length_max, range](Draft& draft, const Value& value) -> std::optional<Mismatch> {
-            const auto* array = std::get_if<Array>(&value.data);
-            if (!array) return mismatch(value);
-            if (array->size() > length_max) {
-              return Mismatch{fmt::format("{} numbers", array->size()), value.where};
-            }
-            std::vector<std::size_t> out;
-            for (const Value& item : *array) {
-              const auto* n = std::get_if<std::int64_t>(&item.data);
-              if (!n || !range.holds(*n)) return mismatch(item);
-              out.push_back(static_cast<std::size_t>(*n));
-            }
-            field(draft) = std::move(out);
-            return std::nullopt;
-          },
-          [](const Draft&) { return std::string("[]"); }};
+  return {
+      name.section,
+      name.key,
+      fmt::format("an array of at most {} whole numbers from {} to {}", length_max, range.low,
+                  range.high),
+      text,
+      [field, length_max, range](Draft& draft, const Value& value) -> std::optional<Mismatch> {
+        const auto* array = std::get_if<Array>(&value.data);
+        if (!array) return mismatch(value);
+        if (array->size() > length_max) {
+          return Mismatch{fmt::format("{} numbers", array->size()), value.where};
+        }
+        std::vector<std::size_t> out;
+        for (const Value& item : *array) {
+          const auto* n = std::get_if<std::int64_t>(&item.data);
+          if (!n || !range.holds(*n)) return mismatch(item);
+          out.push_back(static_cast<std::size_t>(*n));
+        }
+        field(draft) = std::move(out);
+        return std::nullopt;
+      },
+      [field](const Draft& draft) { return fmt::format("[{}]", fmt::join(field(draft), ", ")); }};
 }
+
+// [[node]] key and keys, of which each node has one at most.
+inline constexpr std::size_t kNodeKeysMax = 8;
+std::optional<Mismatch> store_key(Draft& draft, const Value& value);
+std::optional<Mismatch> store_keys(Draft& draft, const Value& value);
 
 // [topology] edges and [gossip] relaxation, each of a type of its own.
 std::optional<Mismatch> store_edges(Draft& draft, const Value& value);

@@ -12,20 +12,17 @@
 namespace starling::node {
 namespace {
 
-// The algorithm numbers its timers from 1.
+// The algorithm numbers its timers from 1, and has none before the first round.
 constexpr std::uint64_t kStartTimer = 0;
-
-// What two ends say to settle is the link's affair.
-bool is_of_exchange(const gossip::Parcel& parcel) {
-  return parcel.type == FrameType::exchange || parcel.type == FrameType::opening;
-}
 
 }  // namespace
 
 const char* name_of(Phase phase) {
   switch (phase) {
     case Phase::waiting: return "waiting";
+    case Phase::fetching: return "fetching";
     case Phase::training: return "training";
+    case Phase::paused: return "paused";
     case Phase::finished: return "finished";
   }
   return "?";
@@ -41,8 +38,10 @@ Core::Core(CoreOptions options, std::unique_ptr<train::Trainer> trainer,
     : options_(std::move(options)),
       trainer_(std::move(trainer)),
       algorithm_(std::move(algorithm)),
-      up_(options_.partners.size(), false),
-      update_(algorithm_->model().size()) {}
+      start_wait_(options_.start_wait),
+      update_(algorithm_->model().size()) {
+  for (const NodeId id : options_.partners) partners_.push_back({id});
+}
 
 void Core::handle(const CoreEvent& event, Time now, Effects& out) {
   if (phase_ == Phase::finished) return;
@@ -62,7 +61,7 @@ void Core::evaluate() { evaluation_ = trainer_->evaluate(algorithm_->model()); }
 
 Progress Core::progress(Time now) const {
   Progress p;
-  p.phase = phase_;
+  p.phase = is_fetching() ? Phase::fetching : paused_ ? Phase::paused : phase_;
   p.rounds_done = round_;
   p.rounds_saved = saved_rounds_;
   p.step_loss = step_loss_;
@@ -70,10 +69,22 @@ Progress Core::progress(Time now) const {
   p.evaluated_rounds = evaluated_rounds_;
   p.evaluated_at_seconds = evaluated_at_seconds_;
   p.waiting_for = algorithm_->waiting_for();
-  if (phase_ == Phase::waiting) {
-    for (std::size_t i = 0; i < up_.size(); ++i) {
-      if (!up_[i]) p.waiting_for.push_back(options_.partners[i]);
+  if (phase_ == Phase::waiting && !paused_) {
+    for (const Partner& partner : partners_) {
+      if (partner.awaited && !partner.settled) p.waiting_for.push_back(partner.id);
     }
+  }
+  for (const gossip::EdgeStatus& edge : algorithm_->edges()) {
+    const Strikes& strikes = partner(edge.peer).strikes;
+    p.edges.push_back({.peer = edge.peer,
+                       .counted = edge.counted,
+                       .made_up = edge.made_up,
+                       .reopened = edge.reopened,
+                       .rejected = strikes.total(),
+                       .malformed = edge.malformed,
+                       .too_long = edge.too_long,
+                       .strikes = strikes.fresh(now),
+                       .left_out = strikes.left(now)});
   }
   p.sent_bytes = sent_bytes_;
   p.received_bytes = received_bytes_;
@@ -83,7 +94,9 @@ Progress Core::progress(Time now) const {
   p.evaluate = evaluate_;
   p.checkpoint = checkpoint_;
   switch (phase_) {
-    case Phase::waiting: p.elapsed = carried_; break;
+    case Phase::waiting:
+    case Phase::fetching:
+    case Phase::paused: p.elapsed = carried_; break;
     case Phase::training: p.elapsed = now - began_; break;
     case Phase::finished: p.elapsed = ended_ - began_;
   }
@@ -94,37 +107,24 @@ Progress Core::progress(Time now) const {
 
 void Core::on(const Start& /*event*/, Time now, Effects& out) {
   started_ = true;
+  started_at_ = now;
   if (complete()) {
     // Loaded, and nothing is left to do. Its last evaluation may not have come to be.
     if (evaluated_rounds_ == round_ && evaluation_) return finish(std::nullopt, now, out);
     out.push_back(RunEvaluation{});
     return;
   }
-  if (!options_.partners.empty()) out.push_back(ArmTimer{kStartTimer, options_.start_wait});
+  if (!options_.partners.empty()) out.push_back(ArmTimer{kStartTimer, start_wait_});
   begin_when_ready(now, out);
-}
-
-void Core::on(const PeerUp& event, Time now, Effects& out) {
-  catch_up_to(event.round);
-  give(gossip::PeerUp{event.peer, event.epoch}, now, out);
-}
-
-void Core::on(const PeerDown& event, Time now, Effects& out) {
-  mark(event.peer, false);
-  give(event, now, out);
-}
-
-void Core::on(const Received& event, Time now, Effects& out) {
-  if (is_of_exchange(event.parcel)) {
-    received_bytes_ += kFrameHeaderBytes + event.parcel.body.size();
-    catch_up_to(event.parcel.round);
-  }
-  give(event, now, out);
 }
 
 void Core::on(const TimerFired& event, Time now, Effects& out) {
   if (event.timer != kStartTimer) {
     give(event, now, out);
+  } else if (is_fetching()) {
+    Fetch::Asks asks;
+    fetch_->look_at_time(now, asks);
+    follow_fetch(asks, now, out);
   } else if (phase_ == Phase::waiting && !complete()) {
     begin_round(now, out);
   }
@@ -159,12 +159,15 @@ void Core::on(const Evaluated& event, Time now, Effects& out) {
 
 void Core::on(const CheckpointSaved& event, Time now, Effects& out) {
   checkpoint_ += event.took;
+  saving_ = false;
   if (event.saved) saved_rounds_ = round_;
-  go_on(now, out);
+  phase_ == Phase::waiting ? begin_when_ready(now, out) : go_on(now, out);
 }
 
-void Core::on(const CheckpointRequested& /*event*/, Time /*now*/, Effects& /*out*/) {
-  checkpoint_wanted_ = true;
+void Core::on(const HandOverRequested& /*event*/, Time /*now*/, Effects& out) {
+  hand_over_wanted_ = true;
+  algorithm_->wind_up();
+  if (phase_ == Phase::waiting && !complete()) out.push_back(HandOver{});
 }
 
 void Core::on(const StopRequested& event, Time now, Effects& out) {
@@ -192,13 +195,16 @@ void Core::follow(gossip::Action action, Time now, Effects& out) {
     diverged("the model: " + broken->why, now, out);
     return;
   }
-  if (const auto* settled = std::get_if<EdgeSettled>(&action)) {
-    mark(settled->peer, true);
-    if (!settled->how.empty()) out.push_back(*settled);
-    begin_when_ready(now, out);
-    return;
+  if (const auto* event = std::get_if<EdgeSettled>(&action)) return settled(*event, now, out);
+  if (auto* wrong = std::get_if<Reject>(&action)) {
+    return reject(partner(wrong->peer), std::move(wrong->why), now, out);
   }
-  if (const auto* send = std::get_if<Send>(&action)) count_sent(send->parcel);
+  if (const auto* send = std::get_if<Send>(&action)) {
+    count_sent(send->parcel);
+    Partner& to = partner(send->to);
+    to.healing.sent(send->parcel);
+    tell_if_healed(to, out);
+  }
   std::visit(
       [&out]<class A>(A&& a) {
         if constexpr (std::is_constructible_v<Effect, A>) {
@@ -209,32 +215,38 @@ void Core::follow(gossip::Action action, Time now, Effects& out) {
 }
 
 void Core::count_sent(const gossip::Parcel& parcel) {
-  if (!is_of_exchange(parcel)) return;
+  if (!parcel.is_of_exchange()) return;
   sent_bytes_ += kFrameHeaderBytes + parcel.body.size();
   if (parcel.exchange == 0) {
     sent_uncompressed_bytes_ += kFrameHeaderBytes + algorithm_->uncompressed_bytes();
   }
 }
 
-void Core::mark(NodeId partner, bool up) {
-  const auto at = std::ranges::find(options_.partners, partner);
-  INVARIANT(at != options_.partners.end());
-  up_[static_cast<std::size_t>(at - options_.partners.begin())] = up;
+const Partner& Core::partner(NodeId id) const {
+  const auto at = std::ranges::find(partners_, id, &Partner::id);
+  INVARIANT(at != partners_.end());
+  return *at;
 }
 
+// One that joins a flock does not let those wait who are there for those who are not.
 void Core::begin_when_ready(Time now, Effects& out) {
-  if (started_ && phase_ == Phase::waiting && !complete() &&
-      std::ranges::all_of(up_, std::identity())) {
+  const auto is_ready = [&](const Partner& p) {
+    return p.settled || !p.awaited || (has_fetched() && !p.epoch);
+  };
+  if (started_ && phase_ == Phase::waiting && !complete() && !is_fetching() &&
+      std::ranges::all_of(partners_, is_ready)) {
     begin_round(now, out);
   }
 }
 
 void Core::begin_round(Time now, Effects& out) {
+  if (pause_wanted_ || saving_) return rest(now);
   if (phase_ == Phase::waiting) {
     phase_ = Phase::training;
     began_ = now - carried_;
     saved_at_ = now;
   }
+  admit_barred(now, out);
   between_rounds_ = false;
   round_ = std::max(round_, flock_round_);
   give(gossip::BeginRound{round_}, now, out);
@@ -243,6 +255,8 @@ void Core::begin_round(Time now, Effects& out) {
 void Core::round_finished(Round round, Time now, Effects& out) {
   round_ = round + 1;
   between_rounds_ = true;
+  giver_.look_at_time(now);
+  if (giver_.has_waiting()) give_model(out);
   const bool last = complete();
   const bool due = options_.evaluate_every > 0 && round_ % options_.evaluate_every == 0;
   if (!stopping_ && (last || due)) {
@@ -255,9 +269,7 @@ void Core::round_finished(Round round, Time now, Effects& out) {
 
 void Core::next(Time now, Effects& out) {
   if (complete() || stopping_ || !checkpoint_is_due(now)) return go_on(now, out);
-  checkpoint_wanted_ = false;
-  saved_at_ = now;
-  out.push_back(SaveCheckpoint{});
+  save(now, out);
 }
 
 bool Core::checkpoint_is_due(Time now) const {
@@ -269,6 +281,8 @@ bool Core::checkpoint_is_due(Time now) const {
 void Core::go_on(Time now, Effects& out) {
   if (complete() || stopping_) {
     finish(std::nullopt, now, out);
+  } else if (hand_over_wanted_) {
+    out.push_back(HandOver{});
   } else {
     begin_round(now, out);
   }

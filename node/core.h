@@ -1,14 +1,22 @@
 // One node of a run without sockets, clock or threads: what both drivers drive.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "gossip/algorithm.h"
+#include "node/fetch.h"
+#include "node/giver.h"
+#include "node/healing.h"
+#include "node/partner.h"
+#include "protocol/frame.h"
 #include "protocol/ids.h"
 #include "train/trainer.h"
 
@@ -27,17 +35,19 @@ struct CoreOptions {
   std::vector<NodeId> partners = {};
   // A node that starts waits this long for its neighbors, then trains with those that are there.
   Duration start_wait = std::chrono::seconds{30};
+  // One that has succeeded another waits this long for those that were up before: they reload, too.
+  Duration reload_wait = std::chrono::seconds{10};
+  std::uint64_t graph = 0;  // hash of the graph: a state of another one is carried over to this one
   CheckpointPlan checkpoints = {};  // none: there will be no SaveCheckpoint unless asked for
+  // A node that has loaded nothing and finds neighbors that are past round 0 begins with the model
+  // of one of them; otherwise with its start model.
+  bool fetches_model = false;
+  FetchOptions fetch = {};
 };
 
 // ---- events ---------------------------------------------------------------------------------
 
 struct Start {};
-struct PeerUp {
-  NodeId peer;
-  Epoch epoch;
-  Round round;  // where the neighbor is
-};
 using gossip::PeerDown;
 using gossip::Received;
 using gossip::TimerFired;
@@ -51,17 +61,25 @@ struct CheckpointSaved {  // the answer to SaveCheckpoint
   Duration took;
   bool saved;  // otherwise training goes on all the same, and the next one is due when it is due
 };
-struct CheckpointRequested {};  // at the end of the round
-struct StopRequested {          // be done without another evaluation
-  bool at_once;                 // even in the middle of a round; otherwise when it is finished
+struct CheckpointRequested {};  // at the end of the round, or at once while paused
+// No round begins from the end of this one on; or: it goes on, when those are there again that were
+// when it stopped, after reload_wait at the latest. The driver sees the phase, and keeps the links
+// down meanwhile, so that no neighbor waits for this node.
+struct PauseRequested {
+  bool on;
+};
+struct HandOverRequested {};  // likewise, or at once where no round has begun
+struct StopRequested {        // be done without another evaluation
+  bool at_once;               // even in the middle of a round; otherwise when it is finished
 };
 using CoreEvent = std::variant<Start, PeerUp, PeerDown, Received, TimerFired, StepComputed,
-                               Evaluated, CheckpointSaved, CheckpointRequested, StopRequested>;
+                               Evaluated, CheckpointSaved, CheckpointRequested, PauseRequested,
+                               HandOverRequested, StopRequested>;
 
 // ---- effects --------------------------------------------------------------------------------
 
 using gossip::ArmTimer;
-using gossip::EdgeSettled;
+using gossip::EdgeSettled;  // that this node knows of no break of: it was away itself
 using gossip::LeaveOut;
 using gossip::Reject;
 using gossip::RunLocalStep;
@@ -69,6 +87,9 @@ using gossip::Send;
 struct RunEvaluation {};
 // Let archive() write; the next round begins when CheckpointSaved comes back.
 struct SaveCheckpoint {};
+// The last effect: a core of another graph succeeds this one, which does nothing more. At once,
+// before any other event.
+struct HandOver {};
 // A round is over: time for a line in the log. Counters and evaluation are in Core::progress().
 struct RoundDone {
   Round round;
@@ -79,12 +100,25 @@ struct RoundDone {
 struct Finished {
   std::optional<std::string> failure;
 };
-using Effect = std::variant<Send, EdgeSettled, RunLocalStep, ArmTimer, LeaveOut, Reject,
-                            RunEvaluation, SaveCheckpoint, RoundDone, Finished>;
+using Effect = std::variant<Send, EdgeSettled, EdgeHealed, RunLocalStep, ArmTimer, LeaveOut, Reject,
+                            RunEvaluation, SaveCheckpoint, HandOver, ModelFetched, FetchGivenUp,
+                            RoundDone, Finished>;
 using Effects = std::vector<Effect>;
 
-enum class Phase { waiting, training, finished };
+enum class Phase { waiting, fetching, training, paused, finished };
+inline constexpr std::array kPhases{Phase::waiting, Phase::fetching, Phase::training, Phase::paused,
+                                    Phase::finished};
 const char* name_of(Phase phase);
+
+// See gossip::EdgeStatus.
+struct EdgeCounts {
+  NodeId peer;
+  std::uint64_t counted = 0, made_up = 0, reopened = 0;
+  // Times that something the neighbor has sent was refused, of these messages of exchanges.
+  std::uint64_t rejected = 0, malformed = 0, too_long = 0;
+  std::uint64_t strikes = 0;  // Strikes::fresh
+  Duration left_out{0};       // until the neighbor is tried again; 0: it is not left out
+};
 
 // What can be told of a node at any time; the whole of it is a copy.
 struct Progress {
@@ -96,6 +130,7 @@ struct Progress {
   Round evaluated_rounds = 0;                   // rounds done when it was made
   double evaluated_at_seconds = 0;              // training seconds then
   std::vector<NodeId> waiting_for;
+  std::vector<EdgeCounts> edges;  // ascending by neighbor
   // Exchange messages with their frame headers; heartbeats and handshakes are the links' affair.
   std::uint64_t sent_bytes = 0, received_bytes = 0;
   // What the same rounds would have cost as raw float32: the whole model once a round and edge.
@@ -123,8 +158,18 @@ class Core {
   // SaveCheckpoint to CheckpointSaved, or while can_be_saved(); loading, before anything else. A
   // core that has loaded another's state goes on with the same bits as that one would.
   void archive(Archive& archive, Time now);
+  // Goes on where `before` stood when it said HandOver, with its own edges: those that both have
+  // keep their state, every link is down. In place of loading; Start is to follow. Takes the memory
+  // of the state twice over until it returns.
+  void succeed(Core& before, Time now);
+  // The neighbors of which a state was loaded and dropped, for this core has no edge to them.
+  const std::vector<NodeId>& dropped() const { return dropped_; }
   // Between rounds and sound, with rounds done that were not saved yet; also after Finished.
   bool can_be_saved() const { return between_rounds_ && round_ != saved_rounds_; }
+
+  // No round is under way, so that the model is one that whole rounds have made.
+  bool between_rounds() const { return between_rounds_; }
+  Round rounds_done() const { return round_; }
 
   // Time spent in handle(): encoding, decoding and mixing.
   void charge_encoding(Duration took) { encode_ += took; }
@@ -136,6 +181,8 @@ class Core {
   std::span<const float> update() const { return update_; }
   const TensorLayout& layout() const { return trainer_->layout(); }
   std::size_t body_bytes_max() const { return algorithm_->body_bytes_max(); }
+  // Of a model that is given or fetched.
+  std::size_t piece_bytes_max() const { return std::min(kPieceBytes, model().size_bytes()); }
   std::string describe() const { return trainer_->describe(); }
 
  private:
@@ -148,23 +195,45 @@ class Core {
   void on(const Evaluated& event, Time now, Effects& out);
   void on(const CheckpointSaved& event, Time now, Effects& out);
   void on(const CheckpointRequested& event, Time now, Effects& out);
+  void on(const PauseRequested& event, Time now, Effects& out);
+  void on(const HandOverRequested& event, Time now, Effects& out);
   void on(const StopRequested& event, Time now, Effects& out);
 
   void give(const gossip::Event& event, Time now, Effects& out);
   void follow(gossip::Action action, Time now, Effects& out);
   void count_sent(const gossip::Parcel& parcel);
-  void mark(NodeId partner, bool up);
+  const Partner& partner(NodeId id) const;
+  Partner& partner(NodeId id) { return const_cast<Partner&>(std::as_const(*this).partner(id)); }
   void begin_when_ready(Time now, Effects& out);
   void begin_round(Time now, Effects& out);
+  void rest(Time now);
   void round_finished(Round round, Time now, Effects& out);
   void next(Time now, Effects& out);
   void go_on(Time now, Effects& out);
   bool complete() const { return round_ >= options_.rounds; }
   bool checkpoint_is_due(Time now) const;
+  void save(Time now, Effects& out);
   void archive_evaluation(Archive& archive);
   void diverged(const std::string& how, Time now, Effects& out);
   void finish(std::optional<std::string> failure, Time now, Effects& out);
   void catch_up_to(Round round);
+
+  // core_join.cc
+  void admit(Partner& partner, Time now, Effects& out);
+  void receive_held(Partner& partner, const Received& event, Time now, Effects& out);
+  void reject(Partner& partner, std::string why, Time now, Effects& out);
+  void admit_barred(Time now, Effects& out);
+  void settled(const EdgeSettled& event, Time now, Effects& out);
+  void tell_if_healed(Partner& partner, Effects& out);
+  bool has_fetched() const { return fetch_ && fetch_->state() == Fetch::State::done; }
+  bool is_fetching() const { return fetch_ && fetch_->state() == Fetch::State::running; }
+  bool would_fetch_from(const PeerUp& event) const;
+  void answer_ask(const Received& event, Time now, Effects& out);
+  void give_model(Effects& out);
+  void take_answer(const Received& event, Time now, Effects& out);
+  void follow_fetch(const Fetch::Asks& asks, Time now, Effects& out);
+  void end_fetch(Time now, Effects& out);
+  void say(NodeId to, gossip::Parcel parcel, Effects& out);
 
   // Constant after construction.
   const CoreOptions options_;
@@ -173,7 +242,12 @@ class Core {
 
   Phase phase_ = Phase::waiting;
   bool started_ = false, stopping_ = false;
-  std::vector<bool> up_;   // by place in options_.partners
+  Duration start_wait_;            // before the first round
+  std::vector<Partner> partners_;  // as in options_.partners
+  std::optional<Fetch> fetch_;     // from the first neighbor that is further on
+  Giver giver_;
+  bool loaded_ = false;
+  Time started_at_{0};
   Round round_ = 0;        // the current one, or the next one between rounds
   Round flock_round_ = 0;  // the furthest that a neighbor has told of
   std::vector<float> update_;
@@ -188,6 +262,10 @@ class Core {
 
   bool between_rounds_ = true;
   bool checkpoint_wanted_ = false;
+  bool hand_over_wanted_ = false;
+  bool pause_wanted_ = false, paused_ = false;  // the phase is `waiting` then
+  bool saving_ = false;                         // from SaveCheckpoint to CheckpointSaved
+  std::vector<NodeId> dropped_;
   Round saved_rounds_ = 0;  // what the newest checkpoint holds
   Time saved_at_{0};        // or tried to
 };

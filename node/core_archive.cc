@@ -1,6 +1,10 @@
-// What of a core outlives its process.
+// What of a core outlives its process, or its graph.
 #include "node/core.h"
+
+#include <algorithm>
+
 #include "protocol/check.h"
+#include "protocol/memory_state.h"
 
 namespace starling::node {
 
@@ -13,8 +17,11 @@ void Core::archive(Archive& archive, Time now) {
   {
     const Archive::Scope scope(archive, "algorithm");
     algorithm_->archive(archive);
+    for (const std::uint64_t peer : archive.gone("edge")) dropped_.push_back(node_id(peer));
   }
   const Archive::Scope scope(archive, "core");
+  std::uint64_t graph = options_.graph;
+  archive.number("graph", graph);
   archive.number("round", round_);
   archive.number("step_loss", step_loss_);
   archive_evaluation(archive);
@@ -28,8 +35,38 @@ void Core::archive(Archive& archive, Time now) {
   Duration elapsed = progress(now).elapsed;
   archive.number("elapsed", elapsed);
   if (!archive.loading()) return;
+  loaded_ = true;
   carried_ = elapsed;
   saved_rounds_ = round_;
+  if (graph != options_.graph) algorithm_->rewired();
+}
+
+void Core::succeed(Core& before, Time now) {
+  MemoryState state;
+  {
+    Archive saving(static_cast<StateWriter&>(state));
+    before.archive(saving, now);
+  }
+  Archive loading(static_cast<const StateReader&>(state));
+  archive(loading, now);
+  const Result<void> taken = loading.done();
+  INVARIANT(taken.ok());
+  // What no checkpoint holds.
+  saved_rounds_ = before.saved_rounds_;
+  flock_round_ = before.flock_round_;
+  update_ = before.update_;
+  stopping_ = before.stopping_;
+  checkpoint_wanted_ = before.checkpoint_wanted_;
+  pause_wanted_ = before.pause_wanted_;
+  // One that had not begun may still fetch a model.
+  loaded_ = before.phase_ != Phase::waiting || before.loaded_ || before.has_fetched();
+  start_wait_ = before.phase_ == Phase::waiting ? before.start_wait_ : options_.reload_wait;
+  if (before.phase_ == Phase::waiting) return;
+  for (Partner& partner : partners_) {
+    const auto was = std::ranges::find(before.partners_, partner.id, &Partner::id);
+    partner.awaited = was != before.partners_.end() && was->settled;
+    if (was != before.partners_.end()) partner.strikes = was->strikes;
+  }
 }
 
 void Core::archive_evaluation(Archive& archive) {

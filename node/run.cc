@@ -6,6 +6,7 @@
 #include "compress/assembly.h"
 #include "gossip/algorithms.h"
 #include "gossip/assembly.h"
+#include "gossip/clipping.h"
 #include "node/digest.h"
 
 namespace starling::node {
@@ -19,11 +20,22 @@ std::string describe(const gossip::Topology& topology) {
   for (const gossip::Way& way : topology.ways()) {
     edges += fmt::format("{}>{}@{} ", index_of(way.from), index_of(way.to), way.turn);
   }
-  return fmt::format("{} nodes, {} edges, sha256 {:.16}", topology.nodes(), topology.edges().size(),
+  // Who has left still has a share of the data.
+  const std::string nodes =
+      topology.present().size() == topology.nodes()
+          ? fmt::format("{} nodes", topology.nodes())
+          : fmt::format("{} of {} nodes", topology.present().size(), topology.nodes());
+  return fmt::format("{}, {} edges, sha256 {:.16}", nodes, topology.edges().size(),
                      sha256_of(edges));
 }
 
-std::string describe(const gossip::GossipOptions& options) {
+std::uint64_t graph_hash(const gossip::Topology& topology) {
+  const std::string text = describe(topology);
+  return hash_of(std::as_bytes(std::span(text)));
+}
+
+// `optimal`: the relaxation follows from the graph.
+std::string describe(const gossip::GossipOptions& options, bool optimal) {
   const gossip::AlgorithmTraits& traits = gossip::traits_of(options.algorithm);
   std::string text = traits.name;
   if (traits.takes(gossip::kPowerIteration)) {
@@ -35,15 +47,18 @@ std::string describe(const gossip::GossipOptions& options) {
     text += fmt::format(" overlap={}", options.overlap);
   }
   if (traits.takes(gossip::kRelaxation)) {
-    text += fmt::format(" relaxation={:.17g}", options.relaxation);
+    text +=
+        optimal ? " relaxation=optimal" : fmt::format(" relaxation={:.17g}", options.relaxation);
   }
   if (traits.takes(gossip::kModulo)) {
     text += fmt::format(" theta={:.17g} bits={}", options.theta, options.bits);
   }
   if (gossip::solves_local_problem(options)) text += " exact_step=true";
+  if (options.clip) text += " clip=true";
   for (const auto& [name, value] :
        {std::pair{"gamma", options.gamma}, std::pair{"zeta", options.zeta},
-        std::pair{"alpha", options.alpha}, std::pair{"rho", options.rho}}) {
+        std::pair{"alpha", options.alpha}, std::pair{"beta", options.beta},
+        std::pair{"rho", options.rho}}) {
     if (value) text += fmt::format(" {}={:.10g}", name, *value);
   }
   return text;
@@ -108,6 +123,19 @@ Result<void> check_mode(const Config& config) {
                            gossip::name_of(gossip::mode_of(config.gossip)), *why)};
 }
 
+Result<void> check_clipping(const Config& config) {
+  if (!config.gossip.clip) return {};
+  const auto why = gossip::objection_to_clipping(config.gossip.algorithm);
+  if (!why) return {};
+  const auto is_it = [](const StatedKey& one) { return one.section == "robust"; };
+  const auto stated = std::ranges::find_if(config.stated, is_it);
+  return Error{
+      ErrorCode::config,
+      fmt::format("{}: [robust] clip: found true, but {}; take d-psgd, ad-psgd, choco, "
+                  "def-atc or actc, or clip = false",
+                  stated == config.stated.end() ? config.file.string() : stated->where, *why)};
+}
+
 Result<void> check_graph(const Run& run) {
   const gossip::AlgorithmKind algorithm = run.config.gossip.algorithm;
   if (run.topology.is_directed() && !gossip::takes_directed(algorithm)) {
@@ -149,6 +177,7 @@ gossip::GossipOptions effective_options(const Run& run) {
 
 Result<Run> checked(Run run) {
   if (Result<void> mode = check_mode(run.config); !mode) return mode.error();
+  if (Result<void> clip = check_clipping(run.config); !clip) return clip.error();
   if (Result<void> graph = check_graph(run); !graph) return graph.error();
   if (Result<void> op = check_operator(run); !op) return op.error();
   if (Result<void> local = check_local_problem(run); !local) return local.error();
@@ -165,7 +194,7 @@ Result<Run> load_run(Config config) {
                                       .train = config.train,
                                       .seed = config.run.seed,
                                       .rounds = config.run.rounds},
-                                     config.nodes.size());
+                                     config.nodes.size(), config.topology.left);
   if (!problem) return problem.error();
   return checked({std::move(config), std::move(*topology), std::move(*problem)});
 }
@@ -174,8 +203,21 @@ Result<Run> with_config(const Run& run, Config config) {
   return checked({std::move(config), run.topology, run.problem});
 }
 
+Result<Run> with_graph(const Run& run, Config config) {
+  const bool same_shares = config.nodes.size() == run.config.nodes.size() &&
+                           config.topology.left == run.config.topology.left;
+  if (!same_shares) return load_run(std::move(config));
+  auto topology = gossip::Topology::make(config.topology, config.run.seed);
+  if (!topology) return topology.error();
+  return checked({std::move(config), std::move(*topology), run.problem});
+}
+
 std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan checkpoints) {
-  std::unique_ptr<train::Trainer> trainer = train::make_trainer(run.problem, self);
+  return make_core(run, self, checkpoints, train::make_trainer(run.problem, self));
+}
+
+std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan checkpoints,
+                                std::unique_ptr<train::Trainer> trainer) {
   std::vector<float> start(trainer->layout().size());
   trainer->initialize(start);
   // load_run has made it once.
@@ -183,18 +225,22 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan chec
   if (takes_operator(run.config)) {
     compressor = compressor_of(run.config, trainer->layout()).value();
   }
-  auto algorithm = gossip::make_algorithm(run.config.gossip, {.topology = run.topology,
-                                                              .layout = trainer->layout(),
-                                                              .start = start,
-                                                              .common = start,
-                                                              .self = self,
-                                                              .seed = run.config.run.seed,
-                                                              .compressor = std::move(compressor),
-                                                              .rounds = run.config.run.rounds});
+  auto algorithm = gossip::make_algorithm(
+      run.config.gossip,
+      {.topology = run.topology,
+       .layout = trainer->layout(),
+       .start = start,
+       .common = {start.size(), [&t = *trainer](std::span<float> x) { t.initialize(x); }},
+       .self = self,
+       .seed = run.config.run.seed,
+       .compressor = std::move(compressor),
+       .rounds = run.config.run.rounds});
   CoreOptions options{.rounds = run.config.run.rounds,
                       .evaluate_every = run.config.run.evaluate_every,
                       .partners = gossip::partners(run.config.gossip, run.topology, self),
-                      .checkpoints = checkpoints};
+                      .graph = graph_hash(run.topology),
+                      .checkpoints = checkpoints,
+                      .fetches_model = run.config.run.join == Join::neighbor};
   return std::make_unique<Core>(std::move(options), std::move(trainer), std::move(algorithm));
 }
 
@@ -217,7 +263,14 @@ std::string operator_summary(const Run& run) {
                      raw.empty() ? "" : "; raw: ", fmt::join(raw, ", "));
 }
 
-std::string algorithm_summary(const Run& run) { return describe(effective_options(run)); }
+gossip::Footprint footprint_of(const Run& run, std::size_t degree) {
+  const TensorLayout layout = layout_of(run);
+  std::unique_ptr<compress::Compressor> compressor;
+  if (takes_operator(run.config)) compressor = compressor_of(run.config, layout).value();
+  return gossip::footprint_of(run.config.gossip, layout, degree, compressor.get());
+}
+
+std::string algorithm_summary(const Run& run) { return describe(effective_options(run), false); }
 
 Fingerprint fingerprint_of(const Run& run) {
   const Config& c = run.config;
@@ -225,12 +278,13 @@ Fingerprint fingerprint_of(const Run& run) {
           {"seed", fmt::format("{}", c.run.seed)},
           {"topology", describe(run.topology)},
           {"model", describe(layout_of(run))},
-          {"algorithm", describe(effective_options(run))},
+          {"algorithm", describe(effective_options(run), c.optimal_relaxation)},
           {"compressor", compress::describe(operator_of(c))}};
 }
 
 Fingerprint fingerprint_of(const Run& run, NodeId self) {
   Fingerprint fields = fingerprint_of(run);
+  std::erase_if(fields, [](const FingerprintField& field) { return field.name == "topology"; });
   fields.push_back({"node", run.config.nodes[index_of(self)].name});
   return fields;
 }

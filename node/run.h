@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "gossip/footprint.h"
 #include "gossip/topology.h"
 #include "node/config.h"
 #include "node/core.h"
@@ -28,11 +29,21 @@ Result<Run> load_run(Config config);
 // load_run does where operator and algorithm do not go together.
 Result<Run> with_config(const Run& run, Config config);
 
+// The same under a config that differs under [topology] and [[node]] alone. Reads the data once
+// more where the nodes that share it are others. Fails as load_run does.
+Result<Run> with_graph(const Run& run, Config config);
+
 // `checkpoints`: of a driver that answers SaveCheckpoint.
 std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan checkpoints = {});
+// With another trainer than the run's, of the same layout.
+std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan checkpoints,
+                                std::unique_ptr<train::Trainer> trainer);
 
 // The operator in one line for a person: what it promises, its largest message, what goes raw.
 std::string operator_summary(const Run& run);
+
+// What the algorithm takes on a node of so many neighbors.
+gossip::Footprint footprint_of(const Run& run, std::size_t degree);
 
 // The algorithm with all its parameters, those that follow from operator and graph included.
 std::string algorithm_summary(const Run& run);
@@ -42,7 +53,8 @@ std::string algorithm_summary(const Run& run);
 // number of rounds) may differ from machine to machine without harm to the exchange.
 Fingerprint fingerprint_of(const Run& run);
 
-// What a checkpoint is held against: the same, and whose it is.
+// What a checkpoint is held against: the same without the topology, which may change between two
+// processes, and whose it is.
 Fingerprint fingerprint_of(const Run& run, NodeId self);
 
 }  // namespace starling::node

@@ -5,18 +5,6 @@
 #include <charconv>
 
 namespace starling::peer {
-namespace {
-
-bool is_private_v4(const asio::ip::address_v4& address) {
-  const std::uint32_t bits = address.to_uint();
-  return (bits >> 24) == 127                      // 127.0.0.0/8
-         || (bits >> 24) == 10                    // 10.0.0.0/8
-         || (bits >> 20) == ((172u << 4) | 1)     // 172.16.0.0/12
-         || (bits >> 16) == ((192u << 8) | 168)   // 192.168.0.0/16
-         || (bits >> 16) == ((169u << 8) | 254);  // 169.254.0.0/16
-}
-
-}  // namespace
 
 Result<HostPort> parse_address(std::string_view text) {
   const auto wrong = [&](std::string_view why) {
@@ -49,22 +37,20 @@ std::optional<asio::ip::address> literal(const std::string& host) {
   return address;
 }
 
-bool is_private(const asio::ip::address& address) {
-  if (address.is_v4()) return is_private_v4(address.to_v4());
-  const auto v6 = address.to_v6();
-  if (v6.is_v4_mapped()) {
-    return is_private_v4(asio::ip::make_address_v4(asio::ip::v4_mapped, v6));
+bool is_loopback(const asio::ip::address& address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
   }
-  return v6.is_loopback() || v6.is_link_local() || (v6.to_bytes()[0] & 0xfe) == 0xfc;
+  return address.is_loopback();
 }
 
 Result<void> allow_plaintext(const asio::ip::address& address, bool insecure_plaintext,
                              std::string_view what) {
-  if (insecure_plaintext || is_private(address)) return {};
+  if (insecure_plaintext || is_loopback(address)) return {};
   return Error{ErrorCode::config,
-               fmt::format("{}: {} is neither a loopback nor a private address, and the link would "
-                           "be plain TCP; use a private address, or allow it with "
-                           "insecure_plaintext",
+               fmt::format("{}: {} is no loopback address, and the link would be plain TCP; give "
+                           "every [[node]] a key (`starling keygen` makes one), or set [run] "
+                           "insecure_plaintext = true",
                            what, address.to_string())};
 }
 

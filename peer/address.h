@@ -23,9 +23,8 @@ Result<HostPort> parse_address(std::string_view text);
 // The address that a host is if it is written as one; nothing for a name.
 std::optional<asio::ip::address> literal(const std::string& host);
 
-// Loopback, RFC 1918, link-local or unique-local: traffic that stays with its owner. An unspecified
-// address (0.0.0.0, ::) is every interface, the public ones too.
-bool is_private(const asio::ip::address& address);
+// Traffic that never leaves the machine. An unspecified address (0.0.0.0, ::) is every interface.
+bool is_loopback(const asio::ip::address& address);
 
 // ErrorCode::config, `what` its first words, when plain TCP to or on this address is not allowed.
 Result<void> allow_plaintext(const asio::ip::address& address, bool insecure_plaintext,

@@ -8,8 +8,8 @@
 namespace starling::peer {
 
 Task<void> Table::dial_loop(Edge& edge) {
-  while (!stopping_) {
-    const bool busy = edge.session || !edge.pending.empty();
+  while (!stopping_ && !edge.gone) {
+    const bool busy = edge.session || !edge.pending.empty() || edge.held;
     if (!busy && Clock::now() >= edge.dial_at) {
       co_await dial_once(edge);
       continue;
@@ -25,14 +25,21 @@ Task<void> Table::dial_once(Edge& edge) {
   dial->connection = connection;
   connection->close_after(options_.handshake_max);
   edge.dial = dial;
+  ++edge.dials;
   update_state(edge);
 
-  const Result<void> connected = co_await connect(edge, *dial);
+  Result<void> connected = co_await connect(edge, *dial);
+  if (connected && options_.tls && !dial->abandoned) {
+    dial->trouble = LinkTrouble::key;
+    connected =
+        co_await connection->secure(*options_.tls, TlsStream::Side::dialler, edge.neighbor.keys);
+  }
   Answer answer;
   if (!connected) {
     answer.error = connected.error();
   } else if (!dial->abandoned) {
     dial->hello_sent = true;
+    dial->trouble = LinkTrouble::handshake;
     answer = co_await say_hello(*connection,
                                 make_hello(self_, edge.neighbor.name, edge.last_epoch, round_));
   }
@@ -42,7 +49,7 @@ Task<void> Table::dial_once(Edge& edge) {
     update_state(edge);
     co_return;
   }
-  co_await take_answer(edge, connection, std::move(answer));
+  co_await take_answer(edge, *dial, std::move(answer));
   update_state(edge);
 }
 
@@ -57,6 +64,7 @@ Task<Result<std::vector<Tcp::endpoint>>> Table::look_up(const Edge& edge, Dial& 
   const auto [error, found] =
       co_await dial.resolver->async_resolve(address.host, fmt::to_string(address.port), awaited());
   if (error) {
+    dial.trouble = LinkTrouble::no_address;
     co_return Error{ErrorCode::io,
                     fmt::format("the name {} is not known: {}", address.host, sentence(error))};
   }
@@ -68,11 +76,13 @@ Task<Result<void>> Table::connect(const Edge& edge, Dial& dial) {
   const auto endpoints = co_await look_up(edge, dial);
   if (!endpoints) co_return endpoints.error();
   Result<void> last = Error{ErrorCode::io, "its name has no address"};
+  dial.trouble = LinkTrouble::unreachable;
   for (const Tcp::endpoint& endpoint : endpoints.value()) {
-    last = allow_plaintext(endpoint.address(), options_.insecure_plaintext, edge.neighbor.name);
+    last = allow(endpoint.address().to_string(), edge.neighbor.name);
     if (!last) continue;
     // Asio would open a closed socket again.
     if (dial.abandoned || dial.connection->timed_out()) {
+      dial.trouble = LinkTrouble::timed_out;
       co_return Error{ErrorCode::io, "no connection before the deadline"};
     }
     last = co_await connect_to(endpoint, dial);
@@ -85,6 +95,7 @@ Task<Result<void>> Table::connect_to(Tcp::endpoint endpoint, Dial& dial) {
   Tcp::socket& socket = dial.connection->socket();
   auto [error] = co_await socket.async_connect(endpoint, awaited());
   if (dial.connection->timed_out()) {
+    dial.trouble = LinkTrouble::timed_out;
     co_return Error{ErrorCode::io, "no connection before the deadline"};
   }
   if (!error) {
@@ -97,13 +108,17 @@ Task<Result<void>> Table::connect_to(Tcp::endpoint endpoint, Dial& dial) {
   if (error) {
     std::error_code ignored;
     socket.close(ignored);
+    dial.trouble = error == asio::error::connection_refused ? LinkTrouble::connection_refused
+                   : error == asio::error::timed_out        ? LinkTrouble::timed_out
+                                                            : LinkTrouble::unreachable;
     co_return Error{ErrorCode::io, sentence(error)};
   }
   dial.connection->connected();
   co_return Result<void>{};
 }
 
-Task<void> Table::take_answer(Edge& edge, std::shared_ptr<Connection> connection, Answer answer) {
+Task<void> Table::take_answer(Edge& edge, const Dial& dial, Answer answer) {
+  const std::shared_ptr<Connection> connection = dial.connection;
   if (answer.welcome) {
     const auto refusal = judge(self_, *answer.welcome, edge.neighbor.name);
     const Epoch epoch = answer.welcome->epoch();
@@ -114,12 +129,14 @@ Task<void> Table::take_answer(Edge& edge, std::shared_ptr<Connection> connection
       co_await refuse(connection, *refusal);
       co_return;
     }
-    if (epoch > edge.last_epoch) {
-      up(edge, connection, {.epoch = epoch, .round = answer.welcome->round(), .dialled = true});
+    const Epoch most = epoch_told_max(edge.last_epoch) + 1;
+    if (epoch > edge.last_epoch && epoch <= most) {
+      up(edge, connection,
+         {.epoch = epoch, .round = answer.welcome->round(), .told = round_, .dialled = true});
       co_return;
     }
-    answer.error = Error{ErrorCode::peer, fmt::format("its epoch is {}, expected more than {}",
-                                                      epoch, edge.last_epoch)};
+    answer.error = Error{ErrorCode::peer, fmt::format("its epoch is {}, expected {} to {}", epoch,
+                                                      edge.last_epoch + 1, most)};
   }
   if (answer.refusal) {
     refused(edge, *answer.refusal, false, connection->remote());
@@ -129,11 +146,11 @@ Task<void> Table::take_answer(Edge& edge, std::shared_ptr<Connection> connection
     }
     plan_dial(edge);
   }
-  if (answer.error) dial_failed(edge, *answer.error);
+  if (answer.error) dial_failed(edge, *answer.error, dial.trouble);
   connection->close();
 }
 
-void Table::dial_failed(Edge& edge, const Error& why) {
+void Table::dial_failed(Edge& edge, const Error& why, LinkTrouble trouble) {
   if (stopping_) return;
   // A rule was broken, or the address is not allowed.
   const bool slowly = why.code != ErrorCode::io;
@@ -141,12 +158,23 @@ void Table::dial_failed(Edge& edge, const Error& why) {
   const std::string reason = edge.lost.empty()
                                  ? "never connected: " + why.message
                                  : fmt::format("{}; redialling: {}", edge.lost, why.message);
-  if (reason != edge.reason) {
-    log_->log(slowly ? spdlog::level::warn : spdlog::level::info, "{} ({}): {}", edge.neighbor.name,
-              edge.neighbor.address, reason);
+  // That it is not there is no news of one that has left.
+  const bool expected = edge.trouble == LinkTrouble::left && !slowly;
+  if (!expected) {
+    edge.reason = edge.last_reason = reason;
+    edge.trouble = trouble;
   }
-  edge.reason = reason;
+  if (slowly) ++edge.refusals;
   plan_dial(edge);
+  if (expected) return;
+  // A neighbor may be away for hours: it is said once, and again when the reason is another one.
+  if (reason == edge.dial_told) return;
+  const auto now = Clock::now();
+  const auto more = edge.log_gate.passes(slowly ? "dial refused" : "dial", now);
+  if (!more) return;
+  edge.dial_told = reason;
+  log_->log(slowly ? spdlog::level::warn : spdlog::level::info, "{} ({}): {}; again in {:.2f} s{}",
+            edge.neighbor.name, edge.neighbor.address, reason, seconds(edge.dial_at - now), *more);
 }
 
 void Table::abandon_dial(Edge& edge) {

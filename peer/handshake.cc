@@ -144,6 +144,12 @@ std::string sentence(const wire::Refusal& r, bool sent_by_us, const std::string&
   const std::string theirs = printable(sent_by_us ? r.theirs() : r.ours());
   switch (r.reason()) {
     case wire::Refusal::fingerprint:
+      if (r.field() == "topology") {
+        return fmt::format(
+            "the topology differs: ours is '{}', that of {} is '{}'; let both read "
+            "the same run file again (`starling reload`)",
+            ours, peer, theirs);
+      }
       return fmt::format("the run of {} is another one: {} is '{}' here and '{}' there", peer,
                          printable(r.field()), ours, theirs);
     case wire::Refusal::version:
@@ -151,6 +157,8 @@ std::string sentence(const wire::Refusal& r, bool sent_by_us, const std::string&
                          theirs);
     case wire::Refusal::stopping:
       return fmt::format("{} is stopping", sent_by_us ? "this node" : peer);
+    case wire::Refusal::paused:
+      return fmt::format("{} has paused the link", sent_by_us ? "this node" : peer);
     case wire::Refusal::duplicate:
       if (r.text().empty()) return fmt::format("another connection serves the link to {}", peer);
       break;

@@ -2,23 +2,63 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <asio/post.hpp>
+#include <utility>
 
 #include "peer/table.h"
 #include "protocol/check.h"
 
 namespace starling::peer {
+namespace {
+
+wire::Goodbye::Reason goodbye_of(Farewell farewell) {
+  switch (farewell) {
+    case Farewell::finished: return wire::Goodbye::finished;
+    case Farewell::stopped: return wire::Goodbye::stopped;
+    case Farewell::left: return wire::Goodbye::left;
+  }
+  return wire::Goodbye::stopped;
+}
+
+}  // namespace
+
+const char* name_of(LinkTrouble trouble) {
+  switch (trouble) {
+    case LinkTrouble::none: return "none";
+    case LinkTrouble::no_address: return "no-address";
+    case LinkTrouble::connection_refused: return "connection-refused";
+    case LinkTrouble::timed_out: return "timed-out";
+    case LinkTrouble::unreachable: return "unreachable";
+    case LinkTrouble::key: return "key";
+    case LinkTrouble::handshake: return "handshake";
+    case LinkTrouble::mismatch: return "mismatch";
+    case LinkTrouble::other_node: return "other-node";
+    case LinkTrouble::stopped: return "stopped";
+    case LinkTrouble::left: return "left";
+    case LinkTrouble::paused: return "paused";
+    case LinkTrouble::left_out: return "left-out";
+    case LinkTrouble::protocol: return "protocol";
+    case LinkTrouble::lost: return "lost";
+  }
+  return "?";
+}
+
+Result<void> check_addresses(const std::vector<Neighbor>& neighbors, bool insecure_plaintext) {
+  for (const Neighbor& neighbor : neighbors) {
+    const auto address = parse_address(neighbor.address);
+    if (!address) return address.error();
+    const auto ip = literal(address.value().host);
+    if (!ip || !neighbor.keys.empty()) continue;  // judged by what it turns out to be; inside TLS
+    auto allowed = allow_plaintext(*ip, insecure_plaintext, "node " + neighbor.name);
+    if (!allowed) return allowed;
+  }
+  return {};
+}
 
 Result<void> Table::listen() {
-  for (const auto& edge : edges_) {
-    const auto address = parse_address(edge->neighbor.address);
-    if (!address) return address.error();
-    if (const auto ip = literal(address.value().host)) {
-      auto allowed =
-          allow_plaintext(*ip, options_.insecure_plaintext, "node " + edge->neighbor.name);
-      if (!allowed) return allowed;
-    }
-  }
+  const auto checked = check_addresses(options_.neighbors, options_.insecure_plaintext);
+  if (!checked) return checked;
   const auto own = parse_address(options_.listen_address);
   if (!own) return own.error();
   std::error_code error;
@@ -32,10 +72,16 @@ Result<void> Table::listen() {
     }
     ip = found.begin()->endpoint().address();
   }
-  auto allowed = allow_plaintext(*ip, options_.insecure_plaintext,
-                                 fmt::format("node {} (this one)", self_.name));
+  auto allowed = allow(ip->to_string(), fmt::format("node {} (this one)", self_.name));
   if (!allowed) return allowed;
   return bind(Tcp::endpoint(*ip, own.value().port));
+}
+
+// A name is judged by the address that it turns out to have.
+Result<void> Table::allow(const std::string& host, const std::string& what) const {
+  const auto ip = literal(host);
+  if (options_.tls || !ip) return {};
+  return allow_plaintext(*ip, options_.insecure_plaintext, what);
 }
 
 Result<void> Table::bind(const Tcp::endpoint& endpoint) {
@@ -61,11 +107,55 @@ void Table::start() {
   INVARIANT(acceptor_.is_open());
   run("accepting", accept_loop());
   for (const auto& edge : edges_) {
-    edge->delay = options_.redial_min;
-    // The larger id lets the smaller one go first: most edges then see one connection only.
-    if (edge->neighbor.id < options_.self) plan_dial(*edge);
-    run("dialling " + edge->neighbor.name, dial_loop(*edge));
+    dial_soon(*edge);
+    run("dialling " + edge->neighbor.name, dial_loop(*edge), edge);
   }
+}
+
+// The larger id lets the smaller one go first: most edges then see one connection only.
+void Table::dial_soon(Edge& edge) {
+  edge.delay = options_.redial_min;
+  edge.dial_at = {};
+  if (edge.neighbor.id < options_.self) plan_dial(edge);
+}
+
+void Table::rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint) {
+  const bool other_run = self_.fingerprint != fingerprint;
+  self_.fingerprint = std::move(fingerprint);
+  std::vector<std::shared_ptr<Edge>> before = std::exchange(edges_, {});
+  for (Neighbor& neighbor : neighbors) {
+    const auto is_it = [&](const auto& edge) { return edge->neighbor.id == neighbor.id; };
+    const auto known = std::ranges::find_if(before, is_it);
+    const bool is_new = known == before.end();
+    edges_.push_back(is_new ? std::make_shared<Edge>(neighbor, options_.neighbor_rates, io_)
+                            : *known);
+    const std::shared_ptr<Edge> edge = edges_.back();
+    if (!is_new) {
+      before.erase(known);
+      edge->neighbor.address = std::move(neighbor.address);
+      if (edge->neighbor.keys != neighbor.keys) replace_keys(neighbor.id, std::move(neighbor.keys));
+      if (other_run) part(*edge, self_.name + " has another graph now");
+    }
+    if (!edge->session) dial_soon(*edge);
+    edge->wake.cancel();
+    if (is_new && !stopping_) run("dialling " + edge->neighbor.name, dial_loop(*edge), edge);
+  }
+  for (const auto& edge : before) {
+    edge->gone = true;
+    part(*edge, fmt::format("{} has no edge to {} any more", self_.name, edge->neighbor.name));
+    edge->wake.cancel();
+  }
+}
+
+// Closes all that there is, established or not; the owner is told nothing.
+void Table::part(Edge& edge, const std::string& why) {
+  constexpr Duration kLingerMax = std::chrono::seconds{1};
+  abandon_dial(edge);
+  drop_pending(edge, nullptr);
+  if (!edge.session) return;
+  edge.session->leave({.kind = SessionEnd::Kind::ended_here, .reason = why},
+                      wire::Goodbye::reloaded, why, true, kLingerMax);
+  lose_session(edge);
 }
 
 void Table::send(NodeId to, const ExchangeTag& tag, SharedBytes body) {
@@ -77,6 +167,14 @@ void Table::send(NodeId to, const ExchangeTag& tag, SharedBytes body) {
   if (!taken) post_down(edge);
 }
 
+void Table::ping(NodeId peer, Session::Pinged done) {
+  Edge& edge = edge_of(peer);
+  if (edge.session && !edge.session->end()) return edge.session->ping(std::move(done));
+  asio::post(io_, [done = std::move(done), reason = edge.reason] {
+    done(Error{ErrorCode::io, "no link is up: " + reason});
+  });
+}
+
 void Table::say_goodbye(NodeId peer, wire::Goodbye::Reason reason, const std::string& why) {
   constexpr Duration kLingerMax = std::chrono::seconds{1};
   Edge& edge = edge_of(peer);
@@ -86,16 +184,61 @@ void Table::say_goodbye(NodeId peer, wire::Goodbye::Reason reason, const std::st
   edge.session->leave(
       {.kind = misbehaved ? SessionEnd::Kind::broke_protocol : SessionEnd::Kind::ended_here,
        .reason = fmt::format("{}: {}", what, why),
-       .redial_slowly = true},
+       .redial_slowly = true,
+       .trouble = misbehaved ? LinkTrouble::protocol : LinkTrouble::left_out},
       reason, why, false, kLingerMax);
   post_down(edge);
 }
 
 void Table::consumed(NodeId peer, std::uint64_t bytes) {
-  Edge& edge = edge_of(peer);
+  const auto it = std::ranges::find(edges_, peer, [](const auto& e) { return e->neighbor.id; });
+  if (it == edges_.end()) return;
+  Edge& edge = **it;
   if (edge.session) return edge.session->consumed(bytes);
   INVARIANT(bytes <= edge.unread_bytes);
   edge.unread_bytes -= bytes;
+}
+
+void Table::replace_keys(NodeId peer, std::vector<KeyPin> keys) {
+  INVARIANT(options_.tls && !keys.empty());
+  Edge& edge = edge_of(peer);
+  edge.neighbor.keys = std::move(keys);
+  // Whoever is in its handshake proves itself anew.
+  abandon_dial(edge);
+  drop_pending(edge, nullptr);
+  if (!edge.session || edge.session->end()) return;
+  const std::string key = text_of(*edge.session->connection().peer_key());
+  if (!judge_key(edge, edge.session->connection())) return;
+  edge.session->fail({.kind = SessionEnd::Kind::ended_here,
+                      .reason = fmt::format("its key {} is pinned no more", key),
+                      .redial_slowly = true});
+  post_down(edge);
+}
+
+void Table::hold(NodeId peer, const std::string& why) {
+  constexpr Duration kLingerMax = std::chrono::seconds{1};
+  Edge& edge = edge_of(peer);
+  if (edge.held) return;
+  edge.held = true;
+  abandon_dial(edge);
+  drop_pending(edge, nullptr);
+  edge.reason = "paused here: " + why;
+  edge.trouble = LinkTrouble::paused;
+  if (!edge.session || edge.session->end()) return;
+  edge.session->leave(
+      {.kind = SessionEnd::Kind::ended_here, .reason = edge.reason, .trouble = LinkTrouble::paused},
+      wire::Goodbye::paused, why, true, kLingerMax);
+  post_down(edge);
+}
+
+void Table::release(NodeId peer) {
+  Edge& edge = edge_of(peer);
+  if (!edge.held) return;
+  edge.held = false;
+  edge.reason = "not dialled since the pause";
+  edge.trouble = LinkTrouble::none;
+  dial_soon(edge);
+  edge.wake.cancel();
 }
 
 void Table::set_round(Round round) {
@@ -105,7 +248,7 @@ void Table::set_round(Round round) {
   }
 }
 
-void Table::stop(bool finished, Duration deadline, std::function<void()> done) {
+void Table::stop(Farewell farewell, Duration deadline, std::function<void()> done) {
   INVARIANT(!done_);
   done_ = std::move(done);
   end_handshakes();
@@ -113,8 +256,7 @@ void Table::stop(bool finished, Duration deadline, std::function<void()> done) {
     if (!edge->session) continue;
     // Links that take too long are closed a little before `done` is called.
     edge->session->leave({.kind = SessionEnd::Kind::ended_here, .reason = "this node stops"},
-                         finished ? wire::Goodbye::finished : wire::Goodbye::stopped, "", true,
-                         deadline - deadline / 8);
+                         goodbye_of(farewell), "", true, deadline - deadline / 8);
     post_down(*edge);
   }
   stop_deadline_.expires_after(deadline);
@@ -152,15 +294,26 @@ std::vector<LinkStatus> Table::status() const {
     LinkStatus s{.peer = edge->neighbor.id,
                  .state = edge->state,
                  .reason = edge->reason,
+                 .trouble = edge->session ? LinkTrouble::none : edge->trouble,
                  .in_state = Clock::now() - edge->state_since,
                  .epoch = edge->last_epoch,
                  .round = edge->round,
                  .sent_bytes = edge->sent_bytes,
-                 .received_bytes = edge->received_bytes};
+                 .received_bytes = edge->received_bytes,
+                 .sending = edge->sending,
+                 .losses = edge->losses,
+                 .refusals = edge->refusals,
+                 .dials = edge->dials,
+                 .held = edge->held,
+                 .last_reason = edge->last_reason};
+    if (s.state == LinkState::down && !edge->held) {
+      s.redial_in = std::max(Duration{0}, Duration{edge->dial_at - Clock::now()});
+    }
     if (const Session* session = edge->session.get()) {
       s.round = session->peer_round();
-      s.sent_bytes += session->connection().sent_bytes();
-      s.received_bytes += session->connection().received_bytes();
+      s.sent_bytes += session->connection().traffic().sent_bytes();
+      s.received_bytes += session->connection().traffic().received_bytes();
+      s.sending += session->sending();
     }
     all.push_back(std::move(s));
   }
@@ -186,6 +339,9 @@ void Links::start() { impl_->table->start(); }
 void Links::send(NodeId to, const ExchangeTag& tag, SharedBytes body) {
   impl_->table->send(to, tag, std::move(body));
 }
+void Links::ping(NodeId peer, std::function<void(Result<Duration>)> done) {
+  impl_->table->ping(peer, std::move(done));
+}
 void Links::left_out(NodeId peer, const std::string& why) {
   impl_->table->say_goodbye(peer, wire::Goodbye::left_out, why);
 }
@@ -193,9 +349,17 @@ void Links::misbehaved(NodeId peer, const std::string& why) {
   impl_->table->say_goodbye(peer, wire::Goodbye::misbehaved, why);
 }
 void Links::consumed(NodeId peer, std::uint64_t bytes) { impl_->table->consumed(peer, bytes); }
+void Links::replace_keys(NodeId peer, std::vector<KeyPin> keys) {
+  impl_->table->replace_keys(peer, std::move(keys));
+}
+void Links::hold(NodeId peer, const std::string& why) { impl_->table->hold(peer, why); }
+void Links::release(NodeId peer) { impl_->table->release(peer); }
 void Links::set_round(Round round) { impl_->table->set_round(round); }
-void Links::stop(bool finished, Duration deadline, std::function<void()> done) {
-  impl_->table->stop(finished, deadline, std::move(done));
+void Links::rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint) {
+  impl_->table->rewire(std::move(neighbors), std::move(fingerprint));
+}
+void Links::stop(Farewell farewell, Duration deadline, std::function<void()> done) {
+  impl_->table->stop(farewell, deadline, std::move(done));
 }
 std::vector<LinkStatus> Links::status() const { return impl_->table->status(); }
 

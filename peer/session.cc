@@ -20,15 +20,36 @@ SessionEnd goodbye_end(const wire::Goodbye& goodbye, const std::string& peer) {
   end.kind = SessionEnd::Kind::said_goodbye;
   const std::string text = printable(goodbye.text());
   switch (goodbye.reason()) {
-    case wire::Goodbye::finished: end.reason = fmt::format("{} has finished its run", peer); break;
-    case wire::Goodbye::stopped: end.reason = fmt::format("{} was stopped", peer); break;
+    case wire::Goodbye::finished:
+      end.reason = fmt::format("{} has finished its run", peer);
+      end.trouble = LinkTrouble::stopped;
+      break;
+    case wire::Goodbye::stopped:
+      end.reason = fmt::format("{} was stopped", peer);
+      end.trouble = LinkTrouble::stopped;
+      break;
+    case wire::Goodbye::left:
+      end.reason = fmt::format("{} has left", peer);
+      end.trouble = LinkTrouble::left;
+      end.redial_slowly = true;
+      break;
     case wire::Goodbye::left_out:
+      end.trouble = LinkTrouble::left_out;
       end.reason = fmt::format("{} went on without this node: {}", peer, text);
       end.redial_slowly = true;
       break;
     case wire::Goodbye::misbehaved:
+      end.trouble = LinkTrouble::protocol;
       end.reason = fmt::format("{} says that this node broke the protocol: {}", peer, text);
       end.redial_slowly = true;
+      break;
+    case wire::Goodbye::paused:
+      end.trouble = LinkTrouble::paused;
+      end.reason = fmt::format("{} has paused: {}", peer, text);
+      end.redial_slowly = true;
+      break;
+    case wire::Goodbye::reloaded:
+      end.reason = fmt::format("{} has read its run file again: {}", peer, text);
       break;
     default: end.reason = fmt::format("{} said goodbye: {}", peer, text); break;
   }
@@ -85,7 +106,8 @@ void Session::beat(Round round) {
 
 Task<void> Session::write_loop() {
   while (connection_->is_open()) {
-    if (queue_.empty()) {
+    std::deque<Outgoing>& from = first_.empty() ? queue_ : first_;
+    if (from.empty()) {
       if (end_) {
         connection_->shut_sending();
         co_return;
@@ -93,16 +115,23 @@ Task<void> Session::write_loop() {
       co_await queued_.async_wait(awaited());
       continue;
     }
-    Outgoing& frame = queue_.front();  // stays where it is: only this loop takes from the front
-    writing_ = true;
+    Outgoing& frame = from.front();  // stays where it is: only this loop takes from the front
+    writing_ = &from == &queue_;
+    sending_since_ = Clock::now();
     const Result<void> written =
         co_await write_frame(*connection_, frame.header, frame.message, frame.body);
+    sent_for_ = sending();
+    sending_since_.reset();
     writing_ = false;
     // The reader finds out why, after what the peer had said before.
     if (!written) co_return;
-    queue_bytes_ -= frame.bytes();
-    queue_.pop_front();
+    if (&from == &queue_) queue_bytes_ -= frame.bytes();
+    from.pop_front();
   }
+}
+
+Duration Session::sending() const {
+  return sent_for_ + (sending_since_ ? Clock::now() - *sending_since_ : Duration{0});
 }
 
 // --- receiving -----------------------------------------------------------------------------------
@@ -118,14 +147,14 @@ std::optional<Error> Session::check(const FrameHeader& header) const {
     case FrameType::opening:
     case FrameType::settlement:
     case FrameType::joining:
+    case FrameType::ask:
+    case FrameType::snapshot:
+    case FrameType::piece:
       if (header.sequence != next_received_) {
         return wrong("sequence", header.sequence, next_received_);
       }
       if (header.message_bytes != 0) return wrong("message length", header.message_bytes, 0);
-      if (header.type == FrameType::joining && header.body_bytes != 0) {
-        return wrong("body length", header.body_bytes, 0);
-      }
-      return std::nullopt;
+      return check_body(header);
     case FrameType::heartbeat:
     case FrameType::goodbye:
       if (header.body_bytes != 0) return wrong("body length", header.body_bytes, 0);
@@ -133,9 +162,20 @@ std::optional<Error> Session::check(const FrameHeader& header) const {
     default:
       return Error{ErrorCode::peer,
                    fmt::format("frame type is {} on a link that is up, expected 4 (heartbeat), "
-                               "5 (goodbye) or 6 to 9 (of the algorithm)",
+                               "5 (goodbye) or 6 to 12 (of the algorithm)",
                                static_cast<int>(header.type))};
   }
+}
+
+std::optional<Error> Session::check_body(const FrameHeader& header) const {
+  std::uint64_t most = options_.exchange_bytes_max;
+  if (header.type == FrameType::joining || header.type == FrameType::ask) most = 0;
+  if (header.type == FrameType::snapshot) most = kSnapshotBodyBytes;
+  if (header.type == FrameType::piece) most = options_.piece_bytes_max;
+  if (header.body_bytes <= most) return std::nullopt;
+  return Error{ErrorCode::peer,
+               fmt::format("frame body of type {} has {} bytes, expected at most {}",
+                           static_cast<int>(header.type), header.body_bytes, most)};
 }
 
 Task<void> Session::wait_for_room(std::uint64_t body_bytes) {
@@ -191,6 +231,7 @@ void Session::take_heartbeat(const Payload& payload) {
     return broke_protocol("a Heartbeat does not parse");
   }
   peer_round_ = heartbeat.round();
+  take_ping(heartbeat);
 }
 
 void Session::take_goodbye(const Payload& payload) {
@@ -236,7 +277,8 @@ void Session::leave(SessionEnd end, wire::Goodbye::Reason reason, const std::str
 void Session::broke_protocol(const std::string& what) {
   leave({.kind = SessionEnd::Kind::broke_protocol,
          .reason = fmt::format("{} broke the protocol: {}", options_.peer, what),
-         .redial_slowly = true},
+         .redial_slowly = true,
+         .trouble = LinkTrouble::protocol},
         wire::Goodbye::misbehaved, what, false, kLingerMax);
 }
 
@@ -252,7 +294,7 @@ Task<void> Session::finish() {
 }
 
 Clock::time_point Session::silent_at() const {
-  return paused_ ? kNever : connection_->heard() + options_.silence_max;
+  return paused_ ? kNever : connection_->traffic().heard() + options_.silence_max;
 }
 
 Task<void> Session::pulse_loop() {

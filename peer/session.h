@@ -3,10 +3,13 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "peer/links.h"
 #include "peer/wire.h"
 #include "protocol/peer.pb.h"
 
@@ -15,7 +18,9 @@ namespace starling::peer {
 struct SessionOptions {
   std::string peer;  // its name, for sentences
   Epoch epoch = 0;
-  FrameLimits limits;
+  FrameLimits limits;                    // of any frame
+  std::uint64_t exchange_bytes_max = 0;  // of the body of an exchange
+  std::uint64_t piece_bytes_max = 0;     // of a piece of a model
   Duration heartbeat_every{}, silence_max{};
   std::uint64_t queue_bytes_max = 0;
   std::uint64_t unread_bytes_max = 0;
@@ -27,6 +32,7 @@ struct SessionEnd {
   Kind kind = Kind::lost;
   std::string reason;          // a sentence for people
   bool redial_slowly = false;  // the other end, or we, want a pause
+  LinkTrouble trouble = LinkTrouble::lost;
 };
 
 // Three coroutines work on it: whoever calls receive() until it is over, write_loop and
@@ -56,6 +62,11 @@ class Session {
   [[nodiscard]] bool send(FrameHeader header, SharedBytes body);
   void beat(Round round);
   void set_round(Round round) { round_ = round; }
+  // See Links::ping.
+  using Pinged = std::function<void(Result<Duration>)>;
+  void ping(Pinged done);
+  // Of a session that is over: those who wait for an answer hear why there is none.
+  void end_pings();
   void consumed(std::uint64_t bytes);
 
   // Closes at once; nothing queued is sent.
@@ -69,6 +80,8 @@ class Session {
   const Connection& connection() const { return *connection_; }
   Round peer_round() const { return peer_round_; }
   std::uint64_t unread_bytes() const { return unread_bytes_; }
+  // How long frames have been on their way into the socket, the one under way included.
+  Duration sending() const;
 
  private:
   struct Outgoing {
@@ -78,12 +91,22 @@ class Session {
     std::uint64_t bytes() const { return kFrameHeaderBytes + message.size() + body.size(); }
   };
 
+  // Waits for an answer; one at a time.
+  struct Ping {
+    std::uint64_t number;
+    Clock::time_point sent;
+    std::vector<Pinged> done;
+  };
+
   void enqueue(Outgoing frame);
+  void send_first(const wire::Heartbeat& heartbeat);
   Task<Result<Payload>> read_frame(FrameHeader& header);
   Task<void> wait_for_room(std::uint64_t body_bytes);
   // What is wrong with a frame that has passed the limits, at this place in the stream.
   std::optional<Error> check(const FrameHeader& header) const;
+  std::optional<Error> check_body(const FrameHeader& header) const;
   void take_heartbeat(const Payload& payload);
+  void take_ping(const wire::Heartbeat& heartbeat);
   void take_goodbye(const Payload& payload);
   void broke_protocol(const std::string& what);
   Clock::time_point silent_at() const;
@@ -98,7 +121,12 @@ class Session {
 
   std::deque<Outgoing> queue_;  // the front one may be under way
   std::uint64_t queue_bytes_ = 0;
-  bool writing_ = false;
+  std::deque<Outgoing> first_;  // goes before the queue: pings and pongs, kFirstMax at most
+  bool writing_ = false;        // the front of the queue
+  std::optional<Clock::time_point> sending_since_;  // a frame of either
+  Duration sent_for_{0};
+  std::optional<Ping> ping_;
+  std::uint64_t pings_ = 0;
   Sequence next_sent_ = 0;
   asio::steady_timer queued_;  // never expires; cancelled when there is something to write
 

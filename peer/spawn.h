@@ -1,12 +1,11 @@
 // The only place where a coroutine is let go.
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "peer/logger.h"
 #include "peer/net.h"
 
 namespace starling::peer {

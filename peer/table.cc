@@ -12,13 +12,27 @@
 namespace starling::peer {
 namespace {
 
-// Connections that say nothing, or nothing yet, cannot keep more than these from being accepted.
-constexpr std::size_t kStrangersMax = 32;
-constexpr std::uint64_t kFramesMax = 4;  // the default bound of the queues
-
 std::uint64_t bytes_or_frames(std::uint64_t bytes, const FrameLimits& limits) {
   if (bytes != 0) return bytes;
-  return kFramesMax * (kFrameHeaderBytes + limits.message_bytes_max + limits.body_bytes_max);
+  return kQueueFramesMax * (kFrameHeaderBytes + limits.message_bytes_max + limits.body_bytes_max);
+}
+
+LinkTrouble trouble_of(wire::Refusal::Reason reason) {
+  switch (reason) {
+    case wire::Refusal::version:
+    case wire::Refusal::fingerprint: return LinkTrouble::mismatch;
+    case wire::Refusal::unknown_node:
+    case wire::Refusal::wrong_node: return LinkTrouble::other_node;
+    case wire::Refusal::stopping: return LinkTrouble::stopped;
+    case wire::Refusal::paused: return LinkTrouble::paused;
+    case wire::Refusal::unspecified: return LinkTrouble::protocol;
+    default: return LinkTrouble::lost;
+  }
+}
+
+Connection::Paces limiting(Connection::Paces paces) {
+  std::erase_if(paces, [](const auto& pace) { return !pace->limits(); });
+  return paces;
 }
 
 }  // namespace
@@ -27,23 +41,27 @@ Table::Table(asio::io_context& io, LinkOptions options, PeerEvents& events,
              std::shared_ptr<spdlog::logger> log)
     : io_(io),
       options_(std::move(options)),
-      self_{options_.self_name, options_.fingerprint},
       limits_{.message_bytes_max = kHandshakeLimits.message_bytes_max,
-              .body_bytes_max = options_.body_bytes_max},
-      handshakes_max_(kStrangersMax + 2 * options_.neighbors.size()),
+              .body_bytes_max = std::max<std::uint64_t>(
+                  {options_.body_bytes_max, options_.piece_bytes_max, kSnapshotBodyBytes})},
       events_(events),
       log_(std::move(log)),
+      self_{options_.self_name, options_.fingerprint},
+      paces_(options_.rates),
       acceptor_(io),
       accept_wake_(io),
       stop_deadline_(io) {
   constexpr auto kLargest = ~std::uint32_t{0};
   for (const Neighbor& neighbor : options_.neighbors) {
     INVARIANT(neighbor.id != options_.self && neighbor.name != self_.name);
+    INVARIANT(!options_.tls || !neighbor.keys.empty());
     const auto hello = make_hello(self_, neighbor.name, kLargest, kLargest);
     INVARIANT(hello.ByteSizeLong() + 8 <= kHandshakeLimits.message_bytes_max);
-    edges_.push_back(std::make_unique<Edge>(neighbor, io));
+    edges_.push_back(std::make_shared<Edge>(neighbor, options_.neighbor_rates, io));
   }
 }
+
+std::size_t Table::handshakes_max() const { return kStrangersMax + 2 * edges_.size(); }
 
 // --- an edge comes and goes ----------------------------------------------------------------------
 
@@ -59,11 +77,15 @@ void Table::up(Edge& edge, std::shared_ptr<Connection> connection, Handshake han
       .peer = edge.neighbor.name,
       .epoch = handshake.epoch,
       .limits = limits_,
+      .exchange_bytes_max = options_.body_bytes_max,
+      .piece_bytes_max = options_.piece_bytes_max,
       .heartbeat_every = options_.heartbeat_every,
       .silence_max = options_.silence_max,
       .queue_bytes_max = bytes_or_frames(options_.queue_bytes_max, limits_),
       .unread_bytes_max = bytes_or_frames(options_.unread_bytes_max, limits_)};
   const std::string remote = connection->remote();
+  connection->pace(limiting({paces_.sending, edge.paces.sending}),
+                   limiting({paces_.receiving, edge.paces.receiving}));
   auto session =
       std::make_shared<Session>(std::move(connection), options, handshake.round, edge.unread_bytes);
   session->set_round(round_);
@@ -71,47 +93,56 @@ void Table::up(Edge& edge, std::shared_ptr<Connection> connection, Handshake han
   edge.session = session;
   edge.last_epoch = handshake.epoch;
   edge.reason.clear();
+  edge.dial_told.clear();
+  edge.dials = 0;
   update_state(edge);
   log_->info("{} is up, epoch {} ({} {})", edge.neighbor.name, handshake.epoch,
              handshake.dialled ? "dialled at" : "it dialled from", remote);
-  run("link to " + edge.neighbor.name, serve(edge, session), session);
+  run("link to " + edge.neighbor.name, serve(edge, session), edge.shared_from_this());
   run("writing to " + edge.neighbor.name, session->write_loop(), session);
   run("heartbeats to " + edge.neighbor.name, session->pulse_loop(), session);
-  events_.peer_up(edge.neighbor.id, handshake.epoch, handshake.round);
+  events_.peer_up(edge.neighbor.id, handshake.epoch, {handshake.round, handshake.told});
 }
 
 void Table::down(Edge& edge) {
+  lose_session(edge);
+  if (!shut_) events_.peer_down(edge.neighbor.id, edge.lost);
+}
+
+void Table::lose_session(Edge& edge) {
   const std::shared_ptr<Session> session = std::move(edge.session);
   edge.session = nullptr;
   const SessionEnd& end = *session->end();
+  if (!shut_) session->end_pings();
   edge.unread_bytes = session->unread_bytes();
-  edge.sent_bytes += session->connection().sent_bytes();
-  edge.received_bytes += session->connection().received_bytes();
+  edge.sent_bytes += session->connection().traffic().sent_bytes();
+  edge.received_bytes += session->connection().traffic().received_bytes();
+  edge.sending += session->sending();
   edge.round = session->peer_round();
-  edge.lost = edge.reason = end.reason;
+  edge.lost = edge.reason = edge.last_reason = end.reason;
+  edge.trouble = end.trouble;
+  ++edge.losses;
   const auto now = Clock::now();
   // A link has to live longer than the wait before it to be worth a short wait again.
   if (now - edge.state_since >= edge.delay) edge.delay = options_.redial_min;
   if (end.redial_slowly) edge.delay = std::max(edge.delay, options_.redial_refused);
   if (end.kind == SessionEnd::Kind::broke_protocol) {
     edge.barred_until = now + options_.redial_refused / 2;
-    if (edge.log_gate.passes(end.reason, now)) log_->warn("{}: {}", edge.neighbor.name, end.reason);
-  } else {
-    log_->info("{} is down, epoch {}: {}", edge.neighbor.name, edge.last_epoch, end.reason);
   }
   plan_dial(edge);
+  log_down(edge, end);
   for (const auto& pending : edge.pending) {
     if (pending->held) pending->connection->socket().cancel();
   }
   update_state(edge);
   edge.wake.cancel();
-  if (!shut_) events_.peer_down(edge.neighbor.id, end.reason);
 }
 
 void Table::post_down(Edge& edge) {
-  asio::post(io_, [self = shared_from_this(), &edge, session = edge.session] {
-    if (edge.session == session && !self->shut_) self->down(edge);
-  });
+  asio::post(io_,
+             [self = shared_from_this(), edge = edge.shared_from_this(), session = edge.session] {
+               if (edge->session == session && !self->shut_) self->down(*edge);
+             });
 }
 
 Task<void> Table::serve(Edge& edge, std::shared_ptr<Session> session) {
@@ -142,12 +173,42 @@ void Table::refused(Edge& edge, const wire::Refusal& refusal, bool by_us,
   const std::string reason = sentence(refusal, by_us, edge.neighbor.name);
   // The everyday outcome of two dials at once.
   const bool tie = refusal.reason() == wire::Refusal::duplicate && refusal.text().empty();
-  if (!edge.session && !tie) edge.reason = reason;
   if (tie) {
     log_->debug("{} ({}): {}", edge.neighbor.name, remote, reason);
-  } else if (edge.log_gate.passes(reason, Clock::now())) {
-    log_->warn("{} ({}): link refused: {}", edge.neighbor.name, remote, reason);
+    return;
   }
+  // A pause may be long: it is said once, and at the end that wants it hold() has said it.
+  if (refusal.reason() == wire::Refusal::paused && (by_us || edge.last_reason == reason)) return;
+  note_refusal(edge, fmt::format("refused {}", static_cast<int>(refusal.reason())), reason,
+               trouble_of(refusal.reason()), remote);
+}
+
+void Table::note_refusal(Edge& edge, const std::string& code, const std::string& reason,
+                         LinkTrouble trouble, const std::string& remote) {
+  ++edge.refusals;
+  edge.last_reason = reason;
+  if (!edge.session) {
+    edge.reason = reason;
+    edge.trouble = trouble;
+  }
+  if (const auto more = edge.log_gate.passes(code, Clock::now())) {
+    log_->warn("{} ({}): link refused: {}; {} closed{}", edge.neighbor.name, remote, reason,
+               edge.session ? "this connection is" : "the connection is", *more);
+  }
+}
+
+// One line a lost link: who, why, and what comes next.
+void Table::log_down(Edge& edge, const SessionEnd& end) {
+  const auto now = Clock::now();
+  const bool bad = end.redial_slowly;
+  const auto more =
+      edge.log_gate.passes(fmt::format("down {} {}", static_cast<int>(end.kind), bad), now);
+  if (!more) return;
+  const std::string next = stopping_ || edge.held
+                               ? "not redialled"
+                               : fmt::format("redialled in {:.2f} s", seconds(edge.dial_at - now));
+  log_->log(bad ? spdlog::level::warn : spdlog::level::info, "{} is down, epoch {}: {}; {}{}",
+            edge.neighbor.name, edge.last_epoch, end.reason, next, *more);
 }
 
 void Table::update_state(Edge& edge) {
@@ -178,9 +239,19 @@ void Table::finish_stop() {
   if (auto done = std::exchange(done_, nullptr)) done();
 }
 
-Edge* Table::find(const std::string& name) {
+std::shared_ptr<Edge> Table::find(const std::string& name) {
   for (const auto& edge : edges_) {
-    if (edge->neighbor.name == name) return edge.get();
+    if (edge->neighbor.name == name) return edge;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<Edge> Table::owner_of_key(const Connection& connection) {
+  const std::optional<KeyPin> key = connection.peer_key();
+  for (const auto& edge : edges_) {
+    if (key && std::ranges::find(edge->neighbor.keys, *key) != edge->neighbor.keys.end()) {
+      return edge;
+    }
   }
   return nullptr;
 }

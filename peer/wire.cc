@@ -6,12 +6,16 @@
 #include <array>
 #include <utility>
 
+#include "protocol/check.h"
+
 namespace starling::peer {
 namespace {
 
 Error lost(const Connection& connection, const std::error_code& error) {
   if (connection.timed_out()) return {ErrorCode::io, "no progress before the deadline"};
-  return {ErrorCode::io, sentence(error)};
+  // What TLS refuses stays refused for a while; a socket may be better at once.
+  const bool refused = error.category() == tls_category();
+  return {refused ? ErrorCode::peer : ErrorCode::io, sentence(error)};
 }
 
 // Asio's own async_read and async_write move at most 64 KiB a step; a body wants larger ones.
@@ -46,10 +50,14 @@ std::span<const std::byte> bytes_of(const std::string& text) {
 
 }  // namespace
 
-Connection::Connection(asio::io_context& io) : socket_(io), deadline_(io) {}
+Connection::Connection(asio::io_context& io)
+    : socket_(io), deadline_(io), sending_(io.get_executor()), receiving_(io.get_executor()) {}
 
 Connection::Connection(Tcp::socket accepted)
-    : socket_(std::move(accepted)), deadline_(socket_.get_executor()) {
+    : socket_(std::move(accepted)),
+      deadline_(socket_.get_executor()),
+      sending_(socket_.get_executor()),
+      receiving_(socket_.get_executor()) {
   connected();
 }
 
@@ -57,7 +65,8 @@ void Connection::connected() {
   std::error_code ignored;  // A socket that died meanwhile tells so at its first read.
   socket_.set_option(Tcp::no_delay(true), ignored);
   const auto endpoint = socket_.remote_endpoint(ignored);
-  const std::string address = endpoint.address().to_string();
+  remote_address_ = endpoint.address();
+  const std::string address = remote_address_.to_string();
   remote_ = ignored                      ? "an address that is gone"
             : endpoint.address().is_v6() ? fmt::format("[{}]:{}", address, endpoint.port())
                                          : fmt::format("{}:{}", address, endpoint.port());
@@ -67,22 +76,123 @@ void Connection::connected() {
 void Connection::close() {
   std::error_code ignored;
   deadline_.cancel();
+  sending_.timer.cancel();
+  receiving_.timer.cancel();
   socket_.close(ignored);
 }
 
+void Connection::pace(Paces sending, Paces receiving) {
+  sending_.paces = std::move(sending);
+  receiving_.paces = std::move(receiving);
+}
+
+Task<std::size_t> Connection::turn(Lane& lane, std::size_t wanted) {
+  for (const auto& pace : lane.paces) wanted = std::min(wanted, pace->piece());
+  const Clock::time_point now = Clock::now();
+  Clock::time_point begin = now;
+  for (const auto& pace : lane.paces) begin = std::max(begin, pace->book(wanted, now));
+  lane.booked = wanted;
+  if (begin > now) {
+    lane.timer.expires_at(begin);
+    co_await lane.timer.async_wait(awaited());
+  }
+  co_return wanted;
+}
+
+void Connection::correct(Lane& lane, std::uint64_t moved) {
+  for (const auto& pace : lane.paces) {
+    pace->correct(static_cast<std::int64_t>(lane.booked) - static_cast<std::int64_t>(moved));
+  }
+}
+
 Task<ReadSome> Connection::read_some(std::span<std::byte> into) {
+  if (receiving_.paces.empty()) co_return co_await read_at_once(into);
+  into = into.first(co_await turn(receiving_, into.size()));
+  const std::uint64_t before = traffic_.received_bytes();
+  const ReadSome read = co_await read_at_once(into);
+  correct(receiving_, traffic_.received_bytes() - before);
+  co_return read;
+}
+
+Task<ReadSome> Connection::read_at_once(std::span<std::byte> into) {
   if (ended_) co_return ReadSome{ended_};
-  const auto [error, n] =
-      co_await socket_.async_read_some(asio::buffer(into.data(), into.size()), awaited());
-  count_received(n);
+  ReadSome read;
+  if (tls_) {
+    read = co_await tls_->read_some(into);
+  } else {
+    const auto [error, n] =
+        co_await socket_.async_read_some(asio::buffer(into.data(), into.size()), awaited());
+    traffic_.count_received(n);
+    read = {error, n};
+  }
   // A cancelled read says nothing about the stream.
-  if (error && error != asio::error::operation_aborted) ended_ = error;
-  co_return ReadSome{error, n};
+  if (read.error && read.error != asio::error::operation_aborted) ended_ = read.error;
+  co_return read;
+}
+
+Task<WroteSome> Connection::write_some(std::span<const std::span<const std::byte>, 3> parts) {
+  if (sending_.paces.empty()) co_return co_await write_at_once(parts);
+  std::size_t left = co_await turn(sending_, parts[0].size() + parts[1].size() + parts[2].size());
+  std::array<std::span<const std::byte>, 3> piece;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    piece[i] = parts[i].first(std::min(parts[i].size(), left));
+    left -= piece[i].size();
+  }
+  const std::uint64_t before = traffic_.sent_bytes();
+  const WroteSome wrote = co_await write_at_once(piece);
+  correct(sending_, traffic_.sent_bytes() - before);
+  co_return wrote;
+}
+
+Task<WroteSome> Connection::write_at_once(std::span<const std::span<const std::byte>, 3> parts) {
+  if (tls_) co_return co_await tls_->write_some(first_record(parts));
+  std::array<asio::const_buffer, 3> buffers;
+  std::ranges::transform(parts, buffers.begin(), [](std::span<const std::byte> part) {
+    return asio::buffer(part.data(), part.size());
+  });
+  const auto [error, n] = co_await socket_.async_write_some(buffers, awaited());
+  traffic_.count_sent(n);
+  co_return WroteSome{error, n};
+}
+
+// A record each for head, message and body would cost a packet each. So the beginning of a frame is
+// copied into one; what then remains of a large body is taken from where it lies.
+std::span<const std::byte> Connection::first_record(
+    std::span<const std::span<const std::byte>, 3> parts) {
+  if (parts[0].empty() && parts[1].empty()) return parts[2];
+  packed_.resize(kRecordBytes);
+  std::size_t filled = 0;
+  for (const std::span<const std::byte> part : parts) {
+    const std::size_t step = std::min(part.size(), kRecordBytes - filled);
+    std::copy_n(part.begin(), step, packed_.begin() + static_cast<std::ptrdiff_t>(filled));
+    filled += step;
+  }
+  return std::span<const std::byte>(packed_).first(filled);
+}
+
+Task<Result<void>> Connection::secure(const Tls& tls, TlsStream::Side side,
+                                      std::vector<KeyPin> expected) {
+  INVARIANT(!tls_);
+  tls_.emplace(tls, socket_, traffic_, side, std::move(expected));
+  Result<void> done = co_await tls_->handshake();
+  if (!done && timed_out_) co_return Error{ErrorCode::io, "no progress before the deadline"};
+  co_return done;
 }
 
 void Connection::shut_sending() {
+  if (tls_) tls_->shut_sending();
   std::error_code ignored;
   socket_.shutdown(Tcp::socket::shutdown_send, ignored);
+}
+
+Task<void> Connection::drain() {
+  shut_sending();
+  std::array<std::byte, 4096> scratch;
+  for (std::size_t drained = 0; drained < kDrainedBytesMax;) {
+    const auto [error, n] = co_await socket_.async_read_some(asio::buffer(scratch), awaited());
+    if (error) co_return;
+    drained += n;
+  }
 }
 
 void Connection::close_after(Duration wait) {
@@ -94,12 +204,6 @@ void Connection::close_after(Duration wait) {
   });
 }
 
-void Connection::count_received(std::size_t bytes) {
-  received_bytes_ += bytes;
-  progress_ += bytes;
-  if (progress_ >= kProgressBytes) mark_heard();
-}
-
 std::string sentence(const std::error_code& error) {
   if (error == asio::error::eof) return "the connection was closed without a goodbye";
   if (error == asio::error::connection_reset) return "the connection was reset";
@@ -107,6 +211,7 @@ std::string sentence(const std::error_code& error) {
     return "the connection was closed here";
   }
   std::string text = error.message();
+  if (error.category() == tls_category()) return text;
   if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] += 'a' - 'A';
   return text;
 }
@@ -147,15 +252,15 @@ Task<Result<void>> write_frame(Connection& connection, FrameHeader header, std::
   header.body_bytes = body.size();
   header.payload_hash = hash_payload(bytes_of(message), body.bytes());
   const FrameHeaderBytes head = encode_header(header);
-  std::array<asio::const_buffer, 3> rest{asio::buffer(head), asio::buffer(message),
-                                         asio::buffer(body.bytes().data(), body.bytes().size())};
-  while (asio::buffer_size(rest) > 0) {
-    auto [error, n] = co_await connection.socket().async_write_some(rest, awaited());
-    connection.count_sent(n);
+  std::array<std::span<const std::byte>, 3> rest{head, bytes_of(message), body.bytes()};
+  std::size_t left = head.size() + message.size() + body.size();
+  while (left > 0) {
+    auto [error, n] = co_await connection.write_some(rest);
     if (error) co_return lost(connection, error);
-    for (asio::const_buffer& part : rest) {
+    left -= n;
+    for (std::span<const std::byte>& part : rest) {
       const std::size_t step = std::min(n, part.size());
-      part += step;
+      part = part.subspan(step);
       n -= step;
     }
   }

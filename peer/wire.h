@@ -5,24 +5,25 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "peer/net.h"
+#include "peer/pace.h"
+#include "peer/tls_stream.h"
+#include "peer/traffic.h"
 #include "protocol/bytes.h"
 #include "protocol/frame.h"
 #include "protocol/result.h"
 
 namespace starling::peer {
 
-struct ReadSome {
-  std::error_code error;
-  std::size_t bytes = 0;
-};
-
-// One TCP connection, in its handshake or up. io thread. Held by the coroutines that work on it and
-// by the table that may close it; close() wakes every one of them with an error.
+// One TCP connection, in its handshake or up, plain or inside TLS. io thread. Held by the
+// coroutines that work on it and by the table that may close it; close() wakes every one of them
+// with an error.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   explicit Connection(asio::io_context& io);  // to be connected by a dialler
@@ -32,46 +33,68 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // To be called once the socket is connected: sets its options and remembers the remote address.
   void connected();
   const std::string& remote() const { return remote_; }
+  const asio::ip::address& remote_address() const { return remote_address_; }
+
+  // TLS's handshake, before anything else is read or written; see TlsStream. To be called once.
+  Task<Result<void>> secure(const Tls& tls, TlsStream::Side side, std::vector<KeyPin> expected);
+  // Whom TLS has shown to be at the other end; nothing on a plain connection.
+  std::optional<KeyPin> peer_key() const { return tls_ ? tls_->peer_key() : std::nullopt; }
 
   bool is_open() const { return socket_.is_open(); }
   void close();
   // At least one byte, or an error; counts what came. The end of the stream is told again to
   // whoever asks again (Asio's reactor would wait for ever).
   Task<ReadSome> read_some(std::span<std::byte> into);
+  // At least one byte of head, message and body, in this order and from where they lie, or an
+  // error.
+  Task<WroteSome> write_some(std::span<const std::span<const std::byte>, 3> parts);
   // Sends what was written, then the end of the stream; reading goes on.
   void shut_sending();
+  // Ends sending, then reads and forgets what still comes, up to kDrainedBytesMax of it.
+  Task<void> drain();
   // Closes when `wait` is over; a second call replaces the first.
   void close_after(Duration wait);
   bool timed_out() const { return timed_out_; }
   void keep_open() { deadline_.cancel(); }
 
+  // From now on what is written keeps to all of these, and what is read to those; none: no limit.
+  using Paces = std::vector<std::shared_ptr<Pace>>;
+  void pace(Paces sending, Paces receiving);
+
   // Where the bodies of this connection lie; they may outlive it.
   BlockPool& blocks() { return blocks_; }
 
-  // Wire bytes. A peer that is not getting anywhere does not count as hearing something: `heard`
-  // moves with every whole frame and with every kProgressBytes of a long one.
-  void count_sent(std::size_t bytes) { sent_bytes_ += bytes; }
-  void mark_heard() {
-    heard_ = Clock::now();
-    progress_ = 0;
-  }
-  Clock::time_point heard() const { return heard_; }
-  std::uint64_t sent_bytes() const { return sent_bytes_; }
-  std::uint64_t received_bytes() const { return received_bytes_; }
+  void mark_heard() { traffic_.mark_heard(); }
+  const Traffic& traffic() const { return traffic_; }
 
  private:
-  static constexpr std::size_t kProgressBytes = 16 << 10;
-  void count_received(std::size_t bytes);
+  static constexpr std::size_t kRecordBytes = 16384;  // of TLS, at most
+
+  // One direction of a paced connection.
+  struct Lane {
+    explicit Lane(const asio::any_io_executor& executor) : timer(executor) {}
+    Paces paces;
+    asio::steady_timer timer;
+    std::size_t booked = 0;
+  };
+  // Waits for its turn with at most so many bytes; returns with how many.
+  Task<std::size_t> turn(Lane& lane, std::size_t wanted);
+  static void correct(Lane& lane, std::uint64_t moved);
+  Task<ReadSome> read_at_once(std::span<std::byte> into);
+  Task<WroteSome> write_at_once(std::span<const std::span<const std::byte>, 3> parts);
+  std::span<const std::byte> first_record(std::span<const std::span<const std::byte>, 3> parts);
 
   Tcp::socket socket_;
   asio::steady_timer deadline_;
+  Lane sending_, receiving_;
   BlockPool blocks_;
   std::string remote_;
+  asio::ip::address remote_address_;
   bool timed_out_ = false;
   std::error_code ended_;  // no more can be read
-  std::uint64_t sent_bytes_ = 0, received_bytes_ = 0;
-  std::size_t progress_ = 0;
-  Clock::time_point heard_ = Clock::now();
+  Traffic traffic_;
+  std::optional<TlsStream> tls_;   // uses socket and traffic
+  std::vector<std::byte> packed_;  // what one TLS record carries of a frame's beginning
 };
 
 struct Payload {

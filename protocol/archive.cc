@@ -60,6 +60,59 @@ Archive::Scope::Scope(Archive& archive, std::string_view name, std::size_t index
 
 Archive::Scope::~Scope() { archive_.prefix_.resize(outer_); }
 
+// ---- those that come and go -----------------------------------------------------------------
+
+void Archive::roster(std::string_view name, std::span<const std::uint64_t> numbers) {
+  constexpr std::size_t kMost = 1 << 20;  // what a damaged number may ask for
+  const auto [at, fresh] = rosters_.try_emplace(std::string(name));
+  INVARIANT(fresh);
+  Roster& roster = at->second;
+  roster.numbers.assign(numbers.begin(), numbers.end());
+  const Scope scope(*this, std::string(name) + "s");
+  std::size_t count = numbers.size();
+  number("count", count, kMost);
+  for (std::size_t i = 0; i < count && !failed_; ++i) {
+    std::uint64_t one = i < numbers.size() ? numbers[i] : 0;
+    number(std::to_string(i), one);
+    roster.saved.insert(one);
+  }
+}
+
+std::vector<std::uint64_t> Archive::gone(std::string_view name) const {
+  std::vector<std::uint64_t> gone;
+  const auto at = rosters_.find(name);
+  if (at == rosters_.end()) return gone;
+  for (const std::uint64_t one : at->second.saved) {
+    if (std::ranges::find(at->second.numbers, one) == at->second.numbers.end()) gone.push_back(one);
+  }
+  return gone;
+}
+
+std::uint64_t Archive::number_of(std::string_view name, std::size_t i) const {
+  const auto at = rosters_.find(name);
+  return at == rosters_.end() ? i : at->second.numbers.at(i);
+}
+
+bool Archive::was_saved(std::string_view name, std::size_t i) const {
+  const auto at = rosters_.find(name);
+  return !loading() || at == rosters_.end() || at->second.saved.contains(at->second.numbers.at(i));
+}
+
+// Whether "outer.edge.7.dual" is of a member of a roster that is no longer here.
+bool Archive::is_of_one_gone(std::string_view name) const {
+  for (const auto& [member, roster] : rosters_) {
+    for (const std::uint64_t one : gone(member)) {
+      const std::string part = fmt::format("{}.{}.", member, one);
+      const auto found = name.find(part);
+      if (found != name.npos && (found == 0 || name[found - 1] == '.')) return true;
+    }
+  }
+  return false;
+}
+
+Archive::Member::Member(Archive& archive, std::string_view name, std::size_t i)
+    : scope_(archive, name, archive.number_of(name, i)), saved_(archive.was_saved(name, i)) {}
+
 // ---- blobs ----------------------------------------------------------------------------------
 
 void Archive::save_blob(std::string_view name, BlobType type, std::span<const std::byte> data) {
@@ -181,7 +234,7 @@ Result<void> Archive::done() {
   if (failed_) return *failed_;
   if (!loading()) return {};
   for (const std::string& name : from_->names()) {
-    if (!used_.contains(name)) {
+    if (!used_.contains(name) && !is_of_one_gone(name)) {
       return Error{ErrorCode::io, fmt::format("state '{}' is there, expected none of that name: "
                                               "nothing in this run has it",
                                               shown(name))};

@@ -10,7 +10,9 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -109,6 +111,13 @@ class Archive {
   // error is one sentence without the file's name. After saving: always well.
   Result<void> done();
 
+  // Things called `name` that are told apart by numbers, of which some may have gone or come since
+  // they were saved: numbers[i] is that of the i-th one here. Until the archive ends, Member finds
+  // each by its number, and done() lets those rest that are no longer here. Not twice for a name.
+  void roster(std::string_view name, std::span<const std::uint64_t> numbers);
+  // Loading: the numbers, ascending, of those called `name` that were saved and are no longer here.
+  std::vector<std::uint64_t> gone(std::string_view name) const;
+
   // Names begin with "NAME." or "NAME.INDEX." while it lives.
   class Scope {
    public:
@@ -123,6 +132,18 @@ class Archive {
     const std::size_t outer_;  // length of the prefix around
   };
 
+  // The Scope of the i-th one of a roster, or of the number i where there is no roster.
+  class Member {
+   public:
+    Member(Archive& archive, std::string_view name, std::size_t i);
+    // False: loading, and it came after the state was saved. Nothing is to be asked for.
+    explicit operator bool() const { return saved_; }
+
+   private:
+    const Scope scope_;
+    const bool saved_;
+  };
+
  private:
   template <class T>
   static constexpr T kMax = std::numeric_limits<T>::max();
@@ -134,6 +155,14 @@ class Archive {
     value = static_cast<T>(number);
   }
   void whole_number(std::string_view name, std::uint64_t& value, std::uint64_t max);
+
+  struct Roster {
+    std::vector<std::uint64_t> numbers;  // of those that are here, by place
+    std::set<std::uint64_t> saved;       // loading
+  };
+  std::uint64_t number_of(std::string_view name, std::size_t i) const;
+  bool was_saved(std::string_view name, std::size_t i) const;
+  bool is_of_one_gone(std::string_view name) const;
 
   std::string whole_name(std::string_view name);
   void save_blob(std::string_view name, BlobType type, std::span<const std::byte> data);
@@ -148,6 +177,7 @@ class Archive {
   const StateReader* const from_ = nullptr;
   std::string prefix_;
   std::set<std::string> used_;
+  std::map<std::string, Roster, std::less<>> rosters_;
   std::optional<Error> failed_;
 };
 

@@ -44,7 +44,7 @@ class ByteBlock {
 // pool may be gone by then. Keeps at most kKept blocks.
 class BlockPool {
  public:
-  static constexpr std::size_t kKept = 3;
+  static constexpr std::size_t kKept = 2;
   // Smaller blocks come from the heap and go back there: malloc keeps those itself.
   static constexpr std::size_t kSmallestBytes = 128 << 10;
 

@@ -27,8 +27,21 @@ enum class FrameType : std::uint8_t {
   opening = 7,     // the same behind what the neighbor has missed
   settlement = 8,  // the first on a link that was up before: where the edge stands at this end
   joining = 9,     // the sender, in the middle of a round, takes part from header.round on; no body
+  // Of a node that joins a flock which is under way, and of whoever gives it a model.
+  ask = 10,  // base_hash 0: for a snapshot; otherwise for piece `exchange` of that one; no body
+  snapshot = 11,  // what the sender gives: base_hash, or 0 for nothing; body: its round
+  piece = 12,     // piece `exchange` of the snapshot base_hash: raw float32
 };
-inline constexpr FrameType kLastFrameType = FrameType::joining;
+inline constexpr FrameType kLastFrameType = FrameType::piece;
+
+// Of which exchanges and what prepares them are made; the others have nothing to do with the edge.
+constexpr bool is_of_edge(FrameType type) {
+  return type >= FrameType::exchange && type <= FrameType::joining;
+}
+
+// A model goes in pieces of so many bytes; the last one may be shorter.
+inline constexpr std::size_t kPieceBytes = 256 << 10;
+inline constexpr std::size_t kSnapshotBodyBytes = 8;
 
 struct FrameHeader {
   FrameType type{};

@@ -28,6 +28,7 @@ enum class Stream : std::uint64_t {
   faults,
   storage_faults,
   partner,
+  drift,
 };
 
 // Counter-based generator: splitmix64's finaliser over (key, index).

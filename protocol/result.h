@@ -30,6 +30,8 @@ struct Error {
   std::string message;
 };
 
+inline Error config_error(std::string message) { return {ErrorCode::config, std::move(message)}; }
+
 template <class T>
 class [[nodiscard]] Result {
  public:

@@ -28,6 +28,11 @@ Network::Network(std::size_t nodes, NetworkOptions options)
   }
 }
 
+void Network::grow(std::size_t nodes) {
+  uplink_free_.resize(std::max(nodes, uplink_free_.size()), Time{0});
+  downlink_free_.resize(uplink_free_.size(), Time{0});
+}
+
 Network::Way& Network::way(NodeId from, NodeId to) {
   return ways_.try_emplace({from, to}, Way{model_.delay, 0}).first->second;
 }

@@ -42,6 +42,9 @@ class Network {
  public:
   Network(std::size_t nodes, NetworkOptions options);
 
+  // Room for more nodes.
+  void grow(std::size_t nodes);
+
   // When the first byte of a message that is sent at `now` reaches the receiver.
   Time reached(NodeId from, NodeId to, std::uint64_t bytes, Time now);
   // When the last byte is there of a message whose first byte reaches the receiver at `now`.

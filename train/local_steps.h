@@ -29,6 +29,9 @@ class LocalSteps {
 
   double learning_rate_of(Round round) const { return learning_rate(options_, round, rounds_); }
 
+  std::uint64_t optimizer_bytes() const { return optimizer_.bytes(); }
+  std::uint64_t work_bytes() const { return (y_.size() + gradient_.size()) * sizeof(float); }
+
   void archive(Archive& archive) {
     const Archive::Scope scope(archive, "optimizer");
     optimizer_.archive(archive);

@@ -88,6 +88,15 @@ void Network::initialize(std::uint64_t seed, std::span<float> x) const {
   }
 }
 
+std::uint64_t Network::work_bytes(std::size_t rows) const {
+  std::uint64_t floats = 0, widest = 0;
+  for (const std::size_t width : std::span(widths_).subspan(1)) {
+    floats += width;
+    widest = std::max<std::uint64_t>(widest, width);
+  }
+  return rows * (floats + 2 * widest) * sizeof(float);
+}
+
 void Network::reserve(std::size_t rows) {
   if (rows <= capacity_) return;
   capacity_ = rows;

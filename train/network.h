@@ -36,6 +36,9 @@ class Network {
   const TensorLayout& layout() const { return layout_; }
   const std::vector<std::size_t>& widths() const { return widths_; }
 
+  // Work memory for batches of so many rows.
+  std::uint64_t work_bytes(std::size_t rows) const;
+
   // Uniform in ±1/√inputs for weights and biases (PyTorch's Linear; Kaiming with a = √5), from
   // Random(seed, Stream::initial_model, {tensor}).
   void initialize(std::uint64_t seed, std::span<float> x) const;

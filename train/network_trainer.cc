@@ -104,6 +104,13 @@ Evaluation NetworkTrainer::evaluate(std::span<const float> x) {
           .relative_error = std::nullopt};
 }
 
+MemoryUse NetworkTrainer::memory() const {
+  const std::size_t rows = std::max(batches_.size(), kEvaluationRows);
+  return {.optimizer = steps_.optimizer_bytes(),
+          .work = steps_.work_bytes() + network_.work_bytes(rows) +
+                  batch_x_.size() * sizeof(float) + batch_y_.size() * sizeof(std::uint32_t)};
+}
+
 std::string NetworkTrainer::describe() const {
   const Dataset& data = problem_->data.train;
   std::string line =

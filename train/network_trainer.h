@@ -26,6 +26,7 @@ class NetworkTrainer final : public Trainer {
   double learning_rate(Round round) const override { return steps_.learning_rate_of(round); }
   Evaluation evaluate(std::span<const float> x) override;
   void archive(Archive& archive) override { steps_.archive(archive); }
+  MemoryUse memory() const override;
   std::string describe() const override;
 
  private:

@@ -26,6 +26,8 @@ class Optimizer {
   // Turns the gradient at x, in place, into the update. One pass over the memory.
   void apply(double rate, std::span<const float> x, std::span<float> gradient);
 
+  std::uint64_t bytes() const { return (first_.size() + second_.size()) * sizeof(float); }
+
   // The moments. What one optimizer has saved another refuses.
   void archive(Archive& archive);
 

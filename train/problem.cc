@@ -50,7 +50,8 @@ Result<std::shared_ptr<const Problem>> make_problem(const TrainerOptions& option
 }
 
 Result<std::shared_ptr<const Problem>> load_problem(const TrainerOptions& options,
-                                                    std::size_t nodes) {
+                                                    std::size_t nodes,
+                                                    std::span<const std::size_t> left) {
   INVARIANT(nodes >= 1);
   if (Result<void> sound = check_options(options); !sound) return sound.error();
   if (options.data.kind != DataKind::quadratic) {
@@ -60,7 +61,7 @@ Result<std::shared_ptr<const Problem>> load_problem(const TrainerOptions& option
   }
   auto problem = std::make_shared<Problem>();
   problem->options = options;
-  problem->quadratic.emplace(options.data, options.model.l2, options.seed, nodes);
+  problem->quadratic.emplace(options.data, options.model.l2, options.seed, nodes, left);
   return std::shared_ptr<const Problem>(std::move(problem));
 }
 

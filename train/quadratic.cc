@@ -2,6 +2,7 @@
 
 #include <Eigen/Cholesky>
 #include <Eigen/QR>
+#include <algorithm>
 #include <cmath>
 
 #include "protocol/check.h"
@@ -38,7 +39,8 @@ MatrixXd rotation(std::size_t dimension, const Random& random) {
 
 }  // namespace
 
-Quadratic::Quadratic(const DataOptions& options, double l2, std::uint64_t seed, std::size_t nodes)
+Quadratic::Quadratic(const DataOptions& options, double l2, std::uint64_t seed, std::size_t nodes,
+                     std::span<const std::size_t> left)
     : dimension_(options.dimension), l2_(l2) {
   INVARIANT(dimension_ >= 1 && nodes >= 1);
   const Random common(seed, Stream::quadratic, {kCommonCentre});
@@ -55,14 +57,15 @@ Quadratic::Quadratic(const DataOptions& options, double l2, std::uint64_t seed, 
     const MatrixXd symmetric = (product + product.transpose()) / 2;
     curvature_.emplace_back(symmetric.data(), symmetric.data() + symmetric.size());
   }
-  solve();
+  solve(left);
 }
 
-void Quadratic::solve() {
+void Quadratic::solve(std::span<const std::size_t> left) {
   const auto n = static_cast<Eigen::Index>(dimension_);
-  MatrixXd sum = MatrixXd::Identity(n, n) * (l2_ * static_cast<double>(nodes()));
+  MatrixXd sum = MatrixXd::Identity(n, n) * (l2_ * static_cast<double>(nodes() - left.size()));
   VectorXd right = VectorXd::Zero(n);
   for (std::size_t node = 0; node < nodes(); ++node) {
+    if (std::ranges::binary_search(left, node)) continue;
     const Eigen::Map<const MatrixXd> a(curvature_[node].data(), n, n);
     sum += a;
     right += a * Eigen::Map<const VectorXd>(centre_[node].data(), n);

@@ -20,8 +20,10 @@ namespace starling::train {
 //   l2   adds ½·l2·‖x‖² to every f_i
 class Quadratic {
  public:
-  // Uses options.dimension (≥ 1), condition (≥ 1) and heterogeneity; nodes ≥ 1.
-  Quadratic(const DataOptions& options, double l2, std::uint64_t seed, std::size_t nodes);
+  // Uses options.dimension (≥ 1), condition (≥ 1) and heterogeneity; nodes ≥ 1, not all of
+  // which have left (ascending).
+  Quadratic(const DataOptions& options, double l2, std::uint64_t seed, std::size_t nodes,
+            std::span<const std::size_t> left = {});
 
   std::size_t dimension() const { return dimension_; }
   std::size_t nodes() const { return curvature_.size(); }
@@ -37,14 +39,14 @@ class Quadratic {
   // f_i without l2.
   double value(std::size_t node, std::span<const float> x) const;
 
-  // x* of the mean of all f_i: (Σ A_i + nodes·l2·I)⁻¹ Σ A_i c_i.
+  // x* of the mean of the f_i of those that have not left: (Σ (A_i + l2·I))⁻¹ Σ A_i c_i.
   std::span<const double> optimum() const { return optimum_; }
   // ‖x - x*‖ / ‖x*‖
   double relative_error(std::span<const float> x) const;
 
  private:
   double data_term(std::size_t node, std::span<const float> x, std::span<double> out) const;
-  void solve();
+  void solve(std::span<const std::size_t> left);
 
   std::size_t dimension_;
   double l2_;

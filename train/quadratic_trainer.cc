@@ -66,6 +66,12 @@ Evaluation QuadraticTrainer::evaluate(std::span<const float> x) {
           .relative_error = quadratic_.relative_error(x)};
 }
 
+MemoryUse QuadraticTrainer::memory() const {
+  const std::uint64_t d = quadratic_.dimension();
+  return {.optimizer = steps_.optimizer_bytes(),
+          .work = steps_.work_bytes() + (quadratic_.nodes() + 2) * d * (d + 1) * sizeof(double)};
+}
+
 std::string QuadraticTrainer::describe() const {
   const DataOptions& data = problem_->options.data;
   return fmt::format("quadratic of {} dimensions, condition {}, heterogeneity {}, noise {}",

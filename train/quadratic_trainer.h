@@ -29,6 +29,8 @@ class QuadraticTrainer final : public Trainer {
   double learning_rate(Round round) const override { return steps_.learning_rate_of(round); }
   Evaluation evaluate(std::span<const float> x) override;
   void archive(Archive& archive) override { steps_.archive(archive); }
+  // A process has the matrices of all nodes, and perhaps the inverse of its own.
+  MemoryUse memory() const override;
   std::string describe() const override;
 
  private:

@@ -22,6 +22,12 @@ struct Evaluation {
   std::optional<double> relative_error;  // ‖x - x*‖ / ‖x*‖ where x* of the whole flock is known
 };
 
+// What a trainer takes at most, in bytes, beside the data and the vectors that it is called with.
+struct MemoryUse {
+  std::uint64_t optimizer = 0;  // moments
+  std::uint64_t work = 0;       // activations, gathered rows, steps between two exchanges
+};
+
 // One node's local problem. Engine thread only. Deterministic: the same construction and the same
 // sequence of calls give the same bits. Spans are only read or written during the call.
 class Trainer {
@@ -58,6 +64,8 @@ class Trainer {
   // model, which is somebody else's, nor what follows from the construction.
   virtual void archive(Archive& archive) = 0;
 
+  virtual MemoryUse memory() const = 0;
+
   // One line for the start banner: "mlp 64-128-64-10 (17,226 parameters) on 371 of 3,823 rows".
   virtual std::string describe() const = 0;
 };
@@ -72,13 +80,15 @@ struct TrainerOptions {
 
 class Problem;  // loaded data, shared by the trainers of one process
 
-// Reads the data set and splits it over `nodes` nodes. Fails (ErrorCode::data) with file, offset or
+// Reads the data set and splits it over `nodes` nodes; those that have `left` (ascending) keep
+// their shares, for the data are theirs. Fails (ErrorCode::data) with file, offset or
 // line, what was found and what was expected; (ErrorCode::config) for a model that does not fit the
 // data (logistic on ten classes, quadratic model on optdigits, more nodes than rows …) and for what
 // check_options.h refuses. A batch above a node's share is no error: that node uses its whole
 // share.
 Result<std::shared_ptr<const Problem>> load_problem(const TrainerOptions& options,
-                                                    std::size_t nodes);
+                                                    std::size_t nodes,
+                                                    std::span<const std::size_t> left = {});
 
 // The local problem of one node. The simulator makes many from one Problem.
 std::unique_ptr<Trainer> make_trainer(std::shared_ptr<const Problem> problem, NodeId node);

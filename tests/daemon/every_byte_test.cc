@@ -1,6 +1,6 @@
 // Two nodes over real sockets: the connection is cut behind every single byte that three rounds
-// take, in each direction, with and without the loss of one node's memory. Two more rounds show
-// what came of it.
+// take, in each direction; both nodes go on, or one of them dies with it and comes back without a
+// memory, or from its newest checkpoint after a loss of power. More rounds show what came of it.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/null_sink.h>
@@ -13,8 +13,10 @@
 #include <cmath>
 #include <optional>
 
+#include "node/checkpoint.h"
 #include "node/run.h"
 #include "peer/links.h"
+#include "sim/faulty_store.h"
 #include "tests/peer/support.h"
 #include "tests/sim/runs.h"
 
@@ -98,15 +100,22 @@ class Proxy {
   bool seen_one_ = false, has_cut_ = false;
 };
 
-// A core on its links, in the thread of the io_context.
+// A disk that outlives the node, and the newest round that it has acknowledged.
+struct Disk {
+  sim::FaultyStore store;
+  Round acknowledged = 0;
+};
+
+// A core on its links, in the thread of the io_context. With a disk it saves every round and goes
+// on from what is there.
 class LiveNode final : public peer::PeerEvents {
  public:
-  LiveNode(asio::io_context& io, const node::Run& run, peer::LinkOptions options)
-      : rounds_(run.config.run.rounds),
-        core_(node::make_core(run, options.self)),
-        timer_(io),
-        work_(io) {
+  LiveNode(asio::io_context& io, const node::Run& run, peer::LinkOptions options,
+           Disk* disk = nullptr)
+      : rounds_(run.config.run.rounds), disk_(disk), timer_(io), work_(io) {
+    make_core(run, options.self);
     options.body_bytes_max = core_->body_bytes_max();
+    options.piece_bytes_max = core_->piece_bytes_max();
     options.fingerprint = node::fingerprint_of(run);
     links_ = std::make_unique<peer::Links>(
         io, std::move(options), *this,
@@ -116,8 +125,8 @@ class LiveNode final : public peer::PeerEvents {
     give(node::Start{});
   }
 
-  void peer_up(NodeId peer, Epoch epoch, Round round) override {
-    give(node::PeerUp{peer, epoch, round});
+  void peer_up(NodeId peer, Epoch epoch, const peer::ToldRounds& told) override {
+    give(node::PeerUp{peer, epoch, told.theirs, told.ours});
   }
   void peer_down(NodeId peer, std::string) override { give(node::PeerDown{peer}); }
   void received(NodeId peer, const FrameHeader& h, SharedBytes body) override {
@@ -137,6 +146,31 @@ class LiveNode final : public peer::PeerEvents {
   const std::vector<std::string>& rejected() const { return rejected_; }
 
  private:
+  void make_core(const node::Run& run, NodeId self) {
+    const node::CheckpointPlan plan{.every = disk_ ? Round{1} : Round{0}};
+    if (disk_) {
+      checkpoints_.emplace(disk_->store, "disk", node::fingerprint_of(run, self));
+      const auto loaded = checkpoints_->load([&](Archive& archive) {
+        core_ = node::make_core(run, self, plan);
+        core_->archive(archive, std::chrono::steady_clock::now().time_since_epoch());
+      });
+      REQUIRE(loaded.ok());
+      CHECK((*loaded ? (*loaded)->round : 0) >= disk_->acknowledged);
+      if (*loaded) return;
+    }
+    core_ = node::make_core(run, self, plan);
+  }
+
+  void save() {
+    const Round round = core_->progress({}).rounds_done;
+    const auto saved = checkpoints_->save(round, [&](Archive& archive) {
+      core_->archive(archive, std::chrono::steady_clock::now().time_since_epoch());
+    });
+    REQUIRE(saved.ok());
+    disk_->acknowledged = round;
+    give(node::CheckpointSaved{Duration{0}, true});
+  }
+
   void give(const node::CoreEvent& event) {
     node::Effects effects;
     core_->handle(event, std::chrono::steady_clock::now().time_since_epoch(), effects);
@@ -155,6 +189,8 @@ class LiveNode final : public peer::PeerEvents {
         core_->evaluate();
         give(node::Evaluated{});
       });
+    } else if (std::holds_alternative<node::SaveCheckpoint>(effect)) {
+      after(work_, 0ms, [this] { save(); });
     } else if (const auto* timer = std::get_if<node::ArmTimer>(&effect)) {
       after(timer_, timer->after, [this, id = timer->timer] { give(node::TimerFired{id}); });
     } else if (const auto* wrong = std::get_if<node::Reject>(&effect)) {
@@ -163,7 +199,7 @@ class LiveNode final : public peer::PeerEvents {
     } else if (const auto* late = std::get_if<node::LeaveOut>(&effect)) {
       links_->left_out(late->peer, late->why);
     } else if (std::holds_alternative<node::Finished>(effect)) {
-      links_->stop(true, 100ms, [this] { done_ = true; });
+      links_->stop(peer::Farewell::finished, 100ms, [this] { done_ = true; });
     }
   }
 
@@ -188,6 +224,8 @@ class LiveNode final : public peer::PeerEvents {
   }
 
   const Round rounds_;
+  Disk* const disk_;
+  std::optional<node::Checkpoints> checkpoints_;
   std::unique_ptr<node::Core> core_;
   std::unique_ptr<peer::Links> links_;
   asio::steady_timer timer_, work_;
@@ -197,11 +235,14 @@ class LiveNode final : public peer::PeerEvents {
   bool done_ = false;
 };
 
+// What becomes of node 0 when the connection is cut.
+enum class Fate { goes_on, loses_memory, loses_power };
+
 struct Case {
   const node::Run& run;
   int direction;           // 0: from the dialler, node 1
   std::size_t cut_behind;  // bytes
-  bool restart;            // node 0 loses its memory when the connection is cut
+  Fate fate;
 };
 
 // What is wrong at the end, if anything; the bytes of the first connection go to `passed`.
@@ -222,13 +263,16 @@ std::optional<std::string> play(const Case& c, std::array<std::size_t, 2>* passe
     o.redial_refused = 2ms;
     return o;
   };
+  Disk disk;
+  Disk* const its_disk = c.fate == Fate::loses_power ? &disk : nullptr;
   std::array<std::unique_ptr<LiveNode>, 2> nodes;
-  nodes[0] = std::make_unique<LiveNode>(io, c.run, options(0));
+  nodes[0] = std::make_unique<LiveNode>(io, c.run, options(0), its_disk);
   nodes[1] = std::make_unique<LiveNode>(io, c.run, options(1));
-  if (c.restart) {
+  if (c.fate != Fate::goes_on) {
     proxy.on_cut = [&] {
       nodes[0].reset();
-      nodes[0] = std::make_unique<LiveNode>(io, c.run, options(0));
+      disk.store.restart();
+      nodes[0] = std::make_unique<LiveNode>(io, c.run, options(0), its_disk);
     };
   }
   if (!run_until(
@@ -253,7 +297,7 @@ std::optional<std::string> play(const Case& c, std::array<std::size_t, 2>* passe
   if (left.ledger.count > 0 && a.edge_hash(node_id(1)) != b.edge_hash(node_id(0))) {
     return "what both ends hold differs";
   }
-  if (c.restart) return std::nullopt;
+  if (c.fate != Fate::goes_on) return std::nullopt;
   // In the handshake one end may begin a round before the other has the edge.
   if (left.ledger.count + 1 < c.run.config.run.rounds) {
     return fmt::format("counted {} of {}", left.ledger.count, c.run.config.run.rounds);
@@ -266,16 +310,16 @@ std::optional<std::string> play(const Case& c, std::array<std::size_t, 2>* passe
   return std::nullopt;
 }
 
-void cut_everywhere(bool restart) {
+void cut_everywhere(Fate fate) {
   const auto run_of = [](Round rounds) {
     return sim::test::quadratic({"topology.kind=path", "topology.nodes=2", "data.dimension=12",
                                  "gossip.algorithm=choco", "compress.operator=sign",
                                  "gossip.gamma=0.5", "gossip.allow_unproven=true",
-                                 fmt::format("run.rounds={}", rounds)});
+                                 fmt::format("run.rounds={}", rounds), "run.join=start"});
   };
   const node::Run three = run_of(3), run = run_of(8);
   std::array<std::size_t, 2> passed{};
-  REQUIRE_FALSE(play({three, 0, SIZE_MAX, false}, &passed));
+  REQUIRE_FALSE(play({three, 0, SIZE_MAX, Fate::goes_on}, &passed));
   REQUIRE(passed[0] > 3 * 64);
 #ifdef STARLING_SANITIZED
   const std::size_t stride = 7;
@@ -285,7 +329,7 @@ void cut_everywhere(bool restart) {
   std::size_t cases = 0;
   for (const int direction : {0, 1}) {
     for (std::size_t k = 1; k < passed[static_cast<std::size_t>(direction)]; k += stride, ++cases) {
-      const auto wrong = play({run, direction, k, restart});
+      const auto wrong = play({run, direction, k, fate});
       CHECK_MESSAGE(!wrong, "direction " << direction << ", cut behind byte " << k << ": "
                                          << wrong.value_or(""));
     }
@@ -296,9 +340,13 @@ void cut_everywhere(bool restart) {
 }  // namespace
 
 TEST_CASE("every byte: a connection cut behind any byte loses no exchange") {
-  cut_everywhere(false);
+  cut_everywhere(Fate::goes_on);
 }
 
 TEST_CASE("every byte: a node that loses its memory with the connection comes back") {
-  cut_everywhere(true);
+  cut_everywhere(Fate::loses_memory);
+}
+
+TEST_CASE("every byte: a node that loses its power with the connection goes on from its disk") {
+  cut_everywhere(Fate::loses_power);
 }

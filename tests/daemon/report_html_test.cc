@@ -69,3 +69,13 @@ TEST_CASE("report page: a problem with a known answer shows the error, one witho
   page.runs.clear();
   CHECK(count(report_html(page), "<svg") == 0);
 }
+
+TEST_CASE("report page: of a clock's seconds and without a run file") {
+  ReportPage page = page_of("run");
+  page.virtual_time = false;
+  page.run_file.clear();
+  const std::string html = report_html(page);
+  CHECK(count(html, "virtual") == 0);
+  CHECK(count(html, "Loss against seconds") == 2);  // title and label
+  CHECK(count(html, "<pre>") == 0);
+}

@@ -25,7 +25,7 @@ using Asks = AsyncOptions::Asks;
 class Node {
  public:
   explicit Node(AsyncOptions options = {}, double weight = 0.25)
-      : node_(std::make_unique<AsyncGossip>(method(weight), edges(weight), with_self(options))) {
+      : node_(std::make_unique<AsyncGossip>(method(), edges(weight), with_self(options))) {
     give(PeerUp{kLeft, 1});
     give(PeerUp{kRight, 1});
   }
@@ -57,11 +57,11 @@ class Node {
 
  private:
   static std::vector<EdgeEnd> edges(double weight) {
-    return {{kSelf, kLeft, weight}, {kSelf, kRight, weight}};
+    return {{kSelf, kLeft, {weight}}, {kSelf, kRight, {weight}}};
   }
-  static std::unique_ptr<Method> method(double weight) {
+  static std::unique_ptr<Method> method() {
     const float start = 0;
-    return make_d_psgd(std::span(&start, 1), edges(weight), 1);
+    return make_d_psgd(std::span(&start, 1));
   }
   static AsyncOptions with_self(AsyncOptions options) {
     options.self = kSelf;

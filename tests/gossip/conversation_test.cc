@@ -78,7 +78,11 @@ class Script {
                          a.parcel.body.size(), digest(a.parcel.body.bytes()));
   }
   void line(const std::string& who, const EdgeSettled& a) {
-    text_ << who << fmt::format("EdgeSettled n{} {}\n", index_of(a.peer), a.how);
+    text_ << who
+          << fmt::format("EdgeSettled n{} {}\n", index_of(a.peer),
+                         a.reunion
+                             ? fmt::format("{}, {:.4f} apart", a.reunion->how, a.reunion->distance)
+                             : std::string());
   }
   void line(const std::string& who, const RunLocalStep& a) {
     text_ << who << "RunLocalStep " << a.round << '\n';

@@ -79,7 +79,7 @@ TEST_CASE("d-psgd: consensus shrinks at the rate of the spectral gap") {
 }
 
 TEST_CASE("d-psgd: a message with a wrong length or NaN is not accepted") {
-  const auto method = make_d_psgd(std::vector<float>(4, 1.0f), {}, 1);
+  const auto method = make_d_psgd(std::vector<float>(4, 1.0f));
   ByteBlock four(16);
   std::ranges::fill(four.floats(), 2.0f);
   CHECK(method->check({}, {SharedBytes(std::move(four))}).ok());

@@ -3,6 +3,7 @@
 // measured.
 #include <doctest/doctest.h>
 
+#include "compress/block_top.h"
 #include "compress/quantize.h"
 #include "gossip/algorithms.h"
 #include "tests/gossip/problems.h"
@@ -126,6 +127,21 @@ TEST_CASE("exact methods: cold with the identity is nids") {
       }
     }
   }
+}
+
+// Pure gossip has no curvature: by Routh and Hurwitz (cold.h) it is stable if and only if β < δ.
+TEST_CASE("cold: without curvature the models meet, whatever the operator loses") {
+  const MakeCompressor one_of_64 = [] { return std::make_unique<compress::BlockTop>(64); };
+  const auto left = [&](const GossipOptions& options, Round rounds) {
+    Lockstep flock(options, ring(8), vector_of(256), random_starts(8, 256), 7, one_of_64);
+    const double before = flock.consensus_distance(1);
+    flock.mix(rounds);
+    return flock.consensus_distance(before);
+  };
+  CHECK(left(options_of(cold), 3000) < 0.01);
+  GossipOptions papers = options_of(cold);
+  papers.beta = 1;
+  CHECK(left(papers, 500) > 1);
 }
 
 TEST_CASE(

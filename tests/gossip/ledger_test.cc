@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -20,7 +21,7 @@ Message message(std::uint64_t value) {
 
 // The two ends of one edge.
 struct Pair {
-  EdgeLedger low{{node_id(0), node_id(1), 0.5}}, high{{node_id(1), node_id(0), 0.5}};
+  EdgeLedger low{{node_id(0), node_id(1), {0.5}}}, high{{node_id(1), node_id(0), {0.5}}};
 
   void open(Epoch history) {
     low.open(history);
@@ -172,15 +173,39 @@ TEST_CASE("ledger: a settlement comes back as it was sent, and a broken one not 
                      .before = 17,
                      .last = Exchange{1ULL << 40, 2},
                      .pending = Exchange{7, 1},
+                     .terms = 0xabc,
                      .last_kept = true,
                      .state = ~0ULL};
-  const SharedBytes bytes = encode(s);
-  CHECK(*decode_settlement(bytes.bytes()) == s);
-  CHECK(*decode_settlement(encode(Settlement{}).bytes()) == Settlement{});
+  SettlementMessage message{s};
+  for (std::size_t i = 0; i < message.model.size(); ++i) message.model[i] = 0.5f * float(i);
+  const SharedBytes bytes = encode(message);
+  CHECK(*decode_settlement(bytes.bytes()) == message);
+  CHECK(*decode_settlement(encode(SettlementMessage{}).bytes()) == SettlementMessage{});
   CHECK(decode_settlement(bytes.bytes().first(63)).error().message ==
-        "a settlement of 63 bytes, expected 64");
+        "a settlement of 63 bytes, expected 1096");
   std::vector<std::byte> wrong(bytes.bytes().begin(), bytes.bytes().end());
   wrong[4] = std::byte{15};
   CHECK(decode_settlement(wrong).error().message ==
         "settlement flags are 0xf, expected at most 0x7");
+  message.model[3] = INFINITY;
+  CHECK(decode_settlement(encode(message).bytes()).error().message ==
+        "a settlement's sketch holds inf at index 3, expected a finite number");
+}
+
+// The weight changed in between: two messages of the same exchange, but not of the same step.
+TEST_CASE("ledger: an exchange that was begun under two graphs counts at neither end") {
+  Pair pair;
+  pair.open(1);
+  pair.exchange(0);
+  Pair after;
+  after.high = EdgeLedger({node_id(1), node_id(0), {0.25}});
+  after.open(1);
+  after.exchange(0);
+  pair.low.sent({1, 0}, message(2));
+  after.high.sent({1, 0}, message(3));
+  const Settlement low = pair.low.settlement(0), high = after.high.settlement(0);
+  REQUIRE(low.chain == high.chain);
+  CHECK(verdict(low, high) == Verdict::go_on);
+  CHECK(verdict(high, low) == Verdict::go_on);
+  CHECK(pair.low.pending()->terms == EdgeTerms{.weight = 0.5});
 }

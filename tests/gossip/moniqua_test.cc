@@ -40,11 +40,7 @@ struct Three {
 
   Three(const MoniquaOptions& o, const std::vector<std::vector<float>>& starts) {
     for (std::size_t i = 0; i < 3; ++i) {
-      std::vector<EdgeEnd> edges;
-      for (std::size_t j = 0; j < 3; ++j) {
-        if (j != i) edges.push_back({node_id(i), node_id(j), 1.0 / 3});
-      }
-      nodes.push_back(make_moniqua(starts[i], edges, o));
+      nodes.push_back(make_moniqua(starts[i], o));
     }
   }
   // One exchange over all edges; the first failure to encode, if any.
@@ -57,7 +53,7 @@ struct Three {
     for (std::size_t i = 0; i < 3; ++i) {
       std::vector<Arrival> arrivals;
       for (std::size_t j = 0; j < 3; ++j) {
-        if (j != i) arrivals.push_back({arrivals.size(), out[i][0], out[j][0]});
+        if (j != i) arrivals.push_back({arrivals.size(), out[i][0], out[j][0], {1.0 / 3}});
       }
       nodes[i]->mix({round, 0}, arrivals);
     }
@@ -195,12 +191,12 @@ TEST_CASE("moniqua: sent are b bits a coordinate") {
 }
 
 TEST_CASE("moniqua: a message of another length or with bits behind its codes is refused") {
-  const auto method = make_moniqua(std::vector<float>(5), {}, {.theta = 1, .bits = 3});
+  const auto method = make_moniqua(std::vector<float>(5), {.theta = 1, .bits = 3});
   const auto refusal = [&](std::initializer_list<int> bytes) {
     ByteBlock block(bytes.size());
     std::ranges::transform(bytes, block.bytes().begin(),
                            [](int b) { return static_cast<std::byte>(b); });
-    const Result<void> checked = method->check({}, {SharedBytes(std::move(block))});
+    const auto checked = method->check({}, {SharedBytes(std::move(block))});
     return checked ? std::string() : checked.error().message;
   };
   CHECK(refusal({0xff, 0x7f}) == "");
@@ -213,8 +209,7 @@ TEST_CASE("moniqua: a model that is no number, or beyond what steps can count, d
   for (const float wrong : {NAN, INFINITY, 1e30f}) {
     std::vector<float> start(3, 1.0f);
     start[1] = wrong;
-    const auto method =
-        make_moniqua(start, {{node_id(0), node_id(1), 0.5}}, {.theta = 1, .bits = 8});
+    const auto method = make_moniqua(start, {.theta = 1, .bits = 8});
     std::vector<Message> out(1);
     const std::vector<std::size_t> edge = {0};
     const Result<void> encoded = method->encode({}, edge, out);

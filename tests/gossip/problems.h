@@ -50,6 +50,8 @@ inline gossip::GossipOptions options_of(gossip::AlgorithmKind kind,
   gossip::GossipOptions options;
   options.algorithm = kind;
   options.gamma = gamma;
+  // The specification's tables of γ are for the paper's form.
+  if (gamma && kind == gossip::AlgorithmKind::cold) options.beta = 1;
   return options;
 }
 

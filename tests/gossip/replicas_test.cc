@@ -9,6 +9,7 @@
 
 #include "compress/identity.h"
 #include "compress/sign.h"
+#include "gossip/edge_duals.h"
 #include "protocol/random.h"
 
 using namespace starling;
@@ -87,20 +88,17 @@ class Star {
           up_.erase(e);
         }
       }
-      leaves_[e].commit(at_leaf, sign_);
-      leaves_[e].finish(at_leaf, sign_);
+      commit(leaves_[e], at_leaf);
       if (!at_hub.empty() && at_hub.back().edge == e) begun_.insert(e);
     }
-    CHECK(hub_.commit(at_hub, sign_));
-    hub_.finish(at_hub, sign_);
+    CHECK(commit(hub_, at_hub));
     return bytes;
   }
 
   // The hub makes up for what it lost.
   void mend(std::size_t e) {
     const std::span arrival(&torn_.at(e), 1);
-    CHECK_FALSE(hub_.commit(arrival, sign_));
-    hub_.finish(arrival, sign_);
+    CHECK_FALSE(commit(hub_, arrival));
     begun_.insert(e);
     resume(e);
   }
@@ -141,6 +139,17 @@ class Star {
     for (const Message& message : out) {
       if (message.start.size() > 0) REQUIRE(node.check(message, coder_).ok());
     }
+  }
+
+  // As a driver and a method do it. Returns whether the reference advanced.
+  bool commit(Replicas& node, std::span<const Arrival> arrivals) {
+    for (const Arrival& arrival : arrivals) {
+      const SharedBytes& start = arrival.theirs.start;
+      if (start.size() > 0) node.take_start(arrival.edge, start, sign_);
+    }
+    const bool advanced = node.commit(arrivals, sign_);
+    node.finish(arrivals, sign_);
+    return advanced;
   }
 
   compress::Sign sign_;
@@ -268,6 +277,35 @@ TEST_CASE(
 }
 
 // What a method adds stands in units of the update; a lower rate makes it act less.
+TEST_CASE(
+    "replicas: of a large model the edges that broke first are forgotten, of a small one none") {
+  const auto forgotten = [](std::size_t size) {
+    const Common zeros(size, [](std::span<float> x) { std::ranges::fill(x, 0.0f); });
+    Replicas node(zeros, 3, {1});
+    compress::Sign sign;
+    const std::vector<float> ones(size, 1.0f);
+    for (std::size_t e = 0; e < 3; ++e) node.open(e);
+    std::vector<std::size_t> all;
+    // Edge 2 breaks in the first exchange, then edge 0: neither knows whether its message counted.
+    for (const std::size_t broken : {2, 0}) {
+      std::vector<std::size_t> edges{0, 1, 2};
+      if (broken == 0) edges.pop_back();
+      std::vector<Message> out(edges.size());
+      REQUIRE(node.encode(edges, out, [&](Replicas::Own&) { return message_of(sign, ones); }).ok());
+      node.suspend(broken, true);
+      const Arrival arrival{1, out[0], out[0]};
+      node.commit(std::span(&arrival, 1), sign);
+      const std::vector<std::size_t> down{0, 2};
+      const auto more = node.relieve(std::span(down).subspan(broken == 2 ? 1 : 0));
+      all.insert(all.end(), more.begin(), more.end());
+    }
+    return all;
+  };
+  CHECK(forgotten(1000).empty());
+  CHECK(Replicas::kept_max(17 << 20) == 1);
+  CHECK(forgotten((17 << 20) / sizeof(float)) == std::vector<std::size_t>{2});
+}
+
 TEST_CASE("edge duals: they act in proportion to the learning rate") {
   EdgeDuals duals(1, 1);
   duals.open(0);

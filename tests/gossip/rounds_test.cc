@@ -36,7 +36,8 @@ class Node {
   // Begins the round and answers its local step with `update`.
   Outbox step(Round round, float update = 0, Time now = 0s) {
     Outbox out = give(BeginRound{round}, now);
-    Outbox more = give(LocalStepDone{std::span(&update, 1)}, now);
+    *update_ = update;
+    Outbox more = give(LocalStepDone{std::span(update_.get(), 1)}, now);
     out.insert(out.end(), more.begin(), more.end());
     return out;
   }
@@ -44,12 +45,14 @@ class Node {
   const Rounds& rounds() const { return *rounds_; }
 
  private:
-  static std::vector<EdgeEnd> edges() { return {{kSelf, kLeft, 0.25}, {kSelf, kRight, 0.25}}; }
+  static std::vector<EdgeEnd> edges() { return {{kSelf, kLeft, {0.25}}, {kSelf, kRight, {0.25}}}; }
   static std::unique_ptr<Method> method() {
     const float start = 0;
-    return make_d_psgd(std::span(&start, 1), edges(), 1);
+    return make_d_psgd(std::span(&start, 1));
   }
   std::unique_ptr<Rounds> rounds_;
+  std::unique_ptr<float> update_ =
+      std::make_unique<float>();  // it has to stay until the round ends
   test::BothNeighbors neighbors_;
 };
 
@@ -302,10 +305,63 @@ TEST_CASE("rounds: repeated, reordered and excessive messages close the edge") {
 
 TEST_CASE("rounds: a node without neighbors trains alone") {
   const float start = 1, update = 0.25f;
-  Rounds alone(make_d_psgd(std::span(&start, 1), {}, 1), {}, true);
+  Rounds alone(make_d_psgd(std::span(&start, 1)), {}, true);
   Outbox out;
   alone.handle(BeginRound{0}, 0s, out);
   alone.handle(LocalStepDone{std::span(&update, 1)}, 0s, out);
   CHECK(find<RoundFinished>(out));
   CHECK(alone.model()[0] == 0.75f);
+}
+
+// ---- what is kept out -----------------------------------------------------------------------
+
+// Specification B.1 rows 7 and 8. The neighbor counts what this node will never let in: replayed,
+// it would be refused again and again.
+TEST_CASE("rounds: what is refused is not mixed and not asked for again, the edge begins anew") {
+  for (const float wrong : {1e6f, -1e30f, INFINITY, NAN}) {
+    CAPTURE(wrong);
+    Node node = connected();
+    node.step(0);
+    const Outbox out = node.receive(kRight, 0, wrong);
+    REQUIRE(find<Reject>(out));
+    CHECK(find<Reject>(out)->peer == kRight);
+    if (wrong == 1e6f) {
+      CHECK(find<Reject>(out)->why ==
+            "round 0 exchange 0: its norm is 1e+06, expected at most 100 (100 times the largest of "
+            "0, what it usually sends, 0, this node's model, and 1, the root of d)");
+    }
+    node.give(PeerDown{kRight});
+    CHECK(count<RoundFinished>(node.receive(kLeft, 0, 4)) == 1);
+    CHECK(node.x() == 1);
+    const EdgeStatus refused = node.rounds().edges()[1];
+    CHECK(refused.malformed == (std::isfinite(wrong) ? 0 : 1));
+    CHECK(refused.too_long == (std::isfinite(wrong) ? 1 : 0));
+    CHECK(refused.counted == 0);
+
+    node.far(kRight).settle_pending();
+    CHECK(node.far(kRight).ledger().counted() == 1);
+    const Outbox settled = node.come_back(kRight, 2);
+    REQUIRE(find<EdgeSettled>(settled));
+    CHECK(find<EdgeSettled>(settled)->reunion->how.starts_with("starts anew"));
+    node.step(1);
+    node.receive(kLeft, 1, 1);
+    CHECK(count<RoundFinished>(node.receive(kRight, 1, 5)) == 1);
+    CHECK(node.x() == 2);
+    CHECK(node.rounds().edges()[1].counted == 1);
+    CHECK(node.rounds().edges()[1].reopened == 1);
+  }
+}
+
+// A neighbor that is a round ahead has counted the exchange before, and so does this end.
+TEST_CASE("rounds: a refused message of the next round takes nothing from the one before") {
+  Node node = connected();
+  node.step(0);
+  node.receive(kRight, 0, 4);
+  CHECK(find<Reject>(node.receive(kRight, 1, 1e6f)));
+  node.give(PeerDown{kRight});
+  node.receive(kLeft, 0, 0);
+  CHECK(node.x() == 1);
+  const Outbox settled = node.come_back(kRight, 2);
+  REQUIRE(find<EdgeSettled>(settled));
+  CHECK(find<EdgeSettled>(settled)->reunion->how == "goes on after 1 exchanges");
 }

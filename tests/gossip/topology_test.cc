@@ -207,3 +207,47 @@ TEST_CASE("topology: what cannot be a flock is refused with the reason") {
         "[topology] edges: the graph is not connected, node 0 does not reach node 2; add an edge "
         "between the parts");
 }
+
+TEST_CASE(
+    "topology: a graph with nodes that have left is that of the others, under their numbers") {
+  const std::vector<std::size_t> left = {0, 3};
+  const std::vector<NodeId> present = {node_id(1), node_id(2), node_id(4), node_id(5), node_id(6),
+                                       node_id(7), node_id(8), node_id(9), node_id(10)};
+  for (const TopologyKind kind : {TopologyKind::ring, TopologyKind::torus, TopologyKind::star,
+                                  TopologyKind::random_regular}) {
+    CAPTURE(name_of(kind));
+    const std::size_t degree = kind == TopologyKind::random_regular ? 4 : 0;
+    const auto made =
+        Topology::make({.kind = kind, .nodes = 11, .degree = degree, .left = left}, 1);
+    REQUIRE(made.ok());
+    const Topology whole = make(kind, 9, degree);
+    CHECK(made->nodes() == 11);
+    CHECK(made->present() == present);
+    CHECK(made->has_left(node_id(3)));
+    CHECK(made->degree(node_id(0)) == 0);
+    REQUIRE(made->edges().size() == whole.edges().size());
+    for (std::size_t i = 0; i < whole.edges().size(); ++i) {
+      const Edge& edge = whole.edges()[i];
+      CHECK(made->edges()[i] ==
+            Edge{present[index_of(edge.low)], present[index_of(edge.high)], edge.weight});
+    }
+    CHECK(made->spectrum().lambda_2 == doctest::Approx(whole.spectrum().lambda_2));
+    CHECK(made->spectrum().lambda_n == doctest::Approx(whole.spectrum().lambda_n));
+  }
+  const auto ways =
+      Topology::make({.kind = TopologyKind::one_peer_exponential, .nodes = 6, .left = {1, 2}}, 1);
+  REQUIRE(ways.ok());
+  CHECK(ways->share(node_id(0), node_id(3), 0) == 0.5);
+  CHECK(ways->share(node_id(0), node_id(4), 1) == 0.5);
+}
+
+TEST_CASE("topology: an edge to a node that has left, or too few that have not, are refused") {
+  CHECK(
+      error_of({.kind = TopologyKind::edges, .nodes = 4, .edges = {{0, 1}, {1, 3}}, .left = {3}}) ==
+      "[topology] edges: found node 3 in the edge 1-3, and that one has left");
+  CHECK(error_of({.kind = TopologyKind::edges, .nodes = 4, .edges = {{1, 2}}, .left = {0}}) ==
+        "[topology] edges: the graph is not connected, node 1 does not reach node 3; add an edge "
+        "between the parts");
+  CHECK(error_of({.kind = TopologyKind::ring, .nodes = 4, .left = {0, 1, 2}}) ==
+        "[topology] nodes: found 1, a flock has at least 2");
+}

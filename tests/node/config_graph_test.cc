@@ -221,5 +221,26 @@ TEST_CASE("config refuses relations: keys that do not go together") {
   });
 }
 
+TEST_CASE("config: a node that has left keeps its place, and its address is free") {
+  const std::string text = kFriends + "left = true\n[[node]]\nname = \"dan\"\naddress = \"H:3\"\n";
+  const auto config = parse_config(text + kRest, "run.toml", "base", {});
+  if (!config) FAIL(config.error().message);
+  CHECK(config->topology.nodes == 4);
+  CHECK(config->topology.left == std::vector<std::size_t>{2});
+  CHECK(config->nodes[3].name == "dan");
+  CHECK(find_node(*config, "cleo").ok());
+  CHECK(find_present_node(*config, "cleo").error().message ==
+        "run.toml: [[node]] left: node \"cleo\" has left the run; expected one that has not, or "
+        "remove left = true at every node to take it back");
+  check_refusals({
+      {"[topology]\nkind = \"edges\"\nedges = [[\"ann\", \"bob\"], [\"bob\", \"cleo\"]]\n" +
+           kFriends + "left = true\n" + kRest,
+       "run.toml:3:26: [topology] edges: found the edge bob-cleo, but cleo has left; remove the "
+       "edge, or left = true"},
+      {kFriends + "left = 1\n" + kRest,
+       "run.toml:10:8: [[node]] left: found 1, expected true or false"},
+  });
+}
+
 }  // namespace
 }  // namespace starling::node

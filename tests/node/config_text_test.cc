@@ -48,20 +48,22 @@ TEST_CASE("config refuses names: sections and keys that do not exist") {
        "run.toml:1:2: [gosip]: unknown section; did you mean [gossip]?"},
       {"[zzz]\n" + kAll,
        "run.toml:1:2: [zzz]: unknown section; expected one of [run], [topology], [[node]], "
-       "[data], [model], [train], [gossip], [compress], [checkpoint]"},
+       "[data], [model], [train], [gossip], [robust], [compress], [checkpoint], [limits], "
+       "[metrics]"},
       {"[Gossip]\n" + kAll, "run.toml:1:2: [Gossip]: unknown section; did you mean [gossip]?"},
       {"rounds = 4\n" + kAll,
        "run.toml:1:1: rounds: found a key outside of the sections, expected it under [run]"},
       {"zzzz = 4\n" + kAll,
        "run.toml:1:1: [zzzz]: unknown section; expected one of [run], [topology], [[node]], "
-       "[data], [model], [train], [gossip], [compress], [checkpoint]"},
+       "[data], [model], [train], [gossip], [robust], [compress], [checkpoint], [limits], "
+       "[metrics]"},
       {"[gossip]\nrnak = 1\n" + kAll,
        "run.toml:2:1: [gossip] rnak: unknown key; did you mean 'rank'?"},
       {"[gossip]\n  ranks = 1\n" + kAll,
        "run.toml:2:3: [gossip] ranks: unknown key; did you mean 'rank'?"},
       {"[run]\nzzzzzz = 1\n" + kAll,
        "run.toml:2:1: [run] zzzzzz: unknown key; expected one of name, seed, rounds, "
-       "evaluate_every, until_accuracy, compare, insecure_plaintext"},
+       "evaluate_every, until_accuracy, compare, insecure_plaintext, memory_limit, join"},
       {"[train]\nrank = 1\n" + kAll,
        "run.toml:2:1: [train] rank: unknown key; it belongs under [gossip]"},
       {"[train]\nlearningRate = 1\n" + kAll,
@@ -77,7 +79,7 @@ TEST_CASE("config refuses names: sections and keys that do not exist") {
        "address for each node"},
       {"[run.deep]\nx = 1\n" + kAll,
        "run.toml:1:6: [run] deep: unknown key; expected one of name, seed, rounds, "
-       "evaluate_every, until_accuracy, compare, insecure_plaintext"},
+       "evaluate_every, until_accuracy, compare, insecure_plaintext, memory_limit, join"},
       {"[[node]]\nnam = \"a\"\n" + kRest,
        "run.toml:2:1: [[node]] nam: unknown key; did you mean 'name'?"},
   });

@@ -94,6 +94,8 @@ TEST_CASE("config refuses values: numbers") {
        "run.toml:2:8: [gossip] zeta: found 1.5, expected a number above 0 and at most 1"},
       {"[gossip]\nalpha = -1\n" + kAll,
        "run.toml:2:9: [gossip] alpha: found -1, expected a number above 0 and at most 1"},
+      {"[gossip]\nbeta = 0\n" + kAll,
+       "run.toml:2:8: [gossip] beta: found 0, expected a number above 0 and at most 1"},
       {"[gossip]\nrho = 1.0\n" + kAll,
        "run.toml:2:7: [gossip] rho: found 1.0, expected a number above 0 and below 1"},
       {"[gossip]\ntheta = 0.0\n" + kAll,
@@ -116,6 +118,13 @@ TEST_CASE("config refuses values: numbers") {
       {"[gossip]\nrelaxation = \"best\"\n" + kAll,
        "run.toml:2:14: [gossip] relaxation: found \"best\", expected a number above 0 and "
        "below 2, or \"optimal\""},
+      {"[limits]\nmax_send = \"8kbit\"\n" + kAll,
+       "run.toml:2:12: [limits] max_send: found \"8kbit\", expected a rate as \"20mbit\" (kbit, "
+       "mbit, gbit) of 64kbit at least, or \"0\""},
+      {"[limits]\nneighbor_max_receive = \"fast\"\n" + kAll,
+       "run.toml:2:24: [limits] neighbor_max_receive: found \"fast\", expected a rate as "
+       "\"20mbit\" "
+       "(kbit, mbit, gbit) of 64kbit at least, or \"0\""},
       {"[checkpoint]\nevery_seconds = -0.5\n" + kAll,
        "run.toml:2:17: [checkpoint] every_seconds: found -0.5, expected a number from 0 to "
        "1000000"},
@@ -126,8 +135,21 @@ TEST_CASE("config refuses values: truth values, texts and choices") {
   check_refusals({
       {"[gossip]\noverlap = 1\n" + kAll,
        "run.toml:2:11: [gossip] overlap: found 1, expected true or false"},
+      {"[metrics]\nlisten = 9464\n" + kAll,
+       "run.toml:2:10: [metrics] listen: found 9464, expected \"host:port\" with a port from 1 to "
+       "65535"},
+      {"[metrics]\nlisten = \"127.0.0.1:65535\"\n" + kAll,
+       "run.toml:2:10: [metrics] listen: found port 65535, which puts that of n1 on 65536; "
+       "expected "
+       "a smaller one, for each node of a host has the next port"},
       {"[checkpoint]\nenabled = \"no\"\n" + kAll,
        "run.toml:2:11: [checkpoint] enabled: found \"no\", expected true or false"},
+      {"[robust]\nclip = \"yes\"\n" + kAll,
+       "run.toml:2:8: [robust] clip: found \"yes\", expected true or false"},
+      {"[robust]\nclip = 1.5\n" + kAll,
+       "run.toml:2:8: [robust] clip: found 1.5, expected true or false"},
+      {"[robust]\nclipping = true\n" + kAll,
+       "run.toml:2:1: [robust] clipping: unknown key; expected one of clip"},
       {"[train]\nnesterov = \"yes\"\n" + kAll,
        "run.toml:2:12: [train] nesterov: found \"yes\", expected true or false"},
       {"[run]\nname = \"\"\n" + kAll,

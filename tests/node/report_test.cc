@@ -55,6 +55,7 @@ TEST_CASE("report: a node's line follows from its progress and model") {
                           .evaluated_rounds = 10,
                           .evaluated_at_seconds = 3,
                           .waiting_for = {},
+                          .edges = {},
                           .sent_bytes = 100,
                           .received_bytes = 200,
                           .sent_uncompressed_bytes = 4000,

@@ -102,6 +102,36 @@ TEST_CASE("run: a mode that the algorithm does not know is refused with the reas
   CHECK(run_with({async, "gossip.algorithm=none"}).ok());
 }
 
+TEST_CASE("run: clipping where it is not defined is refused with the reason, elsewhere agreed on") {
+  const auto refusal = [](std::vector<std::string> words) {
+    words.push_back("robust.clip=true");
+    const auto run = run_with(words);
+    return run.ok() ? std::string() : run.error().message;
+  };
+  CHECK(refusal({"gossip.algorithm=cold", "compress.operator=sign"}) ==
+        "--set robust.clip=true: [robust] clip: found true, but the duals of cold add up the "
+        "differences of all rounds, so that what passes in one grows without bound over many; take "
+        "d-psgd, ad-psgd, choco, def-atc or actc, or clip = false");
+  const Names kDefined{"none", "d-psgd", "ad-psgd", "choco", "def-atc", "actc"};
+  for (const auto& traits : gossip::all_algorithms()) {
+    const std::string name = traits.name;
+    CAPTURE(name);
+    const bool defined = std::ranges::count(kDefined, name) > 0;
+    std::vector<std::string> words = {"gossip.algorithm=" + name, "topology.kind=complete"};
+    if (traits.coding != gossip::Coding::raw && traits.coding != gossip::Coding::own) {
+      words.insert(words.end(), {"compress.operator=quantize", "compress.bits=8"});
+    }
+    const std::string said = refusal(words);
+    CHECK((said.find("[robust] clip: found true, but") == std::string::npos) == defined);
+  }
+  const auto with = run_with({"gossip.algorithm=d-psgd", "robust.clip=true"});
+  const auto without = run_with({"gossip.algorithm=d-psgd"});
+  REQUIRE((with.ok() && without.ok()));
+  const auto difference = first_difference(fingerprint_of(*with), fingerprint_of(*without));
+  REQUIRE(difference.has_value());
+  CHECK(difference->field == "algorithm");
+}
+
 // A machine may have its own of these without harm to the exchange.
 TEST_CASE("run: rounds, evaluations and learning rates are no part of the fingerprint") {
   CHECK(changed_by({"run.rounds=7", "run.evaluate_every=3", "train.learning_rate=0.25",

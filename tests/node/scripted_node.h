@@ -44,6 +44,7 @@ class ScriptedTrainer final : public train::Trainer {
     return {.loss = x[0], .accuracy = std::nullopt, .relative_error = std::nullopt};
   }
   void archive(Archive& /*archive*/) override {}  // nothing is kept
+  train::MemoryUse memory() const override { return {}; }
   std::string describe() const override { return "scripted"; }
 
  private:
@@ -58,9 +59,9 @@ class ScriptedNode {
                         std::vector<NodeId> partners = {kLeft, kRight})
       : script_(std::make_shared<Script>(std::move(script))) {
     std::vector<gossip::EdgeEnd> edges;
-    for (const NodeId peer : partners) edges.push_back({kSelf, peer, 0.25});
+    for (const NodeId peer : partners) edges.push_back({kSelf, peer, {0.25}});
     const float start = 0;
-    auto method = gossip::make_d_psgd(std::span(&start, 1), edges, 1);
+    auto method = gossip::make_d_psgd(std::span(&start, 1));
     options.partners = std::move(partners);
     core_ =
         std::make_unique<Core>(std::move(options), std::make_unique<ScriptedTrainer>(script_),
@@ -83,6 +84,10 @@ class ScriptedNode {
   }
   Effects receive(NodeId from, Round round, Time now = {}) {
     return give(far(from).say({round, 0}, body_of(0)), now);
+  }
+  // The same with another model.
+  Effects say(NodeId from, Round round, float model, Time now = {}) {
+    return give(far(from).say({round, 0}, body_of(model)), now);
   }
   // The neighbor dies and comes back without its memory.
   void forget(NodeId id) { far(id) = starling::test::FarEnd(id, kSelf); }

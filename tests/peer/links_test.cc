@@ -39,7 +39,7 @@ TEST_CASE("two nodes exchange messages, in order, both ways, bytes equal") {
   Pair pair;
   pair[0]->set_round(41);
   REQUIRE(pair.both_up());
-  CHECK(pair[1].last_round == 41);
+  CHECK(pair[1].last_told.theirs == 41);
   constexpr std::size_t kCount = 30;
   const std::vector<std::size_t> sizes{0, 1, 4, 1000, 70'000, 300'000};
   const auto body_of = [&](std::size_t from, std::size_t i) {
@@ -111,31 +111,58 @@ TEST_CASE("a message for an epoch that is over is dropped") {
 }
 
 TEST_CASE("stop sends what is queued and a goodbye that says why") {
-  for (const bool finished : {true, false}) {
-    Pair pair;
+  const std::pair<Farewell, const char*> cases[] = {
+      {Farewell::finished, "down 0: n0 has finished its run"},
+      {Farewell::stopped, "down 0: n0 was stopped"},
+      {Farewell::left, "down 0: n0 has left"}};
+  for (const auto& [farewell, told] : cases) {
+    Pair pair([](LinkOptions& o) { o.queue_bytes_max = 4 << 20; });
     REQUIRE(pair.both_up());
     for (int i = 0; i < 3; ++i) {
       pair[0]->send(node_id(1), {.epoch = 1}, bytes_of(900'000, static_cast<unsigned char>(i)));
     }
     bool done = false;
-    pair[0]->stop(finished, std::chrono::seconds{5}, [&] { done = true; });
+    pair[0]->stop(farewell, std::chrono::seconds{5}, [&] { done = true; });
     CHECK_FALSE(done);
     REQUIRE(run_until(
         pair.io, [&] { return done; }, std::chrono::seconds{4}));
     pair[0].kill();
     REQUIRE(run_until(pair.io, [&] { return !pair[1].up(); }));
     CHECK(pair[1].frames.size() == 3);
-    CHECK(pair[1].told.back() ==
-          (finished ? "down 0: n0 has finished its run" : "down 0: n0 was stopped"));
+    CHECK(pair[1].told.back() == told);
     CHECK(pair[0].told == Told{"up 1 epoch 1", "down 1: this node stops"});
   }
+}
+
+TEST_CASE("a neighbor that has left is dialled in silence, and welcome when it is back") {
+  Pair pair([](LinkOptions& o) {
+    o.redial_refused = milliseconds{20};
+    o.redial_max = milliseconds{20};
+  });
+  REQUIRE(pair.both_up());
+  bool done = false;
+  pair[1]->stop(Farewell::left, std::chrono::seconds{5}, [&] { done = true; });
+  REQUIRE(run_until(pair.io, [&] { return done; }));
+  const LinkOptions options = pair.flock.options(1);
+  pair[1].kill();
+  REQUIRE(run_until(pair.io, [&] { return !pair[0].up(); }));
+  pair[0].forget();
+  REQUIRE(run_until(pair.io, [&] { return pair[0].status().dials >= 5; }));
+  CHECK(pair[0].status().trouble == LinkTrouble::left);
+  CHECK(pair[0].status().reason == "n1 has left");
+  CHECK(pair[0].log() == "");
+  Node back(pair.io, options);
+  REQUIRE(back->listen().ok());
+  back->start();
+  CHECK(run_until(pair.io, [&] { return pair[0].up() && back.up(); }));
 }
 
 TEST_CASE("both stop at once") {
   Pair pair;
   REQUIRE(pair.both_up());
   int done = 0;
-  for (auto& node : pair.nodes) (*node)->stop(true, std::chrono::seconds{5}, [&] { ++done; });
+  for (auto& node : pair.nodes)
+    (*node)->stop(Farewell::finished, std::chrono::seconds{5}, [&] { ++done; });
   CHECK(run_until(
       pair.io, [&] { return done == 2; }, std::chrono::seconds{2}));
 }
@@ -150,7 +177,7 @@ TEST_CASE("stop without any link, and with a dial under way") {
   CHECK(node.status().reason == "never connected: connection refused");
   CHECK(node.told.empty());
   bool done = false;
-  node->stop(false, std::chrono::seconds{5}, [&] { done = true; });
+  node->stop(Farewell::stopped, std::chrono::seconds{5}, [&] { done = true; });
   CHECK(run_until(
       io, [&] { return done; }, std::chrono::seconds{1}));
 }
@@ -169,7 +196,7 @@ TEST_CASE("stop is over at its deadline even if a peer does not read") {
   for (int i = 0; i < 40; ++i) node->send(node_id(1), {.epoch = 1}, bytes_of(1 << 20, 1));
   bool done = false;
   const auto before = Clock::now();
-  node->stop(true, milliseconds{300}, [&] { done = true; });
+  node->stop(Farewell::finished, milliseconds{300}, [&] { done = true; });
   CHECK(run_until(
       io, [&] { return done; }, std::chrono::seconds{2}));
   CHECK(Clock::now() - before < milliseconds{600});

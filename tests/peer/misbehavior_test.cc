@@ -1,7 +1,5 @@
 #include <doctest/doctest.h>
 
-#include <fstream>
-
 #include "support.h"
 
 using namespace starling;
@@ -59,13 +57,6 @@ struct Scene {
   std::unique_ptr<RawPeer> raw;
 };
 
-std::uint64_t resident_bytes() {
-  std::ifstream in("/proc/self/statm");
-  std::uint64_t total = 0, resident = 0;
-  in >> total >> resident;
-  return resident * 4096;
-}
-
 }  // namespace
 
 TEST_CASE("bad magic ends that session only") {
@@ -80,8 +71,8 @@ TEST_CASE("bad magic ends that session only") {
 
 TEST_CASE("an unknown frame type ends that session only") {
   Scene scene;
-  scene.raw->send_bytes(encode_header({.type = static_cast<FrameType>(10), .epoch = 1}));
-  scene.expect_down("frame type is 10, known are 1 to 9");
+  scene.raw->send_bytes(encode_header({.type = static_cast<FrameType>(13), .epoch = 1}));
+  scene.expect_down("frame type is 13, known are 1 to 12");
 }
 
 TEST_CASE("a length over the limit ends that session before anything is allocated") {
@@ -94,12 +85,42 @@ TEST_CASE("a length over the limit ends that session before anything is allocate
         encode_header({.type = FrameType::exchange, .body_bytes = length, .epoch = 1}));
     scene.expect_down(
         fmt::format("frame body of {} bytes is over the limit of 1073741824", length));
-    CHECK(resident_bytes() < before + (4 << 20));
+    CHECK(grew_less(before, 4 << 20));
   }
   Scene scene;
   scene.raw->send_bytes(
       encode_header({.type = FrameType::heartbeat, .message_bytes = ~0u, .epoch = 1}));
   scene.expect_down("frame message of 4294967295 bytes is over the limit of 4096");
+}
+
+TEST_CASE("each type of frame has a limit of its own for its body") {
+  const auto refused = [](FrameType type, std::uint64_t bytes, std::uint64_t most) {
+    Scene scene([](LinkOptions& options) {
+      options.body_bytes_max = 100;
+      options.piece_bytes_max = 1000;
+    });
+    scene.raw->send_bytes(encode_header({.type = type, .body_bytes = bytes, .epoch = 1}));
+    scene.expect_down(fmt::format("frame body of type {} has {} bytes, expected at most {}",
+                                  static_cast<int>(type), bytes, most));
+  };
+  refused(FrameType::exchange, 101, 100);
+  refused(FrameType::settlement, 1000, 100);
+  refused(FrameType::joining, 1, 0);
+  refused(FrameType::ask, 1, 0);
+  refused(FrameType::snapshot, 9, 8);
+}
+
+TEST_CASE("a piece of a model over its limit ends the session, one within does not") {
+  Scene scene([](LinkOptions& options) {
+    options.body_bytes_max = 1000;
+    options.piece_bytes_max = 100;
+  });
+  scene.raw->send({.type = FrameType::piece, .epoch = 1}, "", std::string(100, 'x'));
+  REQUIRE(run_until(scene.io, [&] { return scene.node->frames.size() == 1; }));
+  scene.node->frames.clear();
+  scene.raw->send_bytes(
+      encode_header({.type = FrameType::piece, .body_bytes = 101, .epoch = 1, .sequence = 1}));
+  scene.expect_down("frame body of type 12 has 101 bytes, expected at most 100");
 }
 
 TEST_CASE("a frame out of its place in the stream ends the session") {
@@ -113,7 +134,7 @@ TEST_CASE("a frame out of its place in the stream ends the session") {
        "frame sequence is 1, expected 0");
   told({.type = FrameType::exchange, .epoch = 1}, "x", "frame message length is 1, expected 0");
   told({.type = FrameType::hello, .epoch = 1}, "",
-       "frame type is 1 on a link that is up, expected 4 (heartbeat), 5 (goodbye) or 6 to 9 (of "
+       "frame type is 1 on a link that is up, expected 4 (heartbeat), 5 (goodbye) or 6 to 12 (of "
        "the algorithm)");
   told({.type = FrameType::heartbeat, .epoch = 1}, "\xff\xff", "a Heartbeat does not parse");
 }

@@ -1,12 +1,14 @@
 #include "support.h"
 
 #include <asio/write.hpp>
+#include <fstream>
 
 #include "peer/handshake.h"
 
 namespace starling::peer::test {
 
-RawPeer::RawPeer(asio::io_context& io, std::uint16_t port) : io_(io), socket_(io) {
+RawPeer::RawPeer(asio::io_context& io, std::uint16_t port, const std::string& from)
+    : io_(io), socket_(io, Tcp::endpoint(asio::ip::make_address(from), 0)) {
   socket_.connect(Tcp::endpoint(asio::ip::address_v4::loopback(), port));
   socket_.non_blocking(true);
 }
@@ -64,6 +66,21 @@ bool RawPeer::closed(Duration limit) {
         return error && error != asio::error::would_block;
       },
       limit);
+}
+
+std::uint64_t resident_bytes() {
+  std::ifstream in("/proc/self/statm");
+  std::uint64_t total = 0, resident = 0;
+  in >> total >> resident;
+  return resident * 4096;
+}
+
+bool grew_less([[maybe_unused]] std::uint64_t before, [[maybe_unused]] std::uint64_t limit) {
+#ifdef STARLING_SANITIZED
+  return true;
+#else
+  return resident_bytes() < before + limit;
+#endif
 }
 
 wire::Hello hello_of(const LinkOptions& as, const std::string& wanted) {

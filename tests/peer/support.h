@@ -15,6 +15,7 @@
 
 #include "peer/links.h"
 #include "peer/net.h"
+#include "peer/tls.h"
 #include "peer/wire.h"
 #include "protocol/peer.pb.h"
 
@@ -78,9 +79,9 @@ class Node : public PeerEvents {
     log_->set_level(spdlog::level::debug);
   }
 
-  void peer_up(NodeId peer, Epoch epoch, Round round) override {
+  void peer_up(NodeId peer, Epoch epoch, const ToldRounds& rounds) override {
     told.push_back(fmt::format("up {} epoch {}", index_of(peer), epoch));
-    last_round = round;
+    last_told = rounds;
   }
   void peer_down(NodeId peer, std::string reason) override {
     told.push_back(fmt::format("down {}: {}", index_of(peer), reason));
@@ -97,10 +98,15 @@ class Node : public PeerEvents {
   LinkStatus status(std::size_t index = 0) const { return links_->status()[index]; }
   bool up(std::size_t index = 0) const { return status(index).state == LinkState::up; }
   std::string log() const { return lines_.str(); }
+  // And all that was told.
+  void forget() {
+    lines_.str("");
+    told.clear();
+  }
 
   std::vector<std::string> told;
   std::vector<Frame> frames;
-  Round last_round = 0;
+  ToldRounds last_told;
   bool consumes = true;
 
  private:
@@ -109,10 +115,32 @@ class Node : public PeerEvents {
   std::unique_ptr<Links> links_;
 };
 
+// A key for each of n nodes.
+class Keys {
+ public:
+  explicit Keys(std::size_t nodes) {
+    for (std::size_t i = 0; i < nodes; ++i) keys_.push_back(PrivateKey::make());
+  }
+  const PrivateKey& operator[](std::size_t i) const { return keys_[i]; }
+
+  // What the node has and pins under TLS.
+  LinkOptions applied_to(LinkOptions options) const {
+    options.tls = std::make_shared<const Tls>(keys_[index_of(options.self)]);
+    for (Neighbor& neighbor : options.neighbors) {
+      neighbor.keys = {keys_[index_of(neighbor.id)].pin()};
+    }
+    return options;
+  }
+
+ private:
+  std::vector<PrivateKey> keys_;
+};
+
 // Names and addresses of n nodes that are all neighbors.
 class Flock {
  public:
-  explicit Flock(std::size_t nodes) {
+  explicit Flock(std::size_t nodes, bool tls = false) {
+    if (tls) keys_.emplace(nodes);
     for (std::size_t i = 0; i < nodes; ++i) ports_.push_back(std::make_unique<FreePort>());
   }
 
@@ -130,17 +158,20 @@ class Flock {
     o.fingerprint = {{"run", "test"}, {"model", "mlp 64-128-10"}, {"seed", "7"}};
     o.body_bytes_max = 1 << 20;
     o.seed = 7;
-    return o;
+    return keys_ ? keys_->applied_to(o) : o;
   }
+
+  const Keys& keys() const { return *keys_; }
 
  private:
   std::vector<std::unique_ptr<FreePort>> ports_;
+  std::optional<Keys> keys_;
 };
 
 // A peer played by hand.
 class RawPeer {
  public:
-  RawPeer(asio::io_context& io, std::uint16_t port);
+  RawPeer(asio::io_context& io, std::uint16_t port, const std::string& from = "127.0.0.1");
 
   void send_bytes(std::span<const std::byte> bytes);
   void send(FrameHeader header, const std::string& message = "", const std::string& body = "");
@@ -158,6 +189,12 @@ class RawPeer {
   asio::io_context& io_;
   Tcp::socket socket_;
 };
+
+// Memory of this process.
+std::uint64_t resident_bytes();
+// Whether it took less than `limit` bytes more than `before`. Under a sanitizer, which keeps for a
+// while what was freed, it always did.
+bool grew_less(std::uint64_t before, std::uint64_t limit);
 
 wire::Hello hello_of(const LinkOptions& as, const std::string& wanted);
 

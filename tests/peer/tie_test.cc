@@ -9,10 +9,11 @@ using namespace starling::peer::test;
 using Told = std::vector<std::string>;
 
 TEST_CASE("both dial at once: one link, epoch 1, one peer_up each, every time") {
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 100; ++i) {
     CAPTURE(i);
+    const bool tls = i >= 50;
     asio::io_context io;
-    Flock flock(2);
+    Flock flock(2, tls);
     std::vector<std::unique_ptr<Node>> nodes;
     for (std::size_t self : {0, 1}) {
       auto options = flock.options(self);
@@ -23,7 +24,7 @@ TEST_CASE("both dial at once: one link, epoch 1, one peer_up each, every time") 
     }
     // In different orders, and at different points of each other's handshake.
     (*nodes[i % 2])->start();
-    for (int step = 0; step < i / 2; ++step) io.run_one_for(milliseconds{0});
+    for (int step = 0; step < i % 50 / 2; ++step) io.run_one_for(milliseconds{0});
     (*nodes[1 - i % 2])->start();
     REQUIRE(run_until(io, [&] { return nodes[0]->up() && nodes[1]->up(); }));
     run_for(io, milliseconds{40});
@@ -33,10 +34,12 @@ TEST_CASE("both dial at once: one link, epoch 1, one peer_up each, every time") 
 }
 
 TEST_CASE("a complete graph of 12 nodes comes up once, every edge in epoch 1") {
-  for (const bool stagger : {false, true}) {
+  for (const auto& [stagger, tls] :
+       {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
+    CAPTURE(tls);
     asio::io_context io;
     constexpr std::size_t kNodes = 12;
-    Flock flock(kNodes);
+    Flock flock(kNodes, tls);
     std::vector<std::unique_ptr<Node>> nodes;
     for (std::size_t self = 0; self < kNodes; ++self) {
       auto options = flock.options(self);
@@ -59,9 +62,11 @@ TEST_CASE("a complete graph of 12 nodes comes up once, every edge in epoch 1") {
   }
 }
 
-TEST_CASE("a second process under a neighbor's name is refused while the first one is alive") {
+TEST_CASE(
+    "a second process with a neighbor's name and key is refused while the first one is alive") {
+  const bool tls = true;
   asio::io_context io;
-  Flock flock(2);
+  Flock flock(2, tls);
   auto options = flock.options(0), twin_options = flock.options(1);
   options.heartbeat_every = twin_options.heartbeat_every = milliseconds{40};
   Node node(io, options);
@@ -81,6 +86,11 @@ TEST_CASE("a second process under a neighbor's name is refused while the first o
   CHECK(twin.told.empty());
   CHECK(twin.status().reason.find("does a second process run under that name?") !=
         std::string::npos);
+  // Both addresses: whose connection was refused, and whose stays.
+  const std::string log = node.log();
+  const auto refused = log.find("link refused: n1 is connected to n0 from 127.0.0.1:");
+  REQUIRE(refused != std::string::npos);
+  CHECK(log.rfind("n1 (127.0.0.1:", refused) != std::string::npos);
 }
 
 TEST_CASE("a peer that vanished without a word and dials again replaces its silent link") {

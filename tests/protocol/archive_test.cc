@@ -199,3 +199,40 @@ TEST_CASE("an object refuses what each number allows and all together do not") {
   REQUIRE_FALSE(failed.ok());
   CHECK(failed.error().message == "state 'pair': low is above high");
 }
+
+namespace {
+
+// Things that are told apart by numbers.
+struct Crowd {
+  std::vector<std::uint64_t> numbers;
+  std::vector<float> values = std::vector<float>(numbers.size(), 0.0f);
+  std::vector<std::uint64_t> gone = {};
+
+  void archive(Archive& a) {
+    a.roster("edge", numbers);
+    const Archive::Scope scope(a, "method");
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const Archive::Member one(a, "edge", i);
+      if (one) a.number("value", values[i]);
+    }
+    gone = a.gone("edge");
+  }
+};
+
+}  // namespace
+
+TEST_CASE("archive: members of a roster are found by their numbers; others come and go") {
+  Crowd before{{2, 5, 7}, {20, 50, 70}};
+  MemoryState state = test::saved(before);
+  Crowd after{{5, 6, 7, 12}};
+  REQUIRE(test::load(state, after).ok());
+  CHECK(after.values == std::vector<float>{50, 0, 70, 0});
+  CHECK(after.gone == std::vector<std::uint64_t>{2});
+  // Of one that is still here everything has to be there.
+  state.values.erase("method.edge.5.value");
+  CHECK(test::load(state, after).error().message == "state 'method.edge.5.value' is missing");
+  // What is no member's is still nobody's.
+  state = test::saved(before);
+  state.values["method.wedge.2.value"] = std::string(1, '1');
+  CHECK_FALSE(test::load(state, after).ok());
+}

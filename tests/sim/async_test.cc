@@ -46,7 +46,7 @@ const SimulationOptions kUneven = {.link = {.delay = 1500us, .jitter = 2ms}, .st
 double relative_error(const Words& words, const SimulationOptions& options) {
   const node::Run run = quadratic(words);
   Simulation simulation(run, options);
-  Invariants invariants(run, simulation, conserves_sum(run.config.gossip.algorithm));
+  Invariants invariants(run, simulation);
   simulation.run();
   invariants.check_end(Time::max());
   INFO(invariants.last_events());

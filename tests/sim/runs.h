@@ -20,16 +20,12 @@ inline node::Run make_run(const std::string& text, const std::vector<std::string
   return std::move(*run);
 }
 
-// Strongly heterogeneous quadratic on the ring of 8 with constant steps: specification §0, QUAD.
-// Its start model is 0, and a message of D-PSGD weighs kDenseMessage bytes.
-inline node::Run quadratic(const std::vector<std::string>& overrides = {}) {
-  return make_run(R"(
+// Strongly heterogeneous quadratic with constant steps: specification §0, QUAD. Its start model is
+// 0, and a message of D-PSGD weighs kDenseMessage bytes. A [topology] is to follow.
+inline const std::string kQuadratic = R"(
 [run]
 rounds = 100
 evaluate_every = 0
-[topology]
-kind = "ring"
-nodes = 8
 [data]
 kind = "quadratic"
 dimension = 20
@@ -42,8 +38,10 @@ batch = 0
 learning_rate = 0.01
 [gossip]
 algorithm = "d-psgd"
-)",
-                  overrides);
+)";
+// On the ring of 8.
+inline node::Run quadratic(const std::vector<std::string>& overrides = {}) {
+  return make_run(kQuadratic + "[topology]\nkind = \"ring\"\nnodes = 8\n", overrides);
 }
 inline constexpr std::uint64_t kDenseMessage = 64 + 20 * 4;
 

@@ -23,14 +23,15 @@ class FarEnd {
   }
   // What it says first in a later epoch.
   gossip::Received settlement() const {
-    return {
-        self_,
-        {.epoch = epoch_, .type = FrameType::settlement, .body = encode(ledger_.settlement(0))}};
+    return {self_,
+            {.epoch = epoch_,
+             .type = FrameType::settlement,
+             .body = gossip::encode(gossip::SettlementMessage{ledger_.settlement(0)})}};
   }
   // Everything that the near end sends.
   void hear(const gossip::Parcel& parcel) {
     if (parcel.type == FrameType::settlement) {
-      const gossip::Settlement theirs = *gossip::decode_settlement(parcel.body.bytes());
+      const gossip::Settlement theirs = gossip::decode_settlement(parcel.body.bytes())->edge;
       const gossip::Verdict how = verdict(ledger_.settlement(0), theirs);
       if (how == gossip::Verdict::reopen) ledger_.open(epoch_);
       if (how == gossip::Verdict::go_on || how == gossip::Verdict::replay) ledger_.drop();

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -90,7 +91,8 @@ class Lockstep {
         sent_bytes_ += send->parcel.body.size();
         give(index_of(send->to), gossip::Received{node_id(node), send->parcel});
       } else if (std::holds_alternative<gossip::RunLocalStep>(action)) {
-        std::vector<float> update(model(node).size());
+        std::vector<float>& update = updates_[node];
+        update.resize(model(node).size());
         (*update_of_)(node, model(node), update);
         give(node, gossip::LocalStepDone{update});
       } else if (std::holds_alternative<gossip::RoundFinished>(action)) {
@@ -129,6 +131,7 @@ class Lockstep {
   std::vector<std::unique_ptr<gossip::Algorithm>> nodes_;
   std::vector<bool> done_;
   std::deque<std::pair<std::size_t, gossip::Action>> queue_;
+  std::map<std::size_t, std::vector<float>> updates_;  // the newest of each node
   const UpdateOf* update_of_ = nullptr;
   Round next_round_ = 0;
   std::uint64_t sent_bytes_ = 0;

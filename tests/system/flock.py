@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -184,6 +185,17 @@ class FlockTest(unittest.TestCase):
         if done.returncode != 0:
             return {}
         return {peer["name"]: peer for peer in json.loads(done.stdout)["peers"]}
+
+    def resident_bytes(self, pid):
+        """Memory of a process."""
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+    def assert_grew_less(self, growth, limit):
+        """Bytes of resident memory; a sanitizer's say nothing about the daemon's: it keeps, for a
+        while, what was freed."""
+        if SLOWNESS == 1:
+            self.assertLess(growth, limit)
 
     def training(self, node, past_round=10):
         """Waits until the node has done some rounds; its status then."""

@@ -89,6 +89,12 @@ class Parity(FlockTest):
         self.check({"gossip.algorithm": "sgp", "topology.kind": "one-peer-exponential"},
                    SMALL, {"topology.nodes": 7})
 
+    def test_clipped_exchanges(self):
+        for changes in (D_PSGD, {"gossip.algorithm": "choco", "compress.operator": "sign"}):
+            with self.subTest(changes):
+                shutil.rmtree(self.state, ignore_errors=True)
+                self.check(changes, {"robust.clip": True, "run.rounds": 12}, TORUS)
+
     def test_alone_nobody_sends_and_the_bits_agree_too(self):
         _, real = self.check({"gossip.algorithm": "none"})
         self.assertEqual([node["sent_bytes"] for node in real["nodes"]], [0] * 4)

@@ -1,11 +1,12 @@
 """starling simulate: comparisons and sweeps, traces and reports, machines and links, refusals."""
 import csv
 import json
+import re
 import unittest
 
 from flock import SOURCE, FlockTest
 
-CONFIG, DIVERGED, IO = 10, 14, 15
+CONFIG, DIVERGED, IO, BROKEN = 10, 14, 15, 16
 
 
 class Simulate(FlockTest):
@@ -227,6 +228,106 @@ class Examples(FlockTest):
             done = self.call("starling", "simulate", SOURCE / f"configs/{name}.toml", "--set",
                              "run.rounds=1")
             self.assertEqual(done.returncode, 0, f"{name}: {done.stderr}")
+
+
+class Faults(Simulate):
+    FEW = {"run.rounds": 30, "run.evaluate_every": 0}
+
+    def test_seeds_that_break_nothing_are_summed_up(self):
+        self.write_run(self.FEW | {"gossip.algorithm": "powergossip"})
+        summary = self.simulate("--faults", "0..9")
+        self.assertEqual((summary["seeds"], summary["broken"]), (10, []))
+        # Rounds and edges, less what faults took.
+        self.assertGreater(summary["exchanges"], 10 * 30 * 4 // 3)
+        self.assertLess(summary["exchanges"], 10 * 30 * 4)
+        self.assertGreater(summary["made_up"] + summary["reopened"], 0)
+        self.assertGreater(summary["faults"]["cut"]["times"], summary["faults"]["cut"]["seeds"])
+        self.assertLess(summary["slowest_recovery"]["seed"], 10)
+        text = self.starling("simulate", "--faults", "0..9")
+        self.assertIn("system: 10 seeds, none of them broke an invariant\n", text)
+        self.assertRegex(text, r"\ncut +\d+ +\d+\n")
+
+    def test_a_seed_alone_is_the_same_as_among_others(self):
+        self.write_run(self.FEW)
+        alone = [self.simulate("--faults", seed)["exchanges"] for seed in ("3", "4")]
+        self.assertEqual(self.simulate("--faults", "3..4")["exchanges"], sum(alone))
+
+    def test_the_algorithm_is_the_files_own_whatever_is_to_be_compared(self):
+        self.write_run(self.FEW | {"run.compare": ["none", "choco"], "run.until_accuracy": 0.1})
+        self.assertGreater(self.simulate("--faults", "1")["exchanges"], 0)
+
+    # Models that a partition has let go apart are further from each other than theta.
+    def test_a_run_that_gives_up_under_faults_alone_says_how_to_see_it_again(self):
+        self.write_run(self.FEW | {"run.rounds": 100, "gossip.algorithm": "moniqua",
+                                   "gossip.theta": 0.2, "data.alpha": 0.1})
+        self.starling("simulate")
+        done = self.call("starling", "simulate", self.run_file, "--set", "run.seed=7",
+                         "--faults", "0..19", "--step", "2ms")
+        self.assertEqual(done.returncode, BROKEN)
+        self.assertRegex(done.stdout, r"\Asystem: \d+ seeds, 3 of them broke an invariant\n")
+        seed = re.search(r"to see it again: starling simulate .*/run.toml --set run.seed=7 "
+                         r"--step 2ms --faults (\d+)\n", done.stderr).group(1)
+        self.assertRegex(done.stderr, rf"\nseed {seed}: loss ")
+        again = self.call("starling", "simulate", self.run_file, "--set", "run.seed=7",
+                          "--faults", seed, "--step", "2ms")
+        self.assertEqual(again.returncode, BROKEN)
+        self.assertIn(again.stderr.strip(), done.stderr)
+        self.assertIn("raise [gossip] theta", again.stderr)
+
+    def test_what_is_no_range_of_seeds_is_refused(self):
+        expected = ("expected a seed or a range of them from the lower to the higher, such as 17 "
+                    "or 0..99")
+        for wrong in ("x", "3..", "..3", "5..4", "1-3", "-1"):
+            self.check_refused(CONFIG, [f"--faults={wrong}"],
+                               f"--faults {wrong}: {expected}")
+        self.check_refused(CONFIG, ["--faults", "0..1000000"],
+                           "--faults 0..1000000: these are more than 1000000 seeds; take "
+                           "them in parts")
+
+    def test_what_looks_at_one_run_does_not_go_with_many(self):
+        for flag, value in (("--compare", "choco"), ("--sweep", "run.seed=1,2"),
+                            ("--trace", self.dir / "trace.csv"),
+                            ("--report", self.dir / "page.html"), ("--until-accuracy", "0.5")):
+            done = self.call("starling", "simulate", self.run_file, "--faults", "1", flag, value)
+            self.assertGreaterEqual(done.returncode, 100)
+            self.assertRegex(done.stderr, rf"(--faults excludes {flag}|{flag} excludes --faults)")
+
+
+class Attacks(Simulate):
+    def setUp(self):
+        super().setUp()
+        self.write_run({"run.rounds": 30, "gossip.algorithm": "d-psgd", "topology.kind": "complete",
+                        "topology.nodes": 5, "data.alpha": 100})
+
+    def test_each_attack_is_run_with_and_without_clipping_beside_honest_nodes(self):
+        rows = self.simulate("--attack", "sign-flip,constant", "--attack-seeds", "1..2")
+        self.assertEqual([(row["attack"], row["clip"]) for row in rows],
+                         [(attack, clip) for clip in (False, True)
+                          for attack in ("none", "sign-flip", "constant")])
+        self.assertEqual(rows[0]["lost_points_mean"], 0)
+        by_name = {(row["attack"], row["clip"]): row for row in rows}
+        self.assertGreater(by_name["sign-flip", False]["lost_points_mean"],
+                           by_name["sign-flip", True]["lost_points_mean"])
+        self.assertEqual(by_name["none", True]["refused"], 0)
+        # Three of each of its four neighbors, for each seed: then it is left out.
+        self.assertEqual(by_name["constant", True]["refused"], 2 * 4 * 3)
+        text = self.starling("simulate", "--attack", "alie", "--liar", "n0")
+        self.assertRegex(text, r"\nalie +on +\d")
+
+    def test_what_is_no_attack_or_has_no_accuracy_is_refused(self):
+        self.check_refused(CONFIG, ["--attack", "alie,flip"],
+                           "--attack alie,flip: expected all, or some of sign-flip, "
+                           "constant, alie and dissensus with commas between")
+        self.check_refused(CONFIG, ["--attack", "alie", "--attack-seeds", "3.."],
+                           "--attack-seeds 3..: expected a seed or a range of them from "
+                           "the lower to the higher, such as 17 or 0..99")
+        done = self.call("starling", "simulate", self.run_file, "--attack", "alie", "--set",
+                         "gossip.algorithm=nids")
+        self.assertEqual(done.returncode, CONFIG)
+        self.assertIn("--set robust.clip=true: [robust] clip: found true, but the duals of nids",
+                      done.stderr)
+        done = self.call("starling", "simulate", self.run_file, "--attack", "alie", "--faults", "1")
+        self.assertGreaterEqual(done.returncode, 100)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,23 @@ class OneDaemon(Stop):
         for daemon in daemons.values():
             self.ended(daemon)
 
+    def test_a_node_that_leaves_is_missed_by_nobody(self):
+        daemons = self.start_all()
+        self.assertRegex(self.starling("leave", "--node", "n2"), r"^n2: leaving in round \d+\n$")
+        self.ended(daemons["n2"])
+        self.check_model("n2")
+        told = self.until(lambda: (p := self.peers("n1")["n2"])["state"] != "up" and p, "n2 is gone")
+        self.assertEqual(told["reason"], "n2 has left")
+        self.training("n1", self.status("n1")["round"] + 10)
+        self.assertEqual(self.starling("status", "--check", "--node", "n1"), "healthy\n")
+        said = self.starling("check", "--node", "n1")
+        self.assertRegex(said, r"n2 \(.*\) is not up for .* s: left: n2 has left\n")
+        back = self.start_node("n2")
+        self.until(lambda: self.peers("n1")["n2"]["state"] == "up", "n2 is back")
+        for daemon in [*(d for n, d in daemons.items() if n != "n2"), back]:
+            daemon.terminate()
+            self.ended(daemon)
+
     def test_a_second_signal_ends_it_at_once(self):
         daemons = self.start_all()
         daemons["n1"].send_signal(signal.SIGSTOP)  # n0's round will not end by itself

@@ -1,0 +1,37 @@
+#include "compress/norm_sketch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "compress/counter_random.h"
+
+namespace starling::compress {
+
+NormSketch sketch_norm(std::span<const float> x, std::uint64_t key) {
+  std::array<double, kNormSketchCells> cells{};
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::uint32_t bits = random_bits(key, static_cast<std::uint32_t>(i));
+    const double value = x[i];
+    cells[bits % kNormSketchCells] += (bits & kNormSketchCells) != 0 ? value : -value;
+  }
+  constexpr double kLargest = std::numeric_limits<float>::max();
+  NormSketch sketch;
+  for (std::size_t i = 0; i < sketch.size(); ++i) {
+    sketch[i] = static_cast<float>(std::clamp(cells[i], -kLargest, kLargest));
+  }
+  return sketch;
+}
+
+double norm(const NormSketch& sketch) { return distance(sketch, NormSketch{}); }
+
+double distance(const NormSketch& a, const NormSketch& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double apart = static_cast<double>(a[i]) - b[i];
+    sum += apart * apart;
+  }
+  return std::sqrt(sum);
+}
+
+}  // namespace starling::compress

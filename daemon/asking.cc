@@ -1,0 +1,59 @@
+#include "daemon/asking.h"
+
+#include <cstdio>
+
+#include "daemon/control_client.h"
+#include "daemon/state_dir.h"
+
+namespace starling::daemon {
+
+Result<std::vector<Asked>> asked_nodes(const AskOptions& options) {
+  const auto config = options.run_file.load();
+  if (!config) return config.error();
+  std::vector<std::string> names;
+  if (options.node.empty()) {
+    for (const node::NodeEntry& entry : config->nodes) names.push_back(entry.name);
+  } else {
+    const auto found = node::find_node(*config, options.node);
+    if (!found) return found.error();
+    names = {options.node};
+  }
+  const auto state_dir = options.run_file.state_dir(*config);
+  std::vector<Asked> nodes;
+  for (const std::string& name : names) {
+    nodes.push_back({name, paths_of(state_dir, name).control_socket()});
+  }
+  return nodes;
+}
+
+Result<std::vector<Answer>> ask_each(const std::vector<Asked>& nodes,
+                                     const control::Request& request, Duration patience,
+                                     std::optional<Error>* failed) {
+  std::vector<Answer> answers;
+  std::optional<Error> first;
+  for (const Asked& node : nodes) {
+    auto reply = ask(node.socket, request, patience);
+    if (reply) {
+      answers.push_back({node.node, std::move(*reply)});
+    } else {
+      if (failed && !*failed && reply.error().code != ErrorCode::no_daemon) *failed = reply.error();
+      if (!first) first = reply.error();
+    }
+  }
+  if (answers.empty()) return *first;
+  return answers;
+}
+
+Result<std::vector<Answer>> ask_all(const AskOptions& options, const control::Request& request,
+                                    Duration patience, std::optional<Error>* failed) {
+  const auto nodes = asked_nodes(options);
+  if (!nodes) return nodes.error();
+  return ask_each(*nodes, request, patience, failed);
+}
+
+void print_json(const AskOptions& options, std::vector<Json> objects) {
+  const Json json = options.node.empty() ? Json{{"nodes", std::move(objects)}} : objects.front();
+  std::printf("%s\n", json.dump().c_str());
+}
+
+}  // namespace starling::daemon

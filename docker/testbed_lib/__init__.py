@@ -1,0 +1,1 @@
+"""The parts of docker/testbed; docker/README.md says what each does."""

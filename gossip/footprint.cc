@@ -1,0 +1,95 @@
+#include "gossip/footprint.h"
+
+#include <algorithm>
+
+#include "gossip/algorithms.h"
+#include "gossip/replicas.h"
+
+namespace starling::gossip {
+namespace {
+
+// In vectors of d floats.
+struct Vectors {
+  std::uint64_t node = 0;  // beside the model
+  std::uint64_t edge = 0;  // of each
+  std::uint64_t logs = 0;  // Replicas of the node
+  bool keeps_few = false;  // kept references are limited (Method::relieve)
+};
+
+Vectors vectors_of(AlgorithmKind kind) {
+  switch (kind) {
+    case AlgorithmKind::none:
+    case AlgorithmKind::d_psgd:
+    case AlgorithmKind::ad_psgd: return {};
+    case AlgorithmKind::sgp:
+    case AlgorithmKind::moniqua: return {.node = 1};
+    case AlgorithmKind::gradient_tracking: return {.node = 2};
+    case AlgorithmKind::nids:
+    case AlgorithmKind::d2: return {.edge = 1};
+    case AlgorithmKind::powergossip: return {};
+    case AlgorithmKind::powergossip_exact: return {.edge = 2};
+    // A reference and work memory; a replica of each neighbor.
+    case AlgorithmKind::choco:
+    case AlgorithmKind::actc: return {.node = 2, .edge = 1, .logs = 1, .keeps_few = true};
+    case AlgorithmKind::def_atc: return {.node = 4, .edge = 1, .logs = 1, .keeps_few = true};
+    case AlgorithmKind::deepsqueeze: return {.node = 4};
+    // A replica and a dual of each neighbor.
+    case AlgorithmKind::cold:
+    case AlgorithmKind::dyna_cold:
+    case AlgorithmKind::lead: return {.node = 2, .edge = 2, .logs = 1, .keeps_few = true};
+    case AlgorithmKind::lessbit: return {.node = 3, .edge = 2, .logs = 1, .keeps_few = true};
+    case AlgorithmKind::beer: return {.node = 7, .edge = 3, .logs = 2};
+  }
+  return {};
+}
+
+std::uint64_t factor_bytes(const TensorLayout& layout, std::uint64_t rank) {
+  std::uint64_t floats = 0;
+  for (const Tensor& t : layout.tensors()) {
+    floats += t.is_matrix() ? rank * std::max(t.shape[0], t.size() / t.shape[0]) : t.size();
+  }
+  return floats * sizeof(float);
+}
+
+std::uint64_t body_bytes(const GossipOptions& options, const TensorLayout& layout,
+                         const compress::Compressor* compressor) {
+  if (compressor) return compressor->encoded_bytes_max(layout.size());
+  switch (options.algorithm) {
+    case AlgorithmKind::none: return 0;
+    case AlgorithmKind::powergossip:
+    case AlgorithmKind::powergossip_exact: return factor_bytes(layout, options.rank);
+    case AlgorithmKind::moniqua: return (layout.size() * options.bits + 7) / 8;
+    case AlgorithmKind::dyna_cold: return layout.size() / 8 + 64;
+    case AlgorithmKind::gradient_tracking: return 2 * layout.size() * sizeof(float);
+    default: return layout.size() * sizeof(float);
+  }
+}
+
+}  // namespace
+
+Footprint footprint_of(const GossipOptions& options, const TensorLayout& layout, std::size_t degree,
+                       const compress::Compressor* compressor) {
+  const std::uint64_t model = layout.size() * sizeof(float);
+  const Vectors vectors = vectors_of(options.algorithm);
+  const std::uint64_t body = body_bytes(options, layout, compressor);
+  const bool has_replicas = vectors.logs > 0;
+  Footprint out{
+      .model = model, .node = vectors.node * model, .edges = vectors.edge * degree * model};
+  if (vectors.keeps_few) {
+    // Asynchronous gossip has every exchange made up for later.
+    const std::uint64_t most = mode_of(options) == Mode::async ? degree : Replicas::kept_max(model);
+    out.edges += std::min<std::uint64_t>(degree, most) * model;
+  }
+  out.log = vectors.logs * std::min(Replicas::log_bytes_max(model), model);
+  // Work memory of coder and operator.
+  if (compressor) out.node += 2 * body;
+  if (!compressor && has_replicas) out.node += body;
+  // Our last message, the one under way and the one that is made; the neighbor's, one of them
+  // ahead.
+  out.messages = 3 * body + 2 * degree * body;
+  // A neighbor that comes back with another history is told the reference, and tells its own.
+  if (has_replicas) out.messages += 2 * degree * model;
+  return out;
+}
+
+}  // namespace starling::gossip

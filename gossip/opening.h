@@ -1,0 +1,22 @@
+// A message with its start as one body: the start comes first, behind its length.
+#pragma once
+
+#include <cstddef>
+
+#include "gossip/exchange.h"
+#include "protocol/bytes.h"
+#include "protocol/result.h"
+
+namespace starling::gossip {
+
+inline constexpr std::size_t kStartLengthBytes = 4;
+
+SharedBytes packed(const Message& message);
+// Parts of the same bytes.
+Message unpacked(const SharedBytes& both, std::size_t start_bytes);
+// As a neighbor sent it. The body is a copy, so that the start, which may be as large as the model,
+// can be let go of before it. Fails with ErrorCode::peer where there is no start, or one of more
+// than `start_bytes_max`.
+Result<Message> opened(const SharedBytes& both, std::size_t start_bytes_max);
+
+}  // namespace starling::gossip

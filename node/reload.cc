@@ -1,0 +1,134 @@
+#include "node/reload.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compress/assembly.h"
+#include "gossip/assembly.h"
+#include "protocol/check.h"
+
+namespace starling::node {
+namespace {
+
+constexpr const char* kAdvice =
+    "a reload changes [topology] and [[node]] alone; for the rest restart all nodes of the run";
+
+std::string shown(const std::string& value) { return value.empty() ? "nothing" : value; }
+
+// May differ from node to node without harm to an exchange (fingerprint_of).
+bool waits(const StatedKey& key) {
+  if (key.section == "run") return key.key != "name" && key.key != "seed";
+  return key.section == "train" || key.section == "checkpoint" || key.section == "metrics";
+}
+
+Result<void> compare_keys(const Config& running, const Config& fresh, Reload& reload) {
+  INVARIANT(running.stated.size() == fresh.stated.size());
+  for (std::size_t i = 0; i < fresh.stated.size(); ++i) {
+    const StatedKey &was = running.stated[i], &is = fresh.stated[i];
+    const bool follows =
+        is.key == "relaxation" && running.optimal_relaxation && fresh.optimal_relaxation;
+    if (was.value == is.value || follows) continue;
+    if (waits(is)) {
+      reload.at_next_start.push_back(fmt::format("[{}] {}: {}, {} until then", is.section, is.key,
+                                                 shown(is.value), shown(was.value)));
+      continue;
+    }
+    return config_error(fmt::format("{}: [{}] {}: found {}, and the run goes on with {}; {}",
+                                    is.where, is.section, is.key, shown(is.value), shown(was.value),
+                                    kAdvice));
+  }
+  // Of tables inside [compress].
+  const std::string was = compress::describe(operator_of(running)),
+                    is = compress::describe(operator_of(fresh));
+  if (was == is) return {};
+  return config_error(fmt::format("{}: [compress]: found {}, and the run goes on with {}; {}",
+                                  fresh.file.string(), is, was, kAdvice));
+}
+
+Result<void> compare_nodes(const Config& running, const Config& fresh, NodeId self,
+                           Reload& reload) {
+  for (std::size_t i = 0; i < running.nodes.size(); ++i) {
+    const std::string& name = running.nodes[i].name;
+    if (i >= fresh.nodes.size() || fresh.nodes[i].name != name) {
+      return config_error(fmt::format(
+          "{}: [[node]] name: found {} as number {}, and the run goes on with \"{}\" there; nodes "
+          "keep their places: append those that are new, and give one that goes left = true",
+          i < fresh.nodes.size() ? fresh.node_places[i] : fresh.file.string(),
+          i < fresh.nodes.size() ? fmt::format("\"{}\"", fresh.nodes[i].name) : "no node", i,
+          name));
+    }
+    const NodeEntry &was = running.nodes[i], &is = fresh.nodes[i];
+    if (i == index_of(self) && is.left) {
+      return config_error(fmt::format(
+          "{}: [[node]] left: found true for \"{}\", which is this node; end it with `starling "
+          "stop --node {}`, and reload the others",
+          fresh.node_places[i], name, name));
+    }
+    if (was.left != is.left) {
+      reload.changes.push_back(fmt::format("{} {}", name, is.left ? "leaves" : "comes back"));
+    }
+    if (was.keys != is.keys && !is.left) {
+      reload.changes.push_back(fmt::format("the keys of {} are others", name));
+    }
+    if (was.address == is.address || is.left) continue;
+    if (i == index_of(self)) {
+      reload.at_next_start.push_back(fmt::format(
+          "[[node]] address: {} listens on {}, {} until then", name, is.address, was.address));
+    } else {
+      reload.changes.push_back(fmt::format("{} is at {}", name, is.address));
+    }
+  }
+  for (std::size_t i = running.nodes.size(); i < fresh.nodes.size(); ++i) {
+    if (!fresh.nodes[i].left) reload.changes.push_back(fresh.nodes[i].name + " joins");
+  }
+  return {};
+}
+
+void tell_edges(const Run& running, NodeId self, Reload& reload) {
+  const gossip::GossipOptions& gossip = running.config.gossip;
+  const auto before = gossip::partners(gossip, running.topology, self);
+  const auto after = gossip::partners(gossip, reload.run.topology, self);
+  const auto tell = [&](const auto& these, const auto& others, const char* how) {
+    for (const NodeId peer : these) {
+      if (std::ranges::find(others, peer) != others.end()) continue;
+      const std::string& name = reload.run.config.nodes[index_of(peer)].name;
+      reload.changes.push_back(fmt::format("the edge to {} is {}", name, how));
+    }
+  };
+  tell(after, before, "new");
+  tell(before, after, "gone");
+}
+
+}  // namespace
+
+Result<Reload> plan_reload(const Run& running, NodeId self, const Config& fresh) {
+  Reload reload{.run = running};
+  if (Result<void> same = compare_keys(running.config, fresh, reload); !same) return same.error();
+  if (Result<void> same = compare_nodes(running.config, fresh, self, reload); !same) {
+    return same.error();
+  }
+  Config config = running.config;
+  config.topology = fresh.topology;
+  config.nodes = fresh.nodes;
+  config.node_places = fresh.node_places;
+  if (config.optimal_relaxation) config.gossip.relaxation = fresh.gossip.relaxation;
+  Result<Run> run = with_graph(running, std::move(config));
+  if (!run) return run.error();
+  reload.graph_changed = run->topology != running.topology;
+  reload.run = std::move(*run);
+  tell_edges(running, self, reload);
+  if (reload.graph_changed && reload.changes.empty()) {
+    reload.changes.emplace_back("edges between others are others");
+  }
+  return reload;
+}
+
+std::unique_ptr<Core> succeed(Core& before, const Run& run, NodeId self, CheckpointPlan checkpoints,
+                              Time now) {
+  std::unique_ptr<Core> core = make_core(run, self, checkpoints);
+  core->succeed(before, now);
+  return core;
+}
+
+}  // namespace starling::node

@@ -1,0 +1,26 @@
+"""The images, made of the programs that the build has made."""
+import json
+import unittest
+
+from containers import BIN, TestbedTest, engine
+from testbed_lib import images
+
+IMAGE_BYTES_MAX = 120_000_000
+
+
+class Images(TestbedTest):
+    def test_images_are_made_and_the_daemons_is_small_and_not_roots(self):
+        image = images.make_daemon_image(BIN)
+        images.make_network_image()
+        made, = json.loads(engine.docker("image", "inspect", image))
+        self.assertLess(made["Size"], IMAGE_BYTES_MAX)
+        self.assertEqual(made["Config"]["User"], "10001:10001")
+        self.assertIn("status", " ".join(made["Config"]["Healthcheck"]["Test"]))
+        # A library that the image lacks would end them here.
+        for program in ("starling", "starlingd"):
+            self.assertIn("Usage", engine.docker("run", "--rm", "--read-only", "--entrypoint",
+                                                 program, image, "--help"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,69 @@
+// One end of an edge with whatever algorithm a byte chooses, for the targets that drive it.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "compress/quantize.h"
+#include "compress/sign.h"
+#include "gossip/assembly.h"
+#include "protocol/random.h"
+
+namespace starling::fuzz {
+
+inline constexpr std::array kAlgorithms{
+    gossip::AlgorithmKind::d_psgd,      gossip::AlgorithmKind::powergossip,
+    gossip::AlgorithmKind::choco,       gossip::AlgorithmKind::cold,
+    gossip::AlgorithmKind::dyna_cold,   gossip::AlgorithmKind::def_atc,
+    gossip::AlgorithmKind::moniqua,     gossip::AlgorithmKind::sgp,
+    gossip::AlgorithmKind::ad_psgd,     gossip::AlgorithmKind::beer,
+    gossip::AlgorithmKind::deepsqueeze, gossip::AlgorithmKind::powergossip_exact,
+};
+
+// A matrix and what is none; nodes 0 and 1 of a path of two.
+class Pair {
+ public:
+  explicit Pair(gossip::AlgorithmKind kind)
+      : topology_(*gossip::Topology::make(
+            {.kind = gossip::TopologyKind::path, .nodes = 2, .degree = 0, .edges = {}}, 1)) {
+    layout_.add("weight", {3, 2});
+    layout_.add("bias", {2});
+    options_.algorithm = kind;
+    // Small enough that no input makes them diverge.
+    options_.gamma = 0.25;
+    options_.theta = 100;
+  }
+
+  std::unique_ptr<gossip::Algorithm> make(std::size_t node) const {
+    std::vector<float> start(layout_.size());
+    const std::vector<float> common(layout_.size(), 0.0f);
+    Random(3, Stream::test, {node}).fill_normal(start);
+    return gossip::make_algorithm(
+        options_, {topology_, layout_, start, common, node_id(node), 7, compressor()});
+  }
+
+ private:
+  std::unique_ptr<compress::Compressor> compressor() const {
+    switch (options_.algorithm) {
+      case gossip::AlgorithmKind::choco:
+      case gossip::AlgorithmKind::beer:
+        return std::make_unique<compress::Sign>(compress::Norm::l1, 0);
+      case gossip::AlgorithmKind::cold:
+      case gossip::AlgorithmKind::dyna_cold:
+      case gossip::AlgorithmKind::lead:
+      case gossip::AlgorithmKind::lessbit:
+      case gossip::AlgorithmKind::actc:
+      case gossip::AlgorithmKind::def_atc:
+      case gossip::AlgorithmKind::deepsqueeze:
+        return std::make_unique<compress::Quantize>(compress::QuantizeParams{.bits = 8});
+      default: return nullptr;
+    }
+  }
+
+  gossip::Topology topology_;
+  TensorLayout layout_;
+  gossip::GossipOptions options_;
+};
+
+}  // namespace starling::fuzz

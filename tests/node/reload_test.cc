@@ -1,0 +1,150 @@
+// What of a run file may change while the run goes on.
+#include "node/reload.h"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "train/problem.h"
+
+using namespace starling;
+using namespace starling::node;
+
+namespace {
+
+std::string run_file(const std::string& more, const std::vector<std::string>& nodes) {
+  std::string text = "[data]\nkind = \"quadratic\"\n[model]\nkind = \"quadratic\"\n" + more;
+  for (const std::string& node : nodes) {
+    const bool left = node.starts_with('-');
+    const std::string name = left ? node.substr(1) : node;
+    text += fmt::format("[[node]]\nname = \"{0}\"\naddress = \"{0}:1\"\nleft = {1}\n", name, left);
+  }
+  return text;
+}
+
+Config parsed(const std::string& text) {
+  auto config = parse_config(text, "run.toml", "base", {});
+  if (!config) FAIL(config.error().message);
+  return std::move(*config);
+}
+
+const std::vector<std::string> kNodes = {"ann", "bob", "cleo", "dan"};
+
+// ann reads the second file while the first one runs.
+Result<Reload> reloaded(const std::string& before, const std::string& after, NodeId self = {}) {
+  auto run = load_run(parsed(before));
+  if (!run) FAIL(run.error().message);
+  return plan_reload(*run, self, parsed(after));
+}
+
+Result<Reload> with_nodes(const std::vector<std::string>& nodes, NodeId self = {}) {
+  return reloaded(run_file("", kNodes), run_file("", nodes), self);
+}
+
+using Told = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("reload: nodes are appended, leave, and keep their numbers") {
+  auto plan = with_nodes({"ann", "bob", "cleo", "dan", "eve"});
+  REQUIRE(plan.ok());
+  CHECK(plan->graph_changed);
+  CHECK(plan->changes == Told{"eve joins", "the edge to eve is new", "the edge to dan is gone"});
+  CHECK(plan->run.topology.neighbors(node_id(0)) == std::vector{node_id(1), node_id(4)});
+  CHECK(plan->run.problem->quadratic->nodes() == 5);
+
+  plan = with_nodes({"ann", "-bob", "cleo", "dan"});
+  REQUIRE(plan.ok());
+  CHECK(plan->changes == Told{"bob leaves", "the edge to cleo is new", "the edge to bob is gone"});
+  CHECK(plan->run.topology.present().size() == 3);
+  CHECK(plan->run.topology.neighbors(node_id(1)).empty());
+  CHECK(plan->run.topology.weight(node_id(0), node_id(2)) == doctest::Approx(1.0 / 3));
+}
+
+TEST_CASE("reload: the same file changes nothing, and an address alone no graph") {
+  auto plan = with_nodes(kNodes);
+  REQUIRE(plan.ok());
+  CHECK_FALSE(plan->graph_changed);
+  CHECK(plan->changes.empty());
+  std::string moved = run_file("", kNodes);
+  moved.replace(moved.find("bob:1"), 5, "bob:2");
+  moved.replace(moved.find("ann:1"), 5, "ann:2");
+  plan = reloaded(run_file("", kNodes), moved);
+  REQUIRE(plan.ok());
+  CHECK_FALSE(plan->graph_changed);
+  CHECK(plan->changes == Told{"bob is at bob:2"});
+  CHECK(plan->at_next_start == Told{"[[node]] address: ann listens on ann:2, ann:1 until then"});
+}
+
+TEST_CASE("reload: a list that moves nodes to other numbers is refused with advice") {
+  const auto gone = with_nodes({"ann", "cleo", "dan"});
+  REQUIRE_FALSE(gone.ok());
+  CHECK(gone.error().code == ErrorCode::config);
+  CHECK(gone.error().message ==
+        "run.toml:10:8: [[node]] name: found \"cleo\" as number 1, and the run goes on with "
+        "\"bob\" there; nodes keep their places: append those that are new, and give one that goes "
+        "left = true");
+  const auto shorter = with_nodes({"ann", "bob", "cleo"});
+  REQUIRE_FALSE(shorter.ok());
+  CHECK(shorter.error().message.starts_with(
+      "run.toml: [[node]] name: found no node as number 3, and the run goes on with \"dan\""));
+}
+
+TEST_CASE("reload: a node that finds itself gone is to be stopped") {
+  const auto plan = with_nodes({"ann", "-bob", "cleo", "dan"}, node_id(1));
+  REQUIRE_FALSE(plan.ok());
+  CHECK(plan.error().message ==
+        "run.toml:10:8: [[node]] left: found true for \"bob\", which is this node; end it with "
+        "`starling stop --node bob`, and reload the others");
+}
+
+TEST_CASE("reload: what all nodes must agree on is refused with place and both values") {
+  struct Change {
+    const char *before, *after, *message;
+  };
+  const char* advice =
+      "; a reload changes [topology] and [[node]] alone; for the rest restart all nodes of the run";
+  for (const Change& change : {
+           Change{"", "[run]\nseed = 2\n",
+                  "run.toml:6:8: [run] seed: found 2, and the run goes on with 1"},
+           Change{"[gossip]\nrank = 2\n", "",
+                  "run.toml: [gossip] rank: found 1, and the run goes on with 2"},
+           Change{
+               "[gossip]\nalgorithm = \"choco\"\n[compress]\noperator = \"top-k\"\n",
+               "[gossip]\nalgorithm = \"choco\"\ngamma = 0.5\n[compress]\noperator = \"top-k\"\n",
+               "run.toml:7:9: [gossip] gamma: found 0.5, and the run goes on with nothing"},
+       }) {
+    const auto plan = reloaded(run_file(change.before, kNodes), run_file(change.after, kNodes));
+    REQUIRE_FALSE(plan.ok());
+    CHECK(plan.error().message == std::string(change.message) + advice);
+  }
+}
+
+TEST_CASE("reload: what is a node's own waits for its next start, and the graph does not") {
+  const auto plan = reloaded(run_file("[run]\nrounds = 100\n", kNodes),
+                             run_file("[run]\nrounds = 200\n[train]\nbatch = 7\n[topology]\nkind = "
+                                      "\"complete\"\n",
+                                      kNodes));
+  if (!plan) FAIL(plan.error().message);
+  CHECK(plan->at_next_start ==
+        Told{"[run] rounds: 200, 100 until then", "[train] batch: 7, 32 until then"});
+  CHECK(plan->run.config.run.rounds == 100);
+  CHECK(plan->run.config.train.batch == 32);
+  CHECK(plan->changes == Told{"the edge to cleo is new"});
+}
+
+TEST_CASE("reload: a graph that the algorithm does not take is refused") {
+  const auto directed = reloaded(run_file("", kNodes),
+                                 run_file("[topology]\nkind = \"one-peer-exponential\"\n", kNodes));
+  REQUIRE_FALSE(directed.ok());
+  CHECK(directed.error().message.find("is directed") != std::string::npos);
+}
+
+TEST_CASE("reload: optimal relaxation follows the graph") {
+  const std::string optimal = "[gossip]\nrelaxation = \"optimal\"\n";
+  const auto plan = reloaded(run_file(optimal, kNodes),
+                             run_file(optimal, {"ann", "bob", "cleo", "dan", "eve", "fay"}));
+  REQUIRE(plan.ok());
+  CHECK(plan->run.config.gossip.relaxation ==
+        doctest::Approx(plan->run.topology.spectrum().optimal_relaxation()));
+  CHECK(plan->run.config.gossip.relaxation > 1.05);
+}

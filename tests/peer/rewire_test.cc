@@ -1,0 +1,120 @@
+// Neighbors that come and go while links are up.
+#include <doctest/doctest.h>
+
+#include "support.h"
+
+using namespace starling;
+using namespace starling::peer;
+using namespace starling::peer::test;
+
+namespace {
+
+// Three nodes that know of each other, and the edges of a graph among them.
+struct Three {
+  using Edges = std::vector<std::pair<std::size_t, std::size_t>>;
+
+  explicit Three(const Edges& edges) {
+    for (std::size_t i = 0; i < 3; ++i) {
+      LinkOptions options = flock.options(i);
+      options.neighbors = neighbors(i, edges);
+      options.fingerprint.push_back({"topology", "first"});
+      nodes.push_back(std::make_unique<Node>(io, options));
+      REQUIRE((*nodes[i])->listen().ok());
+      (*nodes[i])->start();
+    }
+  }
+  Node& operator[](std::size_t i) { return *nodes[i]; }
+
+  std::vector<Neighbor> neighbors(std::size_t self, const Edges& edges) const {
+    std::vector<Neighbor> all;
+    for (const Neighbor& one : flock.options(self).neighbors) {
+      const std::size_t other = index_of(one.id);
+      const auto is_it = [&](const auto& e) {
+        return std::minmax(self, other) == std::minmax(e.first, e.second);
+      };
+      if (std::ranges::any_of(edges, is_it)) all.push_back(one);
+    }
+    return all;
+  }
+  void rewire(std::size_t i, const Edges& edges, const std::string& topology) {
+    Fingerprint fingerprint = flock.options(i).fingerprint;
+    fingerprint.push_back({"topology", topology});
+    (*nodes[i])->rewire(neighbors(i, edges), fingerprint);
+  }
+  bool all_up(std::size_t i, std::size_t degree) {
+    const auto status = (*nodes[i])->status();
+    return status.size() == degree && std::ranges::all_of(status, [](const LinkStatus& link) {
+             return link.state == LinkState::up;
+           });
+  }
+
+  asio::io_context io;
+  Flock flock{3};
+  std::vector<std::unique_ptr<Node>> nodes;
+};
+
+const Three::Edges kPath{{0, 1}, {1, 2}}, kOther{{0, 1}, {0, 2}};
+
+}  // namespace
+
+TEST_CASE("a neighbor that is gone hears why, a new one is dialled, one that stays comes back") {
+  Three three(kPath);
+  REQUIRE(run_until(
+      three.io, [&] { return three.all_up(0, 1) && three.all_up(1, 2) && three.all_up(2, 1); }));
+  const std::size_t told = three[1].told.size();
+  for (std::size_t i = 0; i < 3; ++i) three.rewire(i, kOther, "second");
+  REQUIRE(run_until(
+      three.io, [&] { return three.all_up(0, 2) && three.all_up(1, 1) && three.all_up(2, 1); }));
+  CHECK(three[1].told.size() == told + 1);  // nobody is told of what was closed on purpose
+  CHECK(three[1].told.back() == "up 0 epoch 2");
+  CHECK(three[2].told.back() == "up 0 epoch 1");
+  CHECK(three[0]->status().size() == 2);
+}
+
+TEST_CASE("what was sent before a node rewired arrives at one that has not") {
+  Three three(kPath);
+  REQUIRE(run_until(three.io, [&] { return three.all_up(0, 1) && three.all_up(1, 2); }));
+  for (std::size_t i = 0; i < 3; ++i) {
+    three[0]->send(node_id(1), {.epoch = 1, .round = i}, bytes_of(100'000, 3));
+  }
+  three.rewire(0, kPath, "second");
+  REQUIRE(run_until(three.io, [&] { return three[1].told.back().starts_with("down 0"); }));
+  CHECK(three[1].frames.size() == 3);
+  CHECK(three[1].told.back() == "down 0: n0 has read its run file again: n0 has another graph now");
+}
+
+TEST_CASE("nodes of two topologies say so, and are linked when the other one has followed") {
+  Three three(kPath);
+  REQUIRE(run_until(three.io, [&] { return three.all_up(0, 1) && three.all_up(1, 2); }));
+  three.rewire(0, kPath, "second");
+  const std::string differs = "the topology differs: ours is 'second', that of n1 is 'first'";
+  REQUIRE(run_until(three.io, [&] { return three[0].status().reason.starts_with(differs); }));
+  three.rewire(1, kPath, "second");
+  CHECK(run_until(
+      three.io, [&] { return three.all_up(0, 1); }, std::chrono::seconds{2}));
+  CHECK(three[0].told.back() == "up 1 epoch 2");
+}
+
+TEST_CASE("an address alone changes without a link going down") {
+  Three three(kPath);
+  REQUIRE(run_until(three.io, [&] { return three.all_up(0, 1); }));
+  auto neighbors = three.neighbors(0, kPath);
+  neighbors[0].address = "127.0.0.1:1";
+  Fingerprint fingerprint = three.flock.options(0).fingerprint;
+  fingerprint.push_back({"topology", "first"});
+  three[0]->rewire(neighbors, fingerprint);
+  run_for(three.io, milliseconds{50});
+  CHECK(three.all_up(0, 1));
+  CHECK(three[0].told == std::vector<std::string>{"up 1 epoch 1"});
+}
+
+TEST_CASE("a body of a neighbor that is gone may be given back") {
+  Three three(kPath);
+  REQUIRE(run_until(three.io, [&] { return three.all_up(1, 2) && three.all_up(2, 1); }));
+  three[2].consumes = false;
+  three[1]->send(node_id(2), {.epoch = 1}, bytes_of(10, 1));
+  REQUIRE(run_until(three.io, [&] { return three[2].frames.size() == 1; }));
+  three.rewire(2, kOther, "second");
+  three[2]->consumed(node_id(1), 10);
+  CHECK(run_until(three.io, [&] { return three[2]->status().size() == 1; }));
+}

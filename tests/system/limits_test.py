@@ -1,0 +1,74 @@
+"""[limits]: what a daemon sends and takes a second at most.
+
+How well they hold, over ten seconds of a flock that would send as much as it could:
+
+    STARLING_LIMIT_SECONDS=10 STARLING_BIN=build/release/daemon python3 tests/system/limits_test.py
+"""
+import os
+import time
+import unittest
+
+from flock import ENDLESS, FlockTest, SLOWNESS
+
+SECONDS = float(os.environ.get("STARLING_LIMIT_SECONDS", "2"))
+OVER, UNDER = 1.03, 0.97
+
+
+class Limits(FlockTest):
+    def write(self, **limits):
+        self.write_run({"run.rounds": ENDLESS, "run.evaluate_every": 0, "topology.nodes": 4,
+                        "gossip.algorithm": "d-psgd", "model.hidden": [512], "train.batch": 8,
+                        **{f"limits.{key}": value for key, value in limits.items()}})
+
+    def moved(self, node, direction):
+        """Bytes so far, and when."""
+        return sum(peer[direction] for peer in self.peers(node).values()), time.monotonic()
+
+    def rate(self, node, direction):
+        self.training(node, past_round=3)
+        before, begun = self.moved(node, direction)
+        self.until(lambda: time.monotonic() >= begun + SECONDS, "the time is over",
+                   seconds=SECONDS + 10)
+        after, ended = self.moved(node, direction)
+        return (after - before) / (ended - begun)
+
+    def check(self, wanted, direction, **limits):
+        self.write(**limits)
+        self.start_up()
+        ratio = self.rate("n1", direction) / wanted
+        print(f"\n{limits}: {direction} at {ratio:.4f} of it over {SECONDS:g} s")
+        # What of the burst of 20 ms and of the round trip of the question is no error.
+        self.assertLess(ratio, OVER + 0.1 / SECONDS)
+        if SECONDS >= 10 and SLOWNESS == 1:
+            self.assertLess(ratio, OVER)
+            self.assertGreater(ratio, UNDER)
+
+    def test_all_that_a_daemon_sends_keeps_to_max_send(self):
+        self.check(1e6, "sent_bytes", max_send="8mbit")
+
+    def test_all_that_a_daemon_takes_keeps_to_max_receive(self):
+        self.check(1e6, "received_bytes", max_receive="8mbit")
+
+    def test_what_it_sends_to_each_keeps_to_neighbor_max_send(self):
+        self.check(2 * 5e5, "sent_bytes", neighbor_max_send="4mbit")
+
+    def test_status_tells_the_limits(self):
+        self.write(max_send="8mbit", neighbor_max_receive="1.5gbit")
+        self.start_up()
+        self.training("n0")
+        self.assertEqual(self.status("n0")["limits"],
+                         {"max_send": 1e6, "max_receive": 0, "neighbor_max_send": 0,
+                          "neighbor_max_receive": 1.875e8})
+        done = self.call("starling", "status", self.run_file, "--state", self.state, "--node", "n0")
+        self.assertIn("n0 sends at most 8mbit, at most 1.5gbit from each neighbor\n", done.stdout)
+
+    def test_a_limit_that_leaves_a_link_too_little_is_refused(self):
+        self.write(max_send="100kbit")
+        done = self.call("starling", "config", "check", self.run_file)
+        self.assertEqual(done.returncode, 10, done.stderr)
+        self.assertIn("[limits] max_send: found 100kbit, but n0 has 2 neighbors, expected 128kbit "
+                      "at least", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
