@@ -54,5 +54,5 @@ if [[ " ${missing[*]} " == *" prometheus "* ]]; then
   "${sudo[@]}" ln -sfn /dev/null /etc/systemd/system/prometheus.service
 fi
 export DEBIAN_FRONTEND=noninteractive
-"${sudo[@]}" apt-get update -qq
-"${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+"${sudo[@]}" apt-get -o Acquire::Retries=3 update -qq
+"${sudo[@]}" apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

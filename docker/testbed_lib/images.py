@@ -28,9 +28,12 @@ def make_base():
 
 
 def build(image, dockerfile, context, *words):
-    """Anew only what has changed. A build that fails tells all it said."""
-    done = call(["docker", "build", "--quiet", "--tag", image, "--file", DOCKER / dockerfile,
-                 *words, context])
+    """Anew only what has changed. A build that fails tells all it said.
+
+    Packages are fetched by the host's own network: where this machine reaches Debian's archive a
+    container of the default bridge does not always (its resolver, a firewall, a VPN)."""
+    done = call(["docker", "build", "--network", "host", "--quiet", "--tag", image,
+                 "--file", DOCKER / dockerfile, *words, context])
     if done.returncode != 0:
         sys.stderr.write(done.stdout + done.stderr)
         raise Problem(f"testbed: the image {image} could not be built from docker/{dockerfile}: "
