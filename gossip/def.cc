@@ -22,8 +22,7 @@ class Def final : public InnovationMethod {
   Result<SharedBytes> make_message(Exchange exchange, Replicas::Own& own) override {
     if (!options_.error_feedback) return coder_.encode(exchange, innovation(own));
     own.residual.resize(x_.size(), 0.0f);
-    own.next_residual = own.residual;
-    return coder_.encode_ef(exchange, own.next_residual, innovation(own));
+    return coder_.encode_ef(exchange, own.residual, innovation(own));
   }
 
   const DefOptions options_;

@@ -31,7 +31,7 @@ Vectors vectors_of(AlgorithmKind kind) {
     // A reference and work memory; a replica of each neighbor.
     case AlgorithmKind::choco:
     case AlgorithmKind::actc: return {.node = 2, .edge = 1, .logs = 1, .keeps_few = true};
-    case AlgorithmKind::def_atc: return {.node = 4, .edge = 1, .logs = 1, .keeps_few = true};
+    case AlgorithmKind::def_atc: return {.node = 3, .edge = 1, .logs = 1, .keeps_few = true};
     case AlgorithmKind::deepsqueeze: return {.node = 4};
     // A replica and a dual of each neighbor.
     case AlgorithmKind::cold:

@@ -180,7 +180,7 @@ void Replicas::take_start(std::size_t index, const SharedBytes& start,
 
 // Of a large model no more than a part: its neighbors get the reference a little sooner.
 std::size_t Replicas::log_bytes_max(std::size_t model_bytes) {
-  constexpr std::size_t kLargeBytes = std::size_t{8} << 20;
+  constexpr std::size_t kLargeBytes = std::size_t{4} << 20;
   return kCountBytes + std::min(model_bytes, std::max(kLargeBytes, model_bytes / 8));
 }
 
@@ -256,7 +256,6 @@ bool Replicas::commit(std::span<const Arrival> arrivals, const compress::Compres
   if (advances) {
     note_those_behind(arrivals);
     advance(own_.reference, c, under_way_.bytes(), steps_[0]);
-    std::swap(own_.residual, own_.next_residual);
     ++told_;
     log_bytes_ += kLengthBytes + under_way_.size();
     log_.push_back(under_way_);

@@ -31,10 +31,7 @@ class Replicas {
   // Of this node.
   struct Own {
     std::vector<float> reference;  // d floats
-    // Error feedback, of d floats from the first use on: what is left after the message below, once
-    // it has been committed.
-    std::vector<float> residual = {};
-    std::vector<float> next_residual = {};
+    std::vector<float> residual = {};  // error feedback: d floats from the first use on
     float scale = 0;  // of methods whose quantiser has one that changes from round to round
   };
 
@@ -61,7 +58,8 @@ class Replicas {
   std::uint64_t hash(std::size_t edge, bool self_is_low) const;
 
   // Lets `make` write this node's message and hands it to all `edges`, behind what they have
-  // missed. Fails as `make` does.
+  // missed; it has to be committed, whether it counts on an edge or on none. Fails as `make` does;
+  // the references are as they were and the residual is of no use then.
   using Make = std::function<Result<SharedBytes>(Own&)>;
   Result<void> encode(std::span<const std::size_t> edges, std::span<Message> out, const Make& make);
 
