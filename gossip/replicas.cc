@@ -102,8 +102,7 @@ std::size_t Replicas::start_bytes_max() const {
   return kCountBytes + common_.size() * sizeof(float);
 }
 
-// Empty where the neighbor is in step.
-SharedBytes Replicas::start_for(const Edge& edge) const {
+SharedBytes Replicas::start_for(const Edge& edge, SharedBytes& whole) const {
   if (edge.knows == told_) return {};
   const std::uint64_t missed = edge.knows ? told_ - *edge.knows : told_ + 1;
   if (missed <= log_.size()) {
@@ -123,11 +122,14 @@ SharedBytes Replicas::start_for(const Edge& edge) const {
       return block;
     }
   }
-  ByteBlock block(start_bytes_max());
-  put(0, block.bytes());
-  std::ranges::copy(std::as_bytes(std::span(own_.reference)),
-                    block.bytes().subspan(kCountBytes).begin());
-  return block;
+  if (whole.size() == 0) {
+    ByteBlock block(start_bytes_max());
+    put(0, block.bytes());
+    std::ranges::copy(std::as_bytes(std::span(own_.reference)),
+                      block.bytes().subspan(kCountBytes).begin());
+    whole = std::move(block);
+  }
+  return whole;
 }
 
 Result<double> Replicas::check(const Message& message, const MessageCoder& coder) const {
@@ -209,12 +211,13 @@ Result<void> Replicas::encode(std::span<const std::size_t> edges, std::span<Mess
   Result<SharedBytes> made = make(own_);
   if (!made) return made.error();
   under_way_ = std::move(*made);
+  SharedBytes whole;
   for (std::size_t i = 0; i < edges.size(); ++i) {
     const Edge& edge = edges_[edges[i]];
     // Those that missed the same get the same bytes.
     std::size_t same = 0;
     while (same < i && edges_[edges[same]].knows != edge.knows) ++same;
-    out[i] = {under_way_, same < i ? out[same].start : start_for(edge)};
+    out[i] = {under_way_, same < i ? out[same].start : start_for(edge, whole)};
   }
   return {};
 }

@@ -106,7 +106,9 @@ class Replicas {
     std::shared_ptr<Kept> kept = nullptr;  // of the pending exchange, once it is committed
   };
 
-  SharedBytes start_for(const Edge& edge) const;
+  // Empty where the neighbor is in step. `whole`: the start that is the reference itself, made
+  // when it is first needed.
+  SharedBytes start_for(const Edge& edge, SharedBytes& whole) const;
   std::vector<float>& replica_of(Edge& edge) const;
   void archive_kept(Archive& archive, Edge& edge) const;
   void note_those_behind(std::span<const Arrival> arrivals);
