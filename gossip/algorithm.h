@@ -147,9 +147,9 @@ class Algorithm {
   // The largest body that any message of this algorithm can have.
   virtual std::size_t body_bytes_max() const = 0;
 
-  // What one round costs an edge end when the model goes over it as raw float32; the yardstick of
-  // compression ratios.
-  std::size_t uncompressed_bytes() const { return model().size_bytes(); }
+  // What one round costs an edge end when what is told goes over it as raw float32, the model or a
+  // part of it; the yardstick of compression ratios.
+  virtual std::size_t uncompressed_bytes() const = 0;
 
   // Everything that the next round depends on; only between RoundFinished and BeginRound. A loaded
   // algorithm is as it was when every link had just gone down. It may have other edges than the one

@@ -56,6 +56,7 @@ class AsyncGossip final : public Algorithm {
   void begin_at(std::span<const float> model) override { method_->begin_at(model); }
   std::vector<double> conserved() const override { return method_->conserved(); }
   std::size_t body_bytes_max() const override { return edges_.body_bytes_max(); }
+  std::size_t uncompressed_bytes() const override { return method_->uncompressed_bytes(); }
   std::vector<NodeId> waiting_for() const override;
   std::vector<EdgeStatus> edges() const override { return edges_.status(); }
   std::uint64_t edge_hash(NodeId peer) const override { return edges_.hash(peer); }

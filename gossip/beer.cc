@@ -71,7 +71,8 @@ class Beer final : public Method {
     });
   }
 
-  Result<double> check(Exchange exchange, const Message& message) const override {
+  Result<double> check(Exchange exchange, std::size_t /*edge*/,
+                       const Message& message) const override {
     return (exchange.index == 0 ? x_ : v_).replicas.check(message, coder_);
   }
 

@@ -36,7 +36,8 @@ class DPsgd final : public Method {
     return {};
   }
 
-  Result<double> check(Exchange /*exchange*/, const Message& message) const override {
+  Result<double> check(Exchange /*exchange*/, std::size_t /*edge*/,
+                       const Message& message) const override {
     if (!clipping_) return norm_of_raw(message.body, x_.size());
     const Result<Message> opened = Clipping::opened(message);
     return opened ? norm_of_raw(opened->body, x_.size()) : Result<double>(opened.error());

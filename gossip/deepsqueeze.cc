@@ -32,7 +32,8 @@ class DeepSqueeze final : public Method {
     return {};
   }
 
-  Result<double> check(Exchange /*exchange*/, const Message& message) const override {
+  Result<double> check(Exchange /*exchange*/, std::size_t /*edge*/,
+                       const Message& message) const override {
     return coder_.check(message.body.bytes());
   }
 

@@ -123,7 +123,7 @@ Result<std::optional<Edges::Incoming>> Edges::receive(std::size_t index, const P
     return Error{ErrorCode::peer, fmt::format("round {} exchange {} came before the settlement",
                                               parcel.round, parcel.exchange)};
   }
-  Result<Incoming> message = unpack(edge, parcel);
+  Result<Incoming> message = unpack(index, parcel);
   if (!message) {
     return Error{ErrorCode::peer, fmt::format("round {} exchange {}: {}", parcel.round,
                                               parcel.exchange, message.error().message)};
@@ -172,23 +172,25 @@ Exchange Edges::exchange_of(const Edge& edge, const Parcel& parcel) const {
   return {counted + edge.inbox.size(), 0};
 }
 
-Result<Edges::Incoming> Edges::unpack(Edge& edge, const Parcel& parcel) {
+Result<Edges::Incoming> Edges::unpack(std::size_t index, const Parcel& parcel) {
+  Edge& edge = edges_[index];
   const Exchange exchange = exchange_of(edge, parcel);
   if (parcel.exchange >= method_.exchanges()) {
     return Error{ErrorCode::peer, fmt::format("expected one below {}", method_.exchanges())};
   }
   Result<Message> message = Message{parcel.body};
   if (parcel.type == FrameType::opening) message = opened(parcel.body, method_.start_bytes_max());
-  if (Result<void> let = let_in(edge, exchange, message); !let) {
+  if (Result<void> let = let_in(index, exchange, message); !let) {
     edge.ledger.refuse(exchange);
     return let.error();
   }
   return Incoming{exchange, parcel.base, std::move(*message)};
 }
 
-Result<void> Edges::let_in(Edge& edge, Exchange exchange, const Result<Message>& message) {
+Result<void> Edges::let_in(std::size_t index, Exchange exchange, const Result<Message>& message) {
+  Edge& edge = edges_[index];
   const Result<double> norm =
-      message ? method_.check(exchange, *message) : Result<double>(message.error());
+      message ? method_.check(exchange, index, *message) : Result<double>(message.error());
   if (!norm) {
     ++edge.malformed;
     return norm.error();

@@ -148,8 +148,8 @@ class Edges {
   Exchange exchange_of(const Edge& edge, const Parcel& parcel) const;
   Arrival arrival_of(std::size_t edge, Message&& theirs);
   std::string label(Exchange exchange) const;
-  Result<Incoming> unpack(Edge& edge, const Parcel& parcel);
-  Result<void> let_in(Edge& edge, Exchange exchange, const Result<Message>& message);
+  Result<Incoming> unpack(std::size_t index, const Parcel& parcel);
+  Result<void> let_in(std::size_t index, Exchange exchange, const Result<Message>& message);
   Parcel parcel_of(const Edge& edge, const SentMessage& record) const;
   Result<void> take_again(Edge& edge, Incoming message, Outbox& out);
   void settle(Edge& edge, const SettlementMessage& theirs, Outbox& out);

@@ -33,7 +33,8 @@ class GradientTracking final : public Method {
     return {};
   }
 
-  Result<double> check(Exchange /*exchange*/, const Message& message) const override {
+  Result<double> check(Exchange /*exchange*/, std::size_t /*edge*/,
+                       const Message& message) const override {
     return norm_of_raw(message.body, state_.size());
   }
 

@@ -53,7 +53,8 @@ class InnovationMethod : public Method {
     return encoded;
   }
 
-  Result<double> check(Exchange /*exchange*/, const Message& message) const final {
+  Result<double> check(Exchange /*exchange*/, std::size_t /*edge*/,
+                       const Message& message) const final {
     if (!clipping_) return replicas_.check(message, coder_);
     const Result<Message> opened = Clipping::opened(message);
     return opened ? replicas_.check(*opened, coder_) : Result<double>(opened.error());

@@ -60,6 +60,7 @@ class Method {
   // Otherwise asynchronous gossip encodes and mixes edge by edge, each with its own exchange.
   virtual bool broadcasts() const { return true; }
   virtual std::size_t body_bytes_max() const = 0;
+  virtual std::size_t uncompressed_bytes() const { return model().size_bytes(); }  // Algorithm's
 
   // Before anything else: begins with `model` in place of the start model, which neighbors do not
   // know to be this node's.
@@ -94,11 +95,12 @@ class Method {
   virtual Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                               std::span<Message> out) = 0;
 
-  // Whether this can be a neighbor's message of this exchange (lengths, finite values), and the
-  // norm of what it holds: the longest of its vectors, as they are decoded; 0 where no message can
-  // move the model far. Fails with ErrorCode::peer; only messages that pass, and whose norm passes
-  // (norm_gate.h), come to mix. A start only where there can be one.
-  virtual Result<double> check(Exchange exchange, const Message& message) const = 0;
+  // Whether this can be the neighbor's message of this exchange on this edge (lengths, finite
+  // values), and the norm of what it holds: the longest of its vectors, as they are decoded; 0
+  // where no message can move the model far. Fails with ErrorCode::peer; only messages that pass,
+  // and whose norm passes (norm_gate.h), come to mix. A start only where there can be one.
+  virtual Result<double> check(Exchange exchange, std::size_t edge,
+                               const Message& message) const = 0;
 
   // What the neighbor says in front of its message of an exchange that counts, before that is mixed
   // (Message::start; the arrival has it no more). It may be as large as the model, and is let go of

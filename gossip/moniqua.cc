@@ -42,7 +42,8 @@ class Moniqua final : public Method {
   }
 
   // No message moves a coordinate by more than γ w θ.
-  Result<double> check(Exchange /*exchange*/, const Message& message) const override {
+  Result<double> check(Exchange /*exchange*/, std::size_t /*edge*/,
+                       const Message& message) const override {
     const SharedBytes& body = message.body;
     if (body.size() != body_bytes_max()) {
       return Error{ErrorCode::peer,

@@ -30,7 +30,7 @@ class Replicas {
  public:
   // Of this node.
   struct Own {
-    std::vector<float> reference;  // d floats
+    std::vector<float> reference;      // d floats
     std::vector<float> residual = {};  // error feedback: d floats from the first use on
     float scale = 0;  // of methods whose quantiser has one that changes from round to round
   };

@@ -58,7 +58,8 @@ Result<void> Sgp::encode(Exchange exchange, std::span<const std::size_t> edges,
   return {};
 }
 
-Result<double> Sgp::check(Exchange /*exchange*/, const Message& message) const {
+Result<double> Sgp::check(Exchange /*exchange*/, std::size_t /*edge*/,
+                          const Message& message) const {
   const SharedBytes& body = message.body;
   if (body.size() == 0) return 0.0;
   if (body.size() != body_bytes_max()) {

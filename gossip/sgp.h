@@ -41,7 +41,8 @@ class Sgp final : public Method {
   void resume_edge(std::size_t edge) override { take_back(edge); }
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                       std::span<Message> out) override;
-  Result<double> check(Exchange exchange, const Message& message) const override;
+  Result<double> check(Exchange exchange, std::size_t /*edge*/,
+                       const Message& message) const override;
   void mix(Exchange exchange, std::span<const Arrival> arrivals) override;
   std::span<const float> model() const override { return z_; }
   std::vector<double> conserved() const override;

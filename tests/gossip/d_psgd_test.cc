@@ -82,14 +82,14 @@ TEST_CASE("d-psgd: a message with a wrong length or NaN is not accepted") {
   const auto method = make_d_psgd(std::vector<float>(4, 1.0f));
   ByteBlock four(16);
   std::ranges::fill(four.floats(), 2.0f);
-  CHECK(method->check({}, {SharedBytes(std::move(four))}).ok());
+  CHECK(method->check({}, 0, {SharedBytes(std::move(four))}).ok());
   ByteBlock three(12);
   std::ranges::fill(three.floats(), 2.0f);
-  CHECK(method->check({}, {SharedBytes(std::move(three))}).error().message ==
+  CHECK(method->check({}, 0, {SharedBytes(std::move(three))}).error().message ==
         "body has 12 bytes, expected 16 (4 floats)");
   ByteBlock bad(16);
   std::ranges::fill(bad.floats(), 2.0f);
   bad.floats()[2] = NAN;
-  CHECK(method->check({}, {SharedBytes(std::move(bad))}).error().message ==
+  CHECK(method->check({}, 0, {SharedBytes(std::move(bad))}).error().message ==
         "body holds nan at index 2, expected finite values");
 }

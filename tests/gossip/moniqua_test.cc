@@ -196,7 +196,7 @@ TEST_CASE("moniqua: a message of another length or with bits behind its codes is
     ByteBlock block(bytes.size());
     std::ranges::transform(bytes, block.bytes().begin(),
                            [](int b) { return static_cast<std::byte>(b); });
-    const auto checked = method->check({}, {SharedBytes(std::move(block))});
+    const auto checked = method->check({}, 0, {SharedBytes(std::move(block))});
     return checked ? std::string() : checked.error().message;
   };
   CHECK(refusal({0xff, 0x7f}) == "");

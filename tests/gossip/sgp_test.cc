@@ -312,7 +312,7 @@ TEST_CASE("sgp: an edge carries a message both ways, empty where there is nothin
 TEST_CASE("sgp: a message with a wrong length, weight or number is refused") {
   const Sgp method(std::vector<float>(1, 1.0f), {}, 8);
   const auto refusal = [&](const SharedBytes& body) {
-    const auto checked = method.check({}, {body});
+    const auto checked = method.check({}, 0, {body});
     return checked ? std::string() : checked.error().message;
   };
   CHECK(refusal({}) == "");
