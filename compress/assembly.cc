@@ -18,13 +18,6 @@ using Kind = OperatorKind;
 
 constexpr std::size_t kModelFloatsMax = std::size_t{1} << 29;
 
-bool per_tensor(const OperatorOptions& options) {
-  if (options.kind == Kind::low_rank) return true;
-  const auto keys = keys_of(options.kind);
-  const bool can = std::find(keys.begin(), keys.end(), "scope") != keys.end();
-  return can && options.scope == Scope::tensor;
-}
-
 // Top-K's k over all tensors, shared out, as ratios.
 std::vector<double> ratios_of(const OperatorOptions& options, const TensorLayout& layout) {
   std::vector<std::size_t> sizes;
@@ -53,7 +46,7 @@ std::unique_ptr<Tensors> make_tensors(const OperatorOptions& options, const Tens
 
 std::unique_ptr<Compressor> make_any(const OperatorOptions& options, const TensorLayout& layout,
                                      std::uint64_t seed) {
-  if (per_tensor(options)) return make_tensors(options, layout, seed);
+  if (goes_by_tensor(options)) return make_tensors(options, layout, seed);
   const Tensor flat{"model", {layout.size()}, 0};
   return std::make_unique<WholeModel>(layout, make_operator(options, flat, seed));
 }
@@ -80,6 +73,13 @@ bool only_bounded_by_raw(Kind kind) {
 
 }  // namespace
 
+bool goes_by_tensor(const OperatorOptions& options) {
+  if (options.kind == Kind::low_rank) return true;
+  const auto keys = keys_of(options.kind);
+  const bool can = std::find(keys.begin(), keys.end(), "scope") != keys.end();
+  return can && options.scope == Scope::tensor;
+}
+
 Result<std::unique_ptr<Compressor>> make_compressor(const OperatorOptions& options,
                                                     const TensorLayout& layout,
                                                     std::uint64_t seed) {
@@ -98,7 +98,7 @@ Result<std::unique_ptr<Compressor>> make_compressor(const OperatorOptions& optio
 }
 
 std::vector<std::string> raw_tensors(const OperatorOptions& options, const TensorLayout& layout) {
-  if (!per_tensor(options)) return {};
+  if (!goes_by_tensor(options)) return {};
   return make_tensors(options, layout, 0)->raw_tensors();
 }
 

@@ -21,6 +21,9 @@ namespace starling::compress {
 Result<std::unique_ptr<Compressor>> make_compressor(const OperatorOptions& options,
                                                     const TensorLayout& layout, std::uint64_t seed);
 
+// Whether the operator sends one message a tensor: low-rank, and where scope says so.
+bool goes_by_tensor(const OperatorOptions& options);
+
 // One operator for a vector (or, for low-rank, one matrix) of `tensor`'s size, as it is: errors by
 // index, and of any size. `options` have passed check_options.
 std::unique_ptr<Compressor> make_operator(const OperatorOptions& options, const Tensor& tensor,

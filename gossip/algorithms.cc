@@ -14,6 +14,11 @@ namespace {
 using enum AlgorithmKind;
 using enum Order;
 
+constexpr AlgorithmTraits mesh_row(AlgorithmKind kind, const char* name, Coding coding,
+                                   unsigned parameters = kNoParameters) {
+  return {kind, name, adapt_then_combine, coding, parameters, Pace::in_step, Form::mesh};
+}
+
 constexpr AlgorithmTraits kAlgorithms[] = {
     {none, "none", either, Coding::raw, kNoParameters, Pace::either},
     {d_psgd, "d-psgd", either, Coding::raw, kRelaxation, Pace::either},
@@ -35,6 +40,15 @@ constexpr AlgorithmTraits kAlgorithms[] = {
     {moniqua, "moniqua", either, Coding::own, kGamma | kModulo},
     {sgp, "sgp", either, Coding::raw, kNoParameters},
     {ad_psgd, "ad-psgd", combine_while_adapt, Coding::raw, kNoParameters, Pace::independent},
+    mesh_row(ef_sgd, "ef-sgd", Coding::contractive),
+    mesh_row(doublesqueeze, "doublesqueeze", Coding::contractive),
+    mesh_row(ef21, "ef21", Coding::contractive),
+    mesh_row(ef21_bc, "ef21-bc", Coding::contractive),
+    mesh_row(ef21_sgdm, "ef21-sgdm", Coding::contractive, kEta),
+    mesh_row(econtrol, "econtrol", Coding::contractive, kEta),
+    mesh_row(diana, "diana", Coding::unbiased, kAlpha),
+    mesh_row(dcsgd, "dcsgd", Coding::unbiased),
+    mesh_row(cd_adam, "cd-adam", Coding::contractive),
 };
 
 // The part of ‖x‖² that C surely takes away, as it is (specification §0).
@@ -78,6 +92,10 @@ double modulo_gamma(std::size_t bits) { return std::min(1.0, ((1 << (bits - 1)) 
 // Where the loss has no curvature to hold them back, duals that integrate faster than the
 // references follow swing with growing amplitude (cold.h).
 double default_beta(double delta) { return delta >= kNearlyExact ? 1 : delta / 2; }
+
+// Mesh specification §2: beyond twice δ EControl oscillates and then diverges. §7: a tenth of each
+// new gradient is enough against the noise of small batches.
+double default_eta(AlgorithmKind kind, double delta) { return kind == ef21_sgdm ? 0.1 : delta; }
 
 // §5: ζ = 0.3 for 10 %, 0.5 for 25 %.
 double default_zeta(double delta) {
@@ -204,6 +222,9 @@ GossipOptions with_defaults(GossipOptions options, const compress::Contract& con
   if (traits.takes(kAlpha) && !options.alpha) options.alpha = damping;
   if (traits.takes(kBeta) && !options.beta) options.beta = default_beta(damping);
   if (traits.takes(kRho) && !options.rho) options.rho = 0.97;
+  // The feedback integrates: it takes the worst case of the operator.
+  if (traits.takes(kEta) && !options.eta)
+    options.eta = default_eta(traits.kind, contraction(contract));
   return options;
 }
 

@@ -48,6 +48,13 @@ enum Parameters : unsigned {
   kModulo = 64,  // theta, bits
   kExactStep = 128,
   kBeta = 256,
+  kEta = 512,
+};
+
+// How the nodes reach each other in a round.
+enum class Form {
+  edges,  // each node mixes with its neighbors
+  mesh,   // every node owns a shard, and all reach all (mesh/mesh.h)
 };
 
 struct AlgorithmTraits {
@@ -57,7 +64,9 @@ struct AlgorithmTraits {
   Coding coding;
   unsigned parameters;
   Pace pace = Pace::in_step;
+  Form form = Form::edges;
 
+  bool is_mesh() const { return form == Form::mesh; }
   bool takes(Parameters parameter) const { return (parameters & parameter) != 0; }
 };
 

@@ -11,6 +11,8 @@
 #include "gossip/def.h"
 #include "gossip/gradient_tracking.h"
 #include "gossip/lessbit.h"
+#include "gossip/mesh/methods.h"
+#include "gossip/mesh/shards.h"
 #include "gossip/moniqua.h"
 #include "gossip/nids.h"
 #include "gossip/powergossip.h"
@@ -93,8 +95,19 @@ std::unique_ptr<Method> make_compressed(const GossipOptions& options, Compressed
 
 std::unique_ptr<Method> make_method(const GossipOptions& given, AlgorithmInputs inputs,
                                     const Ends& edges) {
+  const TensorLayout coded = coded_layout(given, inputs.topology, inputs.layout);
   const GossipOptions options =
-      with_defaults(given, coding_contract(given, inputs.layout, inputs.compressor.get()));
+      with_defaults(given, coding_contract(given, coded, inputs.compressor.get()));
+  if (traits_of(options.algorithm).is_mesh()) {
+    return make_mesh_method(options, {.start = inputs.start,
+                                      .common = std::move(inputs.common),
+                                      .edges = edges,
+                                      .present = inputs.topology.present(),
+                                      .self = inputs.self,
+                                      .seed = inputs.seed,
+                                      .up = std::move(inputs.compressor),
+                                      .down = std::move(inputs.second)});
+  }
   if (!inputs.compressor && options.algorithm != AlgorithmKind::dyna_cold) {
     return make_uncompressed(options, inputs, edges);
   }
@@ -112,6 +125,14 @@ std::unique_ptr<Method> make_method(const GossipOptions& given, AlgorithmInputs 
 std::vector<NodeId> partners(const GossipOptions& options, const Topology& topology, NodeId self) {
   if (options.algorithm == AlgorithmKind::none) return {};
   return topology.neighbors(self);
+}
+
+TensorLayout coded_layout(const GossipOptions& options, const Topology& topology,
+                          const TensorLayout& layout) {
+  if (!traits_of(options.algorithm).is_mesh()) return layout;
+  TensorLayout shard;
+  shard.add("shard", {Shards(layout.size(), topology.present().size()).longest()});
+  return shard;
 }
 
 std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, AlgorithmInputs inputs) {

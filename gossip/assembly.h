@@ -19,6 +19,10 @@ namespace starling::gossip {
 // The neighbors that a node of this algorithm talks to, ascending; none for `none`.
 std::vector<NodeId> partners(const GossipOptions& options, const Topology& topology, NodeId self);
 
+// What one message of an operator is of: the model, or in a mesh the longest shard.
+TensorLayout coded_layout(const GossipOptions& options, const Topology& topology,
+                          const TensorLayout& layout);
+
 struct AlgorithmInputs {
   const Topology& topology;
   const TensorLayout& layout;
@@ -27,8 +31,10 @@ struct AlgorithmInputs {
   Common common;
   NodeId self;
   std::uint64_t seed;
-  std::unique_ptr<compress::Compressor> compressor = nullptr;  // of the methods that take one
-  Round rounds = std::numeric_limits<Round>::max();            // of the run
+  // Of the methods that take one, for vectors of coded_layout(); the second one of those of a mesh,
+  // for what owners tell.
+  std::unique_ptr<compress::Compressor> compressor = nullptr, second = nullptr;
+  Round rounds = std::numeric_limits<Round>::max();  // of the run
 };
 
 std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, AlgorithmInputs inputs);

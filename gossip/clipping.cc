@@ -132,6 +132,19 @@ std::optional<std::string> objection_to_clipping(AlgorithmKind kind) {
           "the duals of {} add up the differences of all rounds, so that what passes "
           "in one grows without bound over many",
           name_of(kind));
+    case ef_sgd:
+    case doublesqueeze:
+    case ef21:
+    case ef21_bc:
+    case ef21_sgdm:
+    case econtrol:
+    case diana:
+    case dcsgd:
+    case cd_adam:
+      return fmt::format(
+          "the owners in the mesh of {} add up pieces of updates, which are no differences of "
+          "models",
+          name_of(kind));
   }
   return std::nullopt;
 }

@@ -360,7 +360,8 @@ void Edges::archive(Archive& archive) {
     const Archive::Member member(archive, "edge", i);
     if (!member) continue;
     archive.number("epoch", edge.last_epoch);
-    edge.ledger.archive(archive, method_.body_bytes_max(), method_.start_bytes_max());
+    const auto [body, start] = method_.saved_limits();
+    edge.ledger.archive(archive, body, start);
     bool in_use = edge.in_use();
     archive.number("in_use", in_use);
     if (archive.loading() && in_use) method_.suspend_edge(i, false);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compress/identity.h"
 #include "gossip/algorithms.h"
 #include "gossip/replicas.h"
 
@@ -39,6 +40,16 @@ Vectors vectors_of(AlgorithmKind kind) {
     case AlgorithmKind::lead: return {.node = 2, .edge = 2, .logs = 1, .keeps_few = true};
     case AlgorithmKind::lessbit: return {.node = 3, .edge = 2, .logs = 1, .keeps_few = true};
     case AlgorithmKind::beer: return {.node = 7, .edge = 3, .logs = 2};
+    // Of a mesh: what is d floats long, and another d for a few shards.
+    case AlgorithmKind::dcsgd: return {.node = 1};
+    case AlgorithmKind::ef_sgd:
+    case AlgorithmKind::doublesqueeze: return {.node = 2};
+    case AlgorithmKind::ef21:
+    case AlgorithmKind::ef21_sgdm:
+    case AlgorithmKind::diana: return {.node = 4};
+    case AlgorithmKind::ef21_bc:
+    case AlgorithmKind::econtrol: return {.node = 5};
+    case AlgorithmKind::cd_adam: return {.node = 8};
   }
   return {};
 }
@@ -65,10 +76,27 @@ std::uint64_t body_bytes(const GossipOptions& options, const TensorLayout& layou
   }
 }
 
+// A piece to every owner and one to itself; then a message to all, which may be the mean itself,
+// with up to five vectors in front of it where a neighbor has missed something.
+Footprint footprint_of_mesh(const GossipOptions& options, const TensorLayout& layout,
+                            std::size_t degree, const compress::Compressor& compressor) {
+  const std::uint64_t model = layout.size() * sizeof(float);
+  const std::uint64_t shard = layout.size() / (degree + 1) + 1;
+  const std::uint64_t told = std::max<std::uint64_t>(compressor.encoded_bytes_max(shard),
+                                                     compress::Identity().encoded_bytes_max(shard));
+  const std::uint64_t started = options.algorithm == AlgorithmKind::cd_adam ? 5 : 2;
+  return {.model = model,
+          .node = vectors_of(options.algorithm).node * model,
+          .messages = (degree + 1) * (3 * told + 2 * started * shard * sizeof(float))};
+}
+
 }  // namespace
 
 Footprint footprint_of(const GossipOptions& options, const TensorLayout& layout, std::size_t degree,
                        const compress::Compressor* compressor) {
+  if (traits_of(options.algorithm).is_mesh()) {
+    return footprint_of_mesh(options, layout, degree, *compressor);
+  }
   const std::uint64_t model = layout.size() * sizeof(float);
   const Vectors vectors = vectors_of(options.algorithm);
   const std::uint64_t body = body_bytes(options, layout, compressor);

@@ -21,23 +21,31 @@ std::uint64_t MessageCoder::key_of(Exchange exchange) const {
       .bits(0);
 }
 
-SharedBytes MessageCoder::taken(std::size_t used) const {
-  ByteBlock block(used);
-  std::copy_n(scratch_bytes_.begin(), used, block.bytes().begin());
+ByteBlock MessageCoder::taken(std::size_t used, std::size_t room) const {
+  ByteBlock block(room + used);
+  std::copy_n(scratch_bytes_.begin(), used, block.bytes().subspan(room).begin());
   return block;
 }
 
 Result<SharedBytes> MessageCoder::encode(Exchange exchange, std::span<const float> x) {
   const Result<std::size_t> used = compressor_->encode(x, key_of(exchange), scratch_bytes_);
   if (!used) return used.error();
-  return taken(*used);
+  return SharedBytes(taken(*used));
+}
+
+Result<ByteBlock> MessageCoder::encode_shard(Exchange exchange, std::size_t owner,
+                                             std::span<const float> x, std::size_t room) {
+  const std::uint64_t key = Random(key_of(exchange), Stream::compression, {owner}).bits(0);
+  const Result<std::size_t> used = compressor_->encode(x, key, scratch_bytes_);
+  if (!used) return used.error();
+  return taken(*used, room);
 }
 
 Result<SharedBytes> MessageCoder::encode_ef(Exchange exchange, std::span<float> e,
                                             std::span<const float> g) {
   const Result<std::size_t> used = compressor_->encode_ef(e, g, key_of(exchange), scratch_bytes_);
   if (!used) return used.error();
-  return taken(*used);
+  return SharedBytes(taken(*used));
 }
 
 std::span<const float> MessageCoder::difference(std::span<const float> a,
@@ -45,8 +53,8 @@ std::span<const float> MessageCoder::difference(std::span<const float> a,
   return gossip::difference(a, b, scratch_);
 }
 
-Result<double> MessageCoder::check(std::span<const std::byte> body) const {
-  scratch_.assign(size_, 0.0f);
+Result<double> MessageCoder::check(std::span<const std::byte> body, std::size_t floats) const {
+  scratch_.assign(floats, 0.0f);
   if (Result<void> decoded = compressor_->decode_add(body, 1, scratch_); !decoded) {
     return decoded.error();
   }

@@ -23,12 +23,18 @@ class MessageCoder {
   std::size_t bytes_max() const { return scratch_bytes_.size(); }
   // C(x), with randomness of its own for every node and exchange. Fails as Compressor::encode.
   Result<SharedBytes> encode(Exchange exchange, std::span<const float> x);
+  // C(x) of a part of at most `size` floats that belongs to `owner`, behind `room` bytes that the
+  // caller writes; every part has randomness of its own.
+  Result<ByteBlock> encode_shard(Exchange exchange, std::size_t owner, std::span<const float> x,
+                                 std::size_t room);
   // C(e + g), and e becomes what that leaves.
   Result<SharedBytes> encode_ef(Exchange exchange, std::span<float> e, std::span<const float> g);
   // a - b, in memory of the coder, until the next call of this or of check().
   std::span<const float> difference(std::span<const float> a, std::span<const float> b);
-  // The norm of what the body decodes to. Fails where it is no message.
-  Result<double> check(std::span<const std::byte> body) const;
+  // The norm of what the body decodes to, or a part of `floats` of them. Fails where it is no
+  // message.
+  Result<double> check(std::span<const std::byte> body) const { return check(body, size_); }
+  Result<double> check(std::span<const std::byte> body, std::size_t floats) const;
 
   void archive(Archive& archive) {
     const Archive::Scope scope(archive, "operator");
@@ -40,7 +46,7 @@ class MessageCoder {
 
  private:
   std::uint64_t key_of(Exchange exchange) const;
-  SharedBytes taken(std::size_t used) const;
+  ByteBlock taken(std::size_t used, std::size_t room = 0) const;
 
   const std::unique_ptr<compress::Compressor> compressor_;
   const std::uint64_t seed_;

@@ -95,6 +95,12 @@ class Method {
   virtual Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                               std::span<Message> out) = 0;
 
+  // Of messages that were saved, perhaps under another graph.
+  struct Limits {
+    std::size_t body, start;
+  };
+  virtual Limits saved_limits() const { return {body_bytes_max(), start_bytes_max()}; }
+
   // Whether this can be the neighbor's message of this exchange on this edge (lengths, finite
   // values), and the norm of what it holds: the longest of its vectors, as they are decoded; 0
   // where no message can move the model far. Fails with ErrorCode::peer; only messages that pass,

@@ -52,6 +52,16 @@ enum class AlgorithmKind {
   moniqua,
   sgp,
   ad_psgd,
+  // In a mesh (mesh/methods.h).
+  ef_sgd,
+  doublesqueeze,
+  ef21,
+  ef21_bc,
+  ef21_sgdm,
+  econtrol,
+  diana,
+  dcsgd,
+  cd_adam,
 };
 
 const char* name_of(AlgorithmKind kind);  // as in the run file; algorithms.cc
@@ -80,7 +90,7 @@ struct GossipOptions {
   // Of the compressed methods, each named as in its header; unset: derived from the compressor and
   // the graph (defaults.h).
   std::optional<double> gamma = std::nullopt, zeta = std::nullopt, alpha = std::nullopt,
-                        beta = std::nullopt, rho = std::nullopt;
+                        beta = std::nullopt, rho = std::nullopt, eta = std::nullopt;
   // moniqua: the bound on how far neighbors' models are apart in a coordinate, and the bits of one.
   double theta = 1;
   std::size_t bits = 8;

@@ -193,13 +193,17 @@ void add_gossip(Keys& keys) {
                       "def-atc, actc: how much of a message the references take; unset: what is "
                       "stable for the operator."));
   keys.push_back(real({"gossip", "alpha"}, FIELD(config.gossip.alpha), {above(0), upto(1)},
-                      "lead, lessbit: how much of a message the references keep; unset: "
+                      "lead, lessbit, diana: how much of a message the references keep; unset: "
                       "1 / (1 + omega)."));
   keys.push_back(real({"gossip", "beta"}, FIELD(config.gossip.beta), {above(0), upto(1)},
                       "cold: how much of the consensus step the duals integrate; unset: half "
                       "of the operator's delta, which is stable whatever the loss."));
   keys.push_back(real({"gossip", "rho"}, FIELD(config.gossip.rho), {above(0), below(1)},
                       "dyna-cold: the decay of the quantiser's scale a round; unset: 0.97."));
+  keys.push_back(
+      real({"gossip", "eta"}, FIELD(config.gossip.eta), {above(0), upto(1)},
+           "econtrol: how much of what was not told yet is added to a message; unset: the "
+           "operator's delta. ef21-sgdm: the weight of the newest gradient; unset: 0.1."));
   keys.push_back(real({"gossip", "theta"}, FIELD(config.gossip.theta), {above(0), upto(1e6)},
                       "moniqua: neighbors' models are closer than that in every coordinate."));
   keys.push_back(whole({"gossip", "bits"}, FIELD(config.gossip.bits),

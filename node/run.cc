@@ -58,7 +58,7 @@ std::string describe(const gossip::GossipOptions& options, bool optimal) {
   for (const auto& [name, value] :
        {std::pair{"gamma", options.gamma}, std::pair{"zeta", options.zeta},
         std::pair{"alpha", options.alpha}, std::pair{"beta", options.beta},
-        std::pair{"rho", options.rho}}) {
+        std::pair{"rho", options.rho}, std::pair{"eta", options.eta}}) {
     if (value) text += fmt::format(" {}={:.10g}", name, *value);
   }
   return text;
@@ -77,9 +77,21 @@ TensorLayout layout_of(const Run& run) {
   return train::make_trainer(run.problem, node_id(0))->layout();
 }
 
-Result<std::unique_ptr<compress::Compressor>> compressor_of(const Config& config,
+// What the operator codes.
+TensorLayout coded_layout(const Run& run, const TensorLayout& layout) {
+  return gossip::coded_layout(run.config.gossip, run.topology, layout);
+}
+
+bool is_mesh(const Run& run) { return gossip::traits_of(run.config.gossip.algorithm).is_mesh(); }
+
+// Shards of a mesh differ in length by one, and are no tensors.
+Result<std::unique_ptr<compress::Compressor>> compressor_of(const Run& run,
                                                             const TensorLayout& layout) {
-  return compress::make_compressor(operator_of(config), layout, config.run.seed);
+  const compress::OperatorOptions options = operator_of(run.config);
+  const TensorLayout coded = coded_layout(run, layout);
+  auto made = compress::make_compressor(options, coded, run.config.run.seed);
+  if (!made || !is_mesh(run)) return made;
+  return compress::make_operator(options, coded.tensors().front(), run.config.run.seed);
 }
 
 // Factors, bits or codes in place of messages of an operator.
@@ -101,18 +113,50 @@ Error unproven(const Config& config, const std::string& what) {
 Result<void> check_operator(const Run& run) {
   const Config& config = run.config;
   if (codes_itself(config)) return {};
+  if (is_mesh(run) && compress::goes_by_tensor(config.compress)) {
+    return Error{ErrorCode::config,
+                 fmt::format("{}: [compress]: found {}, which codes tensors, but {} codes shards, "
+                             "which are none; take another operator, or scope = \"model\"",
+                             config.file.string(), compress::describe(config.compress),
+                             gossip::name_of(config.gossip.algorithm))};
+  }
   const TensorLayout layout = layout_of(run);
-  const auto made = compressor_of(config, layout);
+  const auto made = compressor_of(run, layout);
   if (!made) {
     return Error{made.error().code,
                  fmt::format("{}: [compress] {}", config.file.string(), made.error().message)};
   }
-  const compress::Contract contract = (*made)->contract(layout.size());
+  const compress::Contract contract = (*made)->contract(coded_layout(run, layout).size());
   const auto why = gossip::objection(config.gossip.algorithm, contract);
   if (!why || config.gossip.allow_unproven) return {};
   return unproven(config, fmt::format("[compress] operator: found {} ({}), but {}",
                                       compress::describe(operator_of(config)),
                                       compress::describe(contract), *why));
+}
+
+// Edges that a mesh needs and the graph has not.
+std::vector<std::pair<NodeId, NodeId>> missing_in_mesh(const Run& run) {
+  std::vector<std::pair<NodeId, NodeId>> missing;
+  if (!is_mesh(run)) return missing;
+  for (const NodeId a : run.topology.present()) {
+    for (const NodeId b : run.topology.present()) {
+      if (a < b && !run.topology.has_edge(a, b)) missing.emplace_back(a, b);
+    }
+  }
+  return missing;
+}
+
+// "n0 and n2, n1 and n3", the first few of them.
+std::string listed_edges(const Run& run, std::span<const std::pair<NodeId, NodeId>> edges) {
+  constexpr std::size_t kNamed = 4;
+  const auto name = [&](NodeId node) { return run.config.nodes[index_of(node)].name; };
+  std::vector<std::string> texts;
+  for (const auto& [a, b] : edges.first(std::min(kNamed, edges.size()))) {
+    texts.push_back(fmt::format("{} and {}", name(a), name(b)));
+  }
+  std::string text = fmt::format("{}", fmt::join(texts, ", "));
+  if (edges.size() > kNamed) text += fmt::format(" and {} other pairs", edges.size() - kNamed);
+  return text;
 }
 
 Result<void> check_mode(const Config& config) {
@@ -147,6 +191,14 @@ Result<void> check_graph(const Run& run) {
                     run.config.file.string(), gossip::name_of(algorithm),
                     gossip::name_of(run.config.topology.kind))};
   }
+  if (const auto missing = missing_in_mesh(run); !missing.empty()) {
+    return Error{
+        ErrorCode::config,
+        fmt::format("{}: [gossip] algorithm: found \"{}\", which needs a link between all nodes, "
+                    "but [topology] kind = \"{}\" has none between {}; take kind = \"complete\"",
+                    run.config.file.string(), gossip::name_of(algorithm),
+                    gossip::name_of(run.config.topology.kind), listed_edges(run, missing))};
+  }
   const auto why = gossip::objection(algorithm, run.topology);
   if (!why || run.config.gossip.allow_unproven) return {};
   return unproven(run.config, fmt::format("[gossip] algorithm: {}", *why));
@@ -170,9 +222,10 @@ Result<void> check_local_problem(const Run& run) {
 gossip::GossipOptions effective_options(const Run& run) {
   const TensorLayout layout = layout_of(run);
   std::unique_ptr<compress::Compressor> compressor;
-  if (takes_operator(run.config)) compressor = compressor_of(run.config, layout).value();
+  if (takes_operator(run.config)) compressor = compressor_of(run, layout).value();
   const gossip::GossipOptions& options = run.config.gossip;
-  return gossip::with_defaults(options, gossip::coding_contract(options, layout, compressor.get()));
+  return gossip::with_defaults(
+      options, gossip::coding_contract(options, coded_layout(run, layout), compressor.get()));
 }
 
 Result<Run> checked(Run run) {
@@ -221,9 +274,10 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan chec
   std::vector<float> start(trainer->layout().size());
   trainer->initialize(start);
   // load_run has made it once.
-  std::unique_ptr<compress::Compressor> compressor;
+  std::unique_ptr<compress::Compressor> compressor, second;
   if (takes_operator(run.config)) {
-    compressor = compressor_of(run.config, trainer->layout()).value();
+    compressor = compressor_of(run, trainer->layout()).value();
+    second = compressor_of(run, trainer->layout()).value();
   }
   auto algorithm = gossip::make_algorithm(
       run.config.gossip,
@@ -234,6 +288,7 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan chec
        .self = self,
        .seed = run.config.run.seed,
        .compressor = std::move(compressor),
+       .second = std::move(second),
        .rounds = run.config.run.rounds});
   CoreOptions options{.rounds = run.config.run.rounds,
                       .evaluate_every = run.config.run.evaluate_every,
@@ -247,7 +302,7 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan chec
 std::string operator_summary(const Run& run) {
   const compress::OperatorOptions options = operator_of(run.config);
   const TensorLayout layout = layout_of(run);
-  if (!codes_itself(run.config)) return compress::summary(options, layout);
+  if (!codes_itself(run.config)) return compress::summary(options, coded_layout(run, layout));
   const gossip::GossipOptions& gossip = run.config.gossip;
   if (!gossip::traits_of(gossip.algorithm).takes(gossip::kPowerIteration)) {
     const bool modulo = gossip::traits_of(gossip.algorithm).takes(gossip::kModulo);
@@ -266,7 +321,7 @@ std::string operator_summary(const Run& run) {
 gossip::Footprint footprint_of(const Run& run, std::size_t degree) {
   const TensorLayout layout = layout_of(run);
   std::unique_ptr<compress::Compressor> compressor;
-  if (takes_operator(run.config)) compressor = compressor_of(run.config, layout).value();
+  if (takes_operator(run.config)) compressor = compressor_of(run, layout).value();
   return gossip::footprint_of(run.config.gossip, layout, degree, compressor.get());
 }
 

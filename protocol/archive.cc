@@ -162,6 +162,19 @@ void Archive::floats(std::string_view name, std::vector<float>& values, std::siz
   read(whole, std::as_writable_bytes(std::span(values)));
 }
 
+void Archive::part(std::string_view name, std::span<float> values, std::size_t most) {
+  if (!loading()) return save_blob(name, BlobType::float32, std::as_bytes(values));
+  const std::string whole = whole_name(name);
+  const auto bytes = size_of(whole, BlobType::float32);
+  if (!bytes) return;
+  if (*bytes == values.size_bytes()) {
+    read(whole, std::as_writable_bytes(values));
+  } else if (*bytes > most * sizeof(float)) {
+    broken(whole, fmt::format("has {} floats, expected {}, or at most {} of another cut",
+                              *bytes / sizeof(float), values.size(), most));
+  }
+}
+
 void Archive::bytes(std::string_view name, SharedBytes& value, std::size_t bytes_max) {
   if (!loading()) return save_blob(name, BlobType::bytes, value.bytes());
   const std::string whole = whole_name(name);

@@ -73,6 +73,9 @@ class Archive {
   void fixed(std::string_view name, std::span<float> values);
   // Either none or `size` of them: what exists while an edge is open, or from its first use on.
   void floats(std::string_view name, std::vector<float>& values, std::size_t size);
+  // As many floats as `values` has now. Loading: what was cut otherwise when it was saved, into up
+  // to `most` floats, is let go of, and `values` stay as they are.
+  void part(std::string_view name, std::span<float> values, std::size_t most);
   // At most bytes_max.
   void bytes(std::string_view name, SharedBytes& value, std::size_t bytes_max);
 

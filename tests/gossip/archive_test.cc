@@ -32,7 +32,7 @@ TensorLayout matrix_and_bias() {
   return layout;
 }
 
-// A ring of five nodes that starts apart.
+// Five nodes that start apart: a ring, or a mesh.
 Lockstep flock(const AlgorithmTraits& traits, std::optional<Mode> mode = std::nullopt) {
   GossipOptions options = options_of(traits.kind);
   options.mode = mode;
@@ -41,7 +41,8 @@ Lockstep flock(const AlgorithmTraits& traits, std::optional<Mode> mode = std::nu
   std::vector<std::vector<float>> starts(5, std::vector<float>(layout.size()));
   for (std::size_t i = 0; i < starts.size(); ++i)
     Random(9, Stream::test, {i}).fill_normal(starts[i]);
-  return {options, ring(5), layout, starts, 7, operator_for(traits)};
+  return {options, traits.is_mesh() ? complete(5) : ring(5), layout, starts, 7,
+          operator_for(traits)};
 }
 
 void tenth(std::size_t, std::span<const float> model, std::span<float> update) {
@@ -64,7 +65,7 @@ TEST_CASE("archive: every algorithm goes on bit for bit where it was saved") {
   for (const AlgorithmTraits& traits : all_algorithms()) {
     // An asynchronous one goes on as after any break: what was under way is settled.
     if (traits.kind == AlgorithmKind::none || traits.pace == Pace::independent) continue;
-    CAPTURE(traits.name);
+    CAPTURE(std::string(traits.name));
     Lockstep whole = flock(traits), stopped = flock(traits), resumed = flock(traits);
     whole.run(2 * kRounds, tenth);
     stopped.run(kRounds, tenth);
@@ -86,7 +87,7 @@ TEST_CASE("archive: every algorithm goes on bit for bit where it was saved") {
 TEST_CASE("archive: a node that resumes from an older state opens its edges anew") {
   for (const AlgorithmTraits& traits : all_algorithms()) {
     if (traits.kind == AlgorithmKind::none) continue;
-    CAPTURE(traits.name);
+    CAPTURE(std::string(traits.name));
     Lockstep whole = flock(traits), old = flock(traits);
     old.run(3, tenth);
     whole.run(kRounds, tenth);

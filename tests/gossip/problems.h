@@ -24,6 +24,11 @@ inline gossip::Topology ring(std::size_t n) {
       {.kind = gossip::TopologyKind::ring, .nodes = n, .degree = 0, .edges = {}}, 1);
 }
 
+inline gossip::Topology complete(std::size_t n) {
+  return *gossip::Topology::make(
+      {.kind = gossip::TopologyKind::complete, .nodes = n, .degree = 0, .edges = {}}, 1);
+}
+
 // A layout that is no matrix.
 inline TensorLayout vector_of(std::size_t size) {
   TensorLayout layout;

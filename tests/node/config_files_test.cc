@@ -58,8 +58,8 @@ TEST_CASE("every file in configs/ loads") {
     names.insert(config->run.name);
   }
   CHECK(names == std::set<std::string>{"a9a", "algorithms", "attack", "compress", "directed",
-                                       "fashion-mnist", "hospitals", "quadratic", "quickstart",
-                                       "two-nodes"});
+                                       "fashion-mnist", "hospitals", "mesh", "quadratic",
+                                       "quickstart", "two-nodes"});
 }
 
 TEST_CASE("every key of the run file stands in some file of configs/") {
@@ -111,15 +111,17 @@ TEST_CASE("compress.toml: every alternative loads in place of the operator above
   CHECK(operators.size() + 1 == compress::operator_kinds().size());
 }
 
-TEST_CASE("algorithms.toml: every alternative is a run that starts") {
-  std::set<std::string> algorithms = {"none", "choco", "d2"};
-  for (const std::string& text : alternatives("algorithms.toml", "[gossip]")) {
-    CAPTURE(text);
-    auto config = parse_config(text, "algorithms.toml", kConfigs, {});
-    if (!config) FAIL(config.error().message);
-    algorithms.emplace(gossip::name_of(config->gossip.algorithm));
-    const auto run = load_run(std::move(*config));
-    if (!run) FAIL(run.error().message);
+TEST_CASE("algorithms.toml, mesh.toml: every alternative is a run that starts") {
+  std::set<std::string> algorithms = {"none", "choco", "d2", "econtrol"};
+  for (const char* file : {"algorithms.toml", "mesh.toml"}) {
+    for (const std::string& text : alternatives(file, "[gossip]")) {
+      CAPTURE(text);
+      auto config = parse_config(text, file, kConfigs, {});
+      if (!config) FAIL(config.error().message);
+      algorithms.emplace(gossip::name_of(config->gossip.algorithm));
+      const auto run = load_run(std::move(*config));
+      if (!run) FAIL(run.error().message);
+    }
   }
   CHECK(algorithms.size() == gossip::all_algorithms().size());
 }

@@ -112,14 +112,16 @@ TEST_CASE("config refuses overrides: each is named as it was written") {
        "--set gossip.algorithm=powergosip: [gossip] algorithm: found \"powergosip\", expected "
        "one of \"none\", \"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\"; did you mean "
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all); did you mean "
        "\"powergossip\"?",
        {"gossip.algorithm=powergosip"}},
       {kAll,
        "--set run.compare=none: [run] compare: found \"none\", expected an array of \"none\", "
        "\"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\"",
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all)",
        {"run.compare=none"}},
       {kAll,
        "--set run.compare=[none]: not valid TOML, while parsing floating-point: expected "

@@ -191,13 +191,15 @@ TEST_CASE("config refuses values: truth values, texts and choices") {
        "run.toml:2:13: [gossip] algorithm: found \"powergosip\", expected one of \"none\", "
        "\"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\"; did you mean "
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all); did you mean "
        "\"powergossip\"?"},
       {"[gossip]\nalgorithm = \"D-PSGD\"\n" + kAll,
        "run.toml:2:13: [gossip] algorithm: found \"D-PSGD\", expected one of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\"; did you mean "
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all); did you mean "
        "\"d-psgd\"?"},
       {"[model]\nkind = \"logstic\"\n" + kRing,
        "run.toml:2:8: [model] kind: found \"logstic\", expected one of \"mlp\", \"softmax\", "
@@ -216,23 +218,27 @@ TEST_CASE("config refuses values: truth values, texts and choices") {
        "run.toml:2:11: [run] compare: found \"none\", expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\""},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all)"},
       {"[run]\ncompare = [\"none\", \"dpsgd\"]\n" + kAll,
        "run.toml:2:20: [run] compare: found \"dpsgd\", expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\"; did you mean "
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all); did you mean "
        "\"d-psgd\"?"},
       {"[run]\ncompare = [\"none\", 3]\n" + kAll,
        "run.toml:2:20: [run] compare: found 3, expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\""},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all)"},
       {"[run]\ncompare = [\"none\", \"none\"]\n" + kAll,
        "run.toml:2:20: [run] compare: found \"none\" twice, expected an array of \"none\", "
        "\"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
-       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\"; drop one"},
+       "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all); drop one"},
       {"[model]\nhidden = 8\n" + kRing,
        "run.toml:2:10: [model] hidden: found 8, expected an array of at most 16 whole numbers "
        "from 1 to 65536"},

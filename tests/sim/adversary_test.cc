@@ -37,10 +37,10 @@ node::Run run_of(std::uint64_t seed) {
   std::vector<std::string> words = {
       "gossip.algorithm=" + algorithm, "data.dimension=60", fmt::format("run.seed={}", seed),
       fmt::format("run.rounds={}", kRounds), "train.learning_rate=0.02"};
-  const auto& topology = topologies[random.below(1, topologies.size())];
-  words.insert(words.end(), topology.begin(), topology.end());
   const gossip::AlgorithmTraits& traits = *std::ranges::find(
       gossip::all_algorithms(), algorithm, [](const auto& t) { return std::string(t.name); });
+  const auto& topology = topologies[traits.is_mesh() ? 2 : random.below(1, topologies.size())];
+  words.insert(words.end(), topology.begin(), topology.end());
   const bool async = traits.pace == gossip::Pace::either && random.below(3, 2) == 0;
   if (async) {
     words.push_back("gossip.mode=async");

@@ -60,6 +60,7 @@ struct Watch {
 
 Words words_of(const gossip::AlgorithmTraits& traits, const Words& more) {
   Words words = {std::string("gossip.algorithm=") + traits.name};
+  if (traits.is_mesh()) words.push_back("topology.kind=complete");
   if (traits.kind == gossip::AlgorithmKind::d2) words.push_back("gossip.allow_unproven=true");
   if (traits.kind == gossip::AlgorithmKind::moniqua) words.push_back("gossip.theta=100");
   if (traits.coding == gossip::Coding::unbiased) {
@@ -87,7 +88,8 @@ TEST_CASE("join: with every algorithm a late node begins with its neighbor's mod
   for (const gossip::AlgorithmTraits& traits : gossip::all_algorithms()) {
     if (traits.kind == gossip::AlgorithmKind::none) continue;
     CAPTURE(std::string(traits.name));
-    const node::Run run = quadratic(words_of(traits, {"data.dimension=60"}));
+    const node::Run run = quadratic(
+        words_of(traits, {traits.is_mesh() ? "data.dimension=400" : "data.dimension=60"}));
     Simulation simulation(run, {.link = {.delay = 500us}, .step = 1ms});
     Watch watch(simulation);
     Invariants invariants(run, simulation, {.keeps_memory = false});
@@ -102,9 +104,10 @@ TEST_CASE("join: with every algorithm a late node begins with its neighbor's mod
     CHECK(invariants.broken().value_or("") == "");
     REQUIRE(watch.fetched.size() == (async ? 1 : 2));
     CHECK(watch.rejects == 0);
-    CHECK(watch.fetched.at(n(5)).round >= 33);
+    // A mesh waits for two messages a round.
+    CHECK(watch.fetched.at(n(5)).round >= (traits.is_mesh() ? 24 : 33));
     if (async) continue;  // it mixes between rounds
-    CHECK(watch.fetched.at(n(2)).round >= 20);
+    CHECK(watch.fetched.at(n(2)).round >= (traits.is_mesh() ? 15 : 20));
     CHECK(watch.is_copy(n(2)));
     CHECK(watch.is_copy(n(5)));
   }

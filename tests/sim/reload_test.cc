@@ -78,7 +78,7 @@ void apply(const Change& change, const node::Run& after, Simulation& simulation)
 template <class Body>
 void for_each_algorithm(const Body& body) {
   for (const gossip::AlgorithmTraits& algorithm : gossip::all_algorithms()) {
-    if (algorithm.kind == gossip::AlgorithmKind::none) continue;
+    if (algorithm.kind == gossip::AlgorithmKind::none || algorithm.is_mesh()) continue;
     CAPTURE(std::string(algorithm.name));
     body(algorithm, words_of(algorithm, false));
     if (algorithm.pace == gossip::Pace::either) body(algorithm, words_of(algorithm, true));

@@ -34,6 +34,7 @@ class Lockstep {
     for (std::size_t i = 0; i < topology.nodes(); ++i) {
       nodes_.push_back(
           gossip::make_algorithm(options, {topology, layout, starts[i], common, node_id(i), seed,
+                                           compressor ? compressor() : nullptr,
                                            compressor ? compressor() : nullptr}));
     }
     for (std::size_t i = 0; i < nodes_.size(); ++i) {

@@ -1,0 +1,82 @@
+// The two legs of a mesh round: from every node to the owner of each shard, and from each owner to
+// all. A method published for workers and a server is what its legs do.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "compress/compressor.h"
+#include "gossip/mesh/shards.h"
+#include "gossip/message_coder.h"
+#include "gossip/method.h"
+
+namespace starling::gossip {
+
+// What both legs are made of. Nodes are numbered by their shards.
+struct LegInputs {
+  Shards shards;
+  std::size_t self;
+  NodeId node;
+  std::uint64_t seed;                                // of the run
+  std::unique_ptr<compress::Compressor> compressor;  // takes vectors of every size
+
+  MessageCoder coder() { return {std::move(compressor), shards.longest(), seed, node}; }
+};
+
+// Worker to server: what a node sends to the owner of each shard, and what the owner makes of the
+// pieces of all nodes. A piece that is not counted counts at neither end, as if C had been 0 there.
+//
+// adapt, then encode for those owners whose edges take part and for the node's own shard; then for
+// each piece that counts `counted` where it was made and `take` where it went; then reduce. Pieces
+// are taken in ascending order of nodes, so that sums are the same bits on every machine, but for
+// those that are made up for after a break, which come between two rounds (`late`).
+class UpLeg {
+ public:
+  virtual ~UpLeg() = default;
+
+  virtual void adapt(const LocalStep& step) = 0;
+  // Leaves `room` bytes in front. Fails (ErrorCode::diverged) as Compressor::encode.
+  virtual Result<ByteBlock> encode(Exchange exchange, std::size_t owner, std::size_t room) = 0;
+  virtual void counted(std::size_t owner, std::span<const std::byte> piece, bool late) = 0;
+  virtual void take(std::size_t from, std::span<const std::byte> piece) = 0;
+  // The mean over all nodes, of the own shard; times rate() it is what a round moves the model by.
+  virtual void reduce(std::span<float> mean) = 0;
+  virtual double rate() const = 0;
+
+  // What this node and that one hold of each other begins anew, at both.
+  virtual void open(std::size_t /*other*/) {}
+  // Of what the two hold alike of each other's pieces.
+  virtual std::uint64_t hash(std::size_t /*other*/, bool /*self_is_low*/) const { return 0; }
+  // Shards have moved since the state was saved: what belonged to the old ones is let go of.
+  virtual void rewired() {}
+  // Edges are members of the roster "edge"; `owners[e]` is who is at the other end.
+  virtual void archive(Archive& archive, std::span<const std::size_t> owners) = 0;
+
+  virtual const MessageCoder& coder() const = 0;
+};
+
+// Server to workers: what an owner tells all nodes of its shard, and what they do with it. All
+// apply the same bytes, the owner too, so that what is common() stays equal on all nodes to the
+// bit.
+class DownLeg {
+ public:
+  virtual ~DownLeg() = default;
+
+  // What all nodes hold alike, of d floats each, the model first; none where models differ.
+  virtual std::vector<std::span<float>> common() = 0;
+  // Of this owner's shard, with the mean and rate of the up leg. Leaves `room` bytes in front.
+  virtual Result<ByteBlock> encode(Exchange exchange, std::span<const float> mean, double rate,
+                                   std::size_t room) = 0;
+  // `rate`: what the owner encoded with.
+  virtual void apply(std::size_t owner, std::span<const std::byte> message, float rate) = 0;
+
+  virtual void rewired() {}
+  virtual void archive(Archive& archive) = 0;
+
+  virtual const MessageCoder& coder() const = 0;
+};
+
+}  // namespace starling::gossip

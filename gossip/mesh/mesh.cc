@@ -1,0 +1,390 @@
+#include "gossip/mesh/mesh.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "gossip/delta.h"
+#include "protocol/check.h"
+
+namespace starling::gossip {
+namespace {
+
+constexpr std::uint32_t kUp = 0, kDown = 1;
+
+// Exchange 0: in some rounds a hash, then the piece. Exchange 1: the rate, then the message.
+constexpr std::size_t kHashBytes = 8, kRateBytes = 4;
+constexpr Round kHashEvery = 16;
+
+std::size_t room_of(Exchange exchange) {
+  if (exchange.index == kDown) return kRateBytes;
+  return exchange.round % kHashEvery == 0 ? kHashBytes : 0;
+}
+
+template <class T>
+T value_at(std::span<const std::byte> bytes) {
+  T value;
+  std::memcpy(&value, bytes.data(), sizeof value);
+  return value;
+}
+
+template <class T>
+void put(T value, std::span<std::byte> bytes) {
+  std::memcpy(bytes.data(), &value, sizeof value);
+}
+
+class Mesh final : public Method {
+ public:
+  explicit Mesh(MeshInputs inputs)
+      : present_(std::move(inputs.present)),
+        self_(place_of(inputs.self)),
+        shards_(inputs.start.size(), present_.size()),
+        start_(std::move(inputs.common)),
+        x_(inputs.start.begin(), inputs.start.end()),
+        up_(std::move(inputs.up)),
+        down_(inputs.make_down(x_)),
+        common_(down_->common()),
+        mean_(shards_.size(self_)) {
+    for (const EdgeEnd& end : inputs.edges) {
+      edges_.push_back({.owner = place_of(end.peer)});
+      owners_.push_back(edges_.back().owner);
+    }
+    INVARIANT(edges_.size() + 1 == present_.size());
+    if (!std::ranges::equal(x_, start_.value())) begin_at(inputs.start);
+  }
+
+  std::uint32_t exchanges() const override { return 2; }
+  bool broadcasts() const override { return false; }
+  std::size_t body_bytes_max() const override {
+    return std::max(kHashBytes + up_->coder().bytes_max(), kRateBytes + down_->coder().bytes_max());
+  }
+  std::size_t start_bytes_max() const override {
+    return common_.size() * shards_.longest() * sizeof(float);
+  }
+  // Shards were longer where there were fewer nodes.
+  Limits saved_limits() const override {
+    const std::size_t d = x_.size();
+    const std::size_t body = std::max(up_->coder().compressor().encoded_bytes_max(d),
+                                      down_->coder().compressor().encoded_bytes_max(d));
+    return {kHashBytes + body, common_.size() * d * sizeof(float)};
+  }
+  // A piece there and a shard back.
+  std::size_t uncompressed_bytes() const override { return 2 * shards_.longest() * sizeof(float); }
+
+  void begin_at(std::span<const float> model) override {
+    std::ranges::copy(model, x_.begin());
+    has_told_ = true;
+    for (Edge& edge : edges_) edge.is_untouched = false;
+  }
+
+  void adapt(const LocalStep& step) override { up_->adapt(step); }
+
+  void open_edge(std::size_t edge, Epoch /*history*/) override {
+    const Edge& before = edges_[edge];
+    edges_[edge] = {.owner = before.owner,
+                    .is_untouched = before.is_untouched,
+                    .open = true,
+                    .in_use = true,
+                    .has_heard = before.is_untouched,
+                    .in_step = !has_told_};
+    up_->open(edges_[edge].owner);
+  }
+  void suspend_edge(std::size_t edge, bool pending) override {
+    edges_[edge].in_use = false;
+    if (is_telling_) fall_behind(edges_[edge], pending);
+  }
+  void resume_edge(std::size_t edge) override { edges_[edge].in_use = true; }
+  std::uint64_t edge_hash(std::size_t edge) const override {
+    const Edge& e = edges_[edge];
+    const bool is_low = self_ < e.owner;
+    std::uint64_t hash = up_->hash(e.owner, is_low);
+    if (e.has_met && !common_.empty()) {
+      // What is being told has not counted yet.
+      const std::uint64_t in_step = is_telling_ ? before_ : hash_of_shard(self_),
+                          ours = e.in_step ? in_step : e.known_hash,
+                          theirs = hash_of_shard(e.owner);
+      hash = 5 * hash + (is_low ? 3 * ours + theirs : 3 * theirs + ours);
+    }
+    return hash;
+  }
+
+  Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
+                      std::span<Message> out) override {
+    under_way_ = exchange;
+    return exchange.index == kUp ? encode_pieces(exchange, edges, out)
+                                 : encode_shard(exchange, edges, out);
+  }
+
+  Result<double> check(Exchange exchange, std::size_t edge, const Message& message) const override {
+    const std::span<const std::byte> body = message.body.bytes();
+    const std::size_t room = room_of(exchange);
+    if (body.size() < room) {
+      return Error{ErrorCode::peer,
+                   fmt::format("a body of {} bytes, expected {} or more", body.size(), room)};
+    }
+    return exchange.index == kUp ? check_piece(exchange, edges_[edge], message)
+                                 : check_shard(edges_[edge], message);
+  }
+
+  void take_start(Exchange /*exchange*/, std::size_t edge, const SharedBytes& start) override {
+    Edge& e = edges_[edge];
+    std::span<const float> rest = start.floats();
+    for (const std::span<float> whole : common_) {
+      const std::span<float> shard = shards_.of(e.owner, whole);
+      std::ranges::copy(rest.first(shard.size()), shard.begin());
+      rest = rest.subspan(shard.size());
+    }
+    e.has_heard = true;
+    e.is_untouched = false;
+  }
+
+  void mix(Exchange exchange, std::span<const Arrival> arrivals) override {
+    const bool late = exchange != under_way_;
+    if (exchange.index == kUp) {
+      reduce(exchange, arrivals, late);
+    } else {
+      apply(exchange, arrivals, late);
+    }
+    if (!late) under_way_.reset();
+  }
+
+  std::span<const float> model() const override { return x_; }
+
+  bool rewired() override {
+    up_->rewired();
+    down_->rewired();
+    has_told_ = true;
+    return false;
+  }
+
+  void archive(Archive& archive) override {
+    archive.fixed("model", x_);
+    archive.number("has_told", has_told_);
+    newest_.archive(archive);
+    {
+      const Archive::Scope scope(archive, "up");
+      up_->archive(archive, owners_);
+    }
+    {
+      const Archive::Scope scope(archive, "down");
+      down_->archive(archive);
+    }
+    for (std::size_t i = 0; i < edges_.size(); ++i) {
+      const Archive::Member member(archive, "edge", i);
+      if (!member) continue;
+      archive.number("is_untouched", edges_[i].is_untouched);
+      archive.number("open", edges_[i].open);
+      archive.number("has_met", edges_[i].has_met);
+      archive.number("has_heard", edges_[i].has_heard);
+      archive.number("in_step", edges_[i].in_step);
+      archive.number("known_hash", edges_[i].known_hash);
+      archive.number("pending_hash", edges_[i].pending_hash);
+    }
+  }
+
+ private:
+  struct Edge {
+    std::size_t owner;         // the neighbor's place among the nodes
+    bool is_untouched = true;  // our copy of its shard is that of the start model
+    bool open = false;
+    bool in_use = false;     // and not suspended
+    bool has_met = false;    // an exchange 1 has counted
+    bool has_heard = false;  // our copy of the neighbor's shard is as the neighbor has told
+    bool in_step = false;    // the neighbor's copy of our shard is as we have told
+    // Of our shard as the neighbor has it, while it is not in step; and as it would have it if the
+    // pending exchange counted.
+    std::uint64_t known_hash = 0, pending_hash = 0;
+  };
+
+  std::size_t place_of(NodeId node) const {
+    const auto at = std::ranges::find(present_, node);
+    INVARIANT(at != present_.end());
+    return static_cast<std::size_t>(at - present_.begin());
+  }
+
+  std::uint64_t hash_of_shard(std::size_t owner) const {
+    RunningHash hash;
+    for (const std::span<float> whole : common_) {
+      hash.add(std::as_bytes(shards_.of(owner, std::span<const float>(whole))));
+    }
+    return hash.value();
+  }
+
+  // The neighbor will not have what is being told.
+  void fall_behind(Edge& edge, bool pending) {
+    if (edge.in_step) edge.known_hash = before_;
+    edge.in_step = false;
+    if (pending) edge.pending_hash = hash_of_shard(self_);
+  }
+
+  // ---- exchange 0
+
+  Result<void> encode_pieces(Exchange exchange, std::span<const std::size_t> edges,
+                             std::span<Message> out) {
+    for (std::size_t i = 0; i < edges.size(); ++i) {
+      const std::size_t owner = edges_[edges[i]].owner, room = room_of(exchange);
+      Result<ByteBlock> piece = up_->encode(exchange, owner, room);
+      if (!piece) return piece.error();
+      if (room > 0) put(hash_of_shard(owner), piece->bytes());
+      out[i] = {SharedBytes(std::move(*piece))};
+    }
+    Result<ByteBlock> own = up_->encode(exchange, self_, 0);
+    if (!own) return own.error();
+    own_ = std::move(*own);
+    return {};
+  }
+
+  Result<double> check_piece(Exchange exchange, const Edge& edge, const Message& message) const {
+    if (message.start.size() > 0) {
+      return Error{ErrorCode::peer, "a start in front of a piece, expected none"};
+    }
+    const std::span<const std::byte> body = message.body.bytes();
+    const std::size_t room = room_of(exchange);
+    // Our shard is as the sender has to have it until this round's is told.
+    if (room > 0 && edge.in_use && edge.in_step && edge.has_met && newest_ < exchange &&
+        !common_.empty()) {
+      const auto theirs = value_at<std::uint64_t>(body);
+      if (const std::uint64_t ours = hash_of_shard(self_); theirs != ours) {
+        return Error{ErrorCode::peer,
+                     fmt::format("its copy of this node's shard has the hash {:016x}, expected "
+                                 "{:016x}",
+                                 theirs, ours)};
+      }
+    }
+    return up_->coder().check(body.subspan(room), shards_.size(self_));
+  }
+
+  void reduce(Exchange exchange, std::span<const Arrival> arrivals, bool late) {
+    bool own_is_due = !late;
+    for (const Arrival& arrival : arrivals) {
+      const std::size_t other = edges_[arrival.edge].owner;
+      if (own_is_due && other > self_) take_own();
+      if (other > self_) own_is_due = false;
+      const std::size_t room = room_of(exchange);
+      up_->take(other, arrival.theirs.body.bytes().subspan(room));
+      up_->counted(other, arrival.ours.body.bytes().subspan(room), late);
+    }
+    if (own_is_due) take_own();
+    if (!late) up_->reduce(mean_);
+  }
+
+  void take_own() {
+    up_->take(self_, std::as_const(own_).bytes());
+    up_->counted(self_, std::as_const(own_).bytes(), false);
+  }
+
+  // ---- exchange 1
+
+  // The owner applies what it tells at once, as the others do when it arrives.
+  Result<void> encode_shard(Exchange exchange, std::span<const std::size_t> edges,
+                            std::span<Message> out) {
+    const double rate = up_->rate();
+    Result<ByteBlock> told = down_->encode(exchange, mean_, rate, kRateBytes);
+    if (!told) return told.error();
+    put(static_cast<float>(rate), told->bytes());
+    const SharedBytes body(std::move(*told));
+    const SharedBytes start = start_for(edges);
+    for (std::size_t i = 0; i < edges.size(); ++i) {
+      out[i] = {body, edges_[edges[i]].in_step ? SharedBytes() : start};
+    }
+    before_ = hash_of_shard(self_);
+    down_->apply(self_, body.bytes().subspan(kRateBytes), static_cast<float>(rate));
+    is_telling_ = has_told_ = true;
+    newest_ = exchange;
+    for (std::size_t e = 0; e < edges_.size(); ++e) {
+      const bool is_told = std::ranges::find(edges, e) != edges.end();
+      if (!is_told && edges_[e].open) fall_behind(edges_[e], false);
+    }
+    return {};
+  }
+
+  // Our shard of all that is common, where some edge needs it.
+  SharedBytes start_for(std::span<const std::size_t> edges) const {
+    const auto in_step = [&](std::size_t e) { return edges_[e].in_step; };
+    if (common_.empty() || std::ranges::all_of(edges, in_step)) return {};
+    ByteBlock block(common_.size() * shards_.size(self_) * sizeof(float));
+    std::span<float> rest = block.floats();
+    for (const std::span<float> whole : common_) {
+      const std::span<float> shard = shards_.of(self_, whole);
+      std::ranges::copy(shard, rest.begin());
+      rest = rest.subspan(shard.size());
+    }
+    return block;
+  }
+
+  Result<double> check_shard(const Edge& edge, const Message& message) const {
+    const auto rate = value_at<float>(message.body.bytes());
+    if (!std::isfinite(rate) || rate < 0) {
+      return Error{ErrorCode::peer, fmt::format("a rate of {}, expected 0 or more", rate)};
+    }
+    double longest = 0;
+    if (message.start.size() > 0) {
+      const Result<double> start =
+          norm_of_raw(message.start, common_.size() * shards_.size(edge.owner));
+      if (!start) return start;
+      longest = *start;
+    }
+    const Result<double> norm =
+        down_->coder().check(message.body.bytes().subspan(kRateBytes), shards_.size(edge.owner));
+    return norm ? Result<double>(std::max(longest, *norm)) : norm;
+  }
+
+  // Begins where all did: the neighbor has told nothing of what was before.
+  void forget(std::size_t owner) {
+    for (const std::span<float> whole : common_) std::ranges::fill(shards_.of(owner, whole), 0.0f);
+    const std::vector<float> start = start_.value();
+    if (!common_.empty()) {
+      std::ranges::copy(shards_.of(owner, std::span<const float>(start)),
+                        shards_.of(owner, std::span(x_)).begin());
+    }
+  }
+
+  void apply(Exchange exchange, std::span<const Arrival> arrivals, bool late) {
+    for (const Arrival& arrival : arrivals) {
+      Edge& edge = edges_[arrival.edge];
+      if (!edge.has_heard) forget(edge.owner);
+      const std::span<const std::byte> body = arrival.theirs.body.bytes();
+      down_->apply(edge.owner, body.subspan(kRateBytes), value_at<float>(body));
+      edge.has_heard = edge.has_met = true;
+      edge.is_untouched = false;
+      // Where the exchange is made up for, others may have been told more since.
+      edge.in_step = exchange == newest_;
+      if (late) edge.known_hash = edge.pending_hash;
+    }
+    if (late) return;
+    for (std::size_t e = 0; e < edges_.size(); ++e) {
+      const bool has_come = std::ranges::find(arrivals, e, &Arrival::edge) != arrivals.end();
+      if (!has_come && edges_[e].open && edges_[e].in_step) fall_behind(edges_[e], false);
+    }
+    is_telling_ = false;
+  }
+
+  const std::vector<NodeId> present_;
+  const std::size_t self_;
+  const Shards shards_;
+  const Common start_;
+  std::vector<float> x_;
+  const std::unique_ptr<UpLeg> up_;
+  const std::unique_ptr<DownLeg> down_;
+  const std::vector<std::span<float>> common_;  // down_'s
+  std::vector<Edge> edges_;
+  std::vector<std::size_t> owners_;  // of the edges' other ends
+
+  std::optional<Exchange> under_way_;  // encoded and not yet mixed
+  ByteBlock own_;                      // this node's piece for itself, in exchange 0
+  std::vector<float> mean_;            // of the own shard, between the exchanges
+  bool is_telling_ = false;            // exchange 1 is encoded and not mixed
+  std::uint64_t before_ = 0;           // hash of the own shard before what is being told
+  Exchange newest_;                    // in which something was told
+  bool has_told_ = false;              // of the own shard, so that it is not the start model's
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_mesh(MeshInputs inputs) {
+  return std::make_unique<Mesh>(std::move(inputs));
+}
+
+}  // namespace starling::gossip

@@ -1,0 +1,134 @@
+// The mesh among faults, late nodes and nodes that leave (mesh-algorithms.md §11).
+#include <doctest/doctest.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gossip/algorithms.h"
+#include "protocol/random.h"
+#include "sim/adversary.h"
+#include "sim/invariants.h"
+#include "sim/trial.h"
+#include "tests/sim/runs.h"
+#include "train/problem.h"
+
+using namespace starling;
+using namespace starling::sim;
+using namespace starling::sim::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Round kRounds = 150;
+
+std::vector<const gossip::AlgorithmTraits*> methods() {
+  std::vector<const gossip::AlgorithmTraits*> all;
+  for (const gossip::AlgorithmTraits& traits : gossip::all_algorithms()) {
+    if (traits.is_mesh()) all.push_back(&traits);
+  }
+  return all;
+}
+
+// On listed nodes, all with all.
+node::Run run_of(const gossip::AlgorithmTraits& traits, Round rounds, std::size_t nodes,
+                 std::optional<std::size_t> left = std::nullopt) {
+  std::string text = kQuadratic + "[topology]\nkind = \"complete\"\n";
+  for (std::size_t i = 0; i < nodes; ++i) {
+    text += fmt::format("[[node]]\nname = \"n{}\"\naddress = \"127.0.0.1:{}\"\nleft = {}\n", i,
+                        7700 + i, left == i);
+  }
+  std::vector<std::string> words = {std::string("gossip.algorithm=") + traits.name,
+                                    fmt::format("run.rounds={}", rounds), "data.dimension=320",
+                                    "train.learning_rate=0.02"};
+  if (traits.coding == gossip::Coding::unbiased) {
+    words.insert(words.end(), {"compress.operator=quantize", "compress.bits=8"});
+  } else {
+    words.insert(words.end(), {"compress.operator=top-k", "compress.ratio=0.25"});
+  }
+  return make_run(text, words);
+}
+
+const SimulationOptions kCalm{.link = {.delay = 500us}, .step = 1ms};
+
+double worst_error(const node::Run& run, const Simulation& simulation) {
+  double worst = 0;
+  for (const NodeId node : run.topology.present()) {
+    worst = std::max(worst, run.problem->quadratic->relative_error(simulation.model(node)));
+  }
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("mesh: no seed of faults breaks an invariant") {
+#ifdef STARLING_SANITIZED
+  constexpr std::uint64_t kSeeds = 18;
+#else
+  constexpr std::uint64_t kSeeds = 360;
+#endif
+  const auto all = methods();
+  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+    const node::Run run = run_of(*all[seed % all.size()], kRounds, 6);
+    const Trial trial = play(run, kCalm, undisturbed(run, kRounds * 1ms), 70000 + seed);
+    if (!trial.broken) continue;
+    FAIL(all[seed % all.size()]->name << ", seed " << seed << std::string("\n")
+                                      << trial.plan.describe() << std::string("\n") << *trial.broken
+                                      << std::string("\n") << trial.events);
+  }
+}
+
+TEST_CASE("mesh: a node leaves, shards move, and the others reach their optimum") {
+  for (const char* name : {"ef21-bc", "econtrol", "ef21", "diana"}) {
+    CAPTURE(std::string(name));
+    const auto all = methods();
+    const gossip::AlgorithmTraits& traits = **std::ranges::find(
+        all, std::string(name), [](const auto* t) { return std::string(t->name); });
+    const node::Run before = run_of(traits, 6000, 8), after = run_of(traits, 6000, 8, 3);
+    Simulation simulation(before, kCalm);
+    for (std::size_t i = 0; i < 8; ++i) {
+      const Time at = 50ms + static_cast<int>(i) * 1ms;
+      if (i == 3) {
+        simulation.kill(node_id(i), at);
+      } else {
+        simulation.reload(after, node_id(i), at);
+      }
+    }
+    simulation.run();
+    CHECK(worst_error(after, simulation) < 1e-3);
+  }
+}
+
+TEST_CASE("mesh: a node joins, and all reach the optimum of all") {
+  const auto all = methods();
+  for (const char* name : {"ef21-bc", "econtrol"}) {
+    CAPTURE(std::string(name));
+    const gossip::AlgorithmTraits& traits = **std::ranges::find(
+        all, std::string(name), [](const auto* t) { return std::string(t->name); });
+    const node::Run before = run_of(traits, 6000, 7), after = run_of(traits, 6000, 8);
+    Simulation simulation(before, kCalm);
+    for (std::size_t i = 0; i < 8; ++i) {
+      simulation.reload(after, node_id(i), 50ms + static_cast<int>(i) * 1ms);
+    }
+    simulation.run();
+    CHECK(worst_error(after, simulation) < 1e-3);
+  }
+}
+
+// Every node restarts without what it knew: the others tell it their shards, it tells its own.
+TEST_CASE("mesh: models are equal to the bit again after every node has lost its memory once") {
+  for (const gossip::AlgorithmTraits* traits : methods()) {
+    CAPTURE(std::string(traits->name));
+    const node::Run run = run_of(*traits, 400, 6);
+    Simulation simulation(run, kCalm);
+    for (std::size_t i = 0; i < 6; ++i) {
+      const Time at = 60ms + static_cast<int>(i) * 70ms;
+      simulation.kill(node_id(i), at);
+      simulation.restart(node_id(i), at + 9ms);
+    }
+    simulation.run();
+    for (std::size_t i = 1; i < 6; ++i) {
+      CHECK(std::ranges::equal(simulation.model(node_id(0)), simulation.model(node_id(i))));
+    }
+  }
+}
