@@ -121,6 +121,10 @@ void Answers::fill(control::StatusReply& s) const {
   s.set_wait_seconds(seconds(p.wait()));
   for (const NodeId peer : p.waiting_for) s.add_waiting_for(name_of_node(peer));
   s.set_uptime_seconds(seconds(parts_.engine.now()));
+  if (const auto all = parts_.consensus.to_all()) {
+    s.set_consensus_distance(all->relative);
+    s.set_consensus_rounds(all->rounds);
+  }
 }
 
 void Answers::fill(control::PeersReply& reply) const {
@@ -152,6 +156,10 @@ void Answers::fill(control::PeersReply& reply) const {
     p.set_trouble(name_of(link.trouble));
     p.set_dials(link.dials);
     if (link.redial_in) p.set_redial_seconds(seconds(*link.redial_in));
+    if (const auto distance = parts_.consensus.to(link.peer)) {
+      p.set_distance(distance->relative);
+      p.set_distance_rounds(distance->rounds);
+    }
   }
 }
 
@@ -172,6 +180,7 @@ std::vector<prometheus::MetricFamily> Answers::metrics() const {
                   .memory_forecast_bytes = parts_.memory_forecast_bytes,
                   .progress = *progress_,
                   .tally = parts_.tally,
+                  .consensus = parts_.consensus,
                   .peers = {}};
   for (peer::LinkStatus& link : parts_.links.status()) {
     const node::EdgeCounts counts = counts_of(link.peer);

@@ -162,6 +162,10 @@ Task<void> Table::receive_all(Edge& edge, const std::shared_ptr<Session>& sessio
     auto incoming = co_await session->receive();
     if (!incoming) co_return;
     if (shut_ || edge.session != session) continue;
+    if (incoming->header.type == FrameType::heartbeat) {
+      events_.sketched(edge.neighbor.id, incoming->header.round, std::move(incoming->body));
+      continue;
+    }
     events_.received(edge.neighbor.id, incoming->header, std::move(incoming->body));
   }
 }

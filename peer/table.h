@@ -89,6 +89,7 @@ class Table : public std::enable_shared_from_this<Table> {
   Result<void> listen();
   void start();
   void send(NodeId to, const ExchangeTag& tag, SharedBytes body);
+  void sketch(Round rounds, std::span<const std::byte> sketch);
   void ping(NodeId peer, Session::Pinged done);
   void say_goodbye(NodeId peer, wire::Goodbye::Reason reason, const std::string& why);
   void consumed(NodeId peer, std::uint64_t bytes);
