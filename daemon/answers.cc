@@ -89,6 +89,7 @@ control::Reply Answers::answer_at_once(const control::Request& request) {
     case control::Request::kReload:
     case control::Request::kPing:
     case control::Request::kExport:
+    case control::Request::kMonitor:
     case control::Request::VERB_NOT_SET:
       return error_reply("the request names no verb that this daemon knows");
   }

@@ -28,6 +28,7 @@ void add_config_show(CommandLine config, Verb& chosen);
 void add_config_diff(CommandLine config, Verb& chosen);
 void add_watch(CommandLine line, Verb& chosen);
 void add_metrics(CommandLine line, Verb& chosen);
+void add_monitor(CommandLine line, Verb& chosen);
 void add_ping(CommandLine line, Verb& chosen);
 void add_check(CommandLine line, Verb& chosen);
 void add_pause(CommandLine line, Verb& chosen);

@@ -120,11 +120,13 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
                   .saves = beginning_.checkpoints != nullptr,
                   .stop = [this](peer::Farewell farewell) { stop(farewell); }},
                  log_),
-        control_(io_, {.path = beginning_.paths.control_socket()}, answerer(), log_),
-        monitor_(
-            io_,
-            {.path = options.monitor_socket, .read_only = true, .group = options.monitor_group},
-            answerer(), log_),
+        control_(io_, {.path = beginning_.paths.control_socket(), .tap = &tap_}, answerer(), log_),
+        monitor_(io_,
+                 {.path = options.monitor_socket,
+                  .read_only = true,
+                  .group = options.monitor_group,
+                  .tap = &tap_},
+                 answerer(), log_),
         metrics_(io_, [this] { return answers_.metrics(); }),
         service_(io_, [this] { return service_state(); }) {}
 
@@ -344,6 +346,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   Tally tally_;
   node::Consensus consensus_;
   Answers answers_;
+  LogTap tap_{io_, log_};
   ControlServer control_, monitor_;
   MetricsServer metrics_;
   ServiceNotify service_;
