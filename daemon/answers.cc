@@ -142,6 +142,7 @@ void Answers::fill(control::PeersReply& reply) const {
     p.set_weight(parts_.run.topology.weight(parts_.self, link.peer));
     p.set_sent_bytes(link.sent_bytes);
     p.set_received_bytes(link.received_bytes);
+    p.set_sending_seconds(seconds(link.sending));
     const node::EdgeCounts edge = counts_of(link.peer);
     p.set_counted(edge.counted);
     p.set_made_up(edge.made_up);

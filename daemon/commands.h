@@ -22,6 +22,7 @@ void add_topology(CommandLine line, Verb& chosen);
 void add_config(CommandLine line, Verb& chosen);
 void add_report(CommandLine line, Verb& chosen);
 void add_bench(CommandLine line, Verb& chosen);
+void add_advise(CommandLine line, Verb& chosen);
 // Words behind `topology` and `config`.
 void add_topology_generate(CommandLine topology, Verb& chosen);
 void add_config_show(CommandLine config, Verb& chosen);
