@@ -56,8 +56,8 @@ REASONS = re.compile("|".join((
 HELD = r"(?: \((\d+) more like this since the last such line\))?$"
 REFUSED = re.compile(r"^(\S+ \S+) n0 warn\w* n1 \(127\.0\.0\.1:\d+\): link refused: (.*); (?:the|this) "
                      "connection (?:is )?closed" + HELD)
-DOWN = re.compile(r"^(\S+ \S+) n0 warn\w* n1 is down, epoch \d+: n1 broke the protocol: (.*); "
-                  r"redialled in [\d.]+ s" + HELD)
+DOWN = re.compile(r"^(\S+ \S+) n0 warn\w* n1 is down, epoch \d+: (?:n1|it) broke the protocol: "
+                  r"(.*); redialled in [\d.]+ s" + HELD)
 
 
 # How the refusals of the other kinds begin.
