@@ -111,6 +111,8 @@ void Answers::fill(control::StatusReply& s) const {
   s.set_max_receive(limits.max_receive);
   s.set_neighbor_max_send(limits.neighbor_max_send);
   s.set_neighbor_max_receive(limits.neighbor_max_receive);
+  s.set_max_per_day(limits.max_per_day);
+  s.set_neighbor_max_per_day(limits.neighbor_max_per_day);
   s.set_loss(p.step_loss);
   if (!evaluations_.empty()) *s.mutable_evaluation() = evaluations_.back();
   s.mutable_evaluations()->Assign(evaluations_.begin(), evaluations_.end());

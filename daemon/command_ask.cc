@@ -51,7 +51,9 @@ Json json_of(const control::StatusReply& s) {
   json["limits"] = {{"max_send", s.max_send()},
                     {"max_receive", s.max_receive()},
                     {"neighbor_max_send", s.neighbor_max_send()},
-                    {"neighbor_max_receive", s.neighbor_max_receive()}};
+                    {"neighbor_max_receive", s.neighbor_max_receive()},
+                    {"max_per_day", s.max_per_day()},
+                    {"neighbor_max_per_day", s.neighbor_max_per_day()}};
   return json;
 }
 
@@ -141,10 +143,15 @@ std::string limits_of(const control::StatusReply& s) {
   const auto add = [&](const char* format, double rate) {
     if (rate > 0) parts.push_back(fmt::format(fmt::runtime(format), node::show_rate(rate)));
   };
+  const auto add_day = [&](const char* format, std::uint64_t bytes) {
+    if (bytes > 0) parts.push_back(fmt::format(fmt::runtime(format), node::show_bytes(bytes)));
+  };
   add("sends at most {}", s.max_send());
   add("at most {} to each neighbor", s.neighbor_max_send());
   add("takes at most {}", s.max_receive());
   add("at most {} from each neighbor", s.neighbor_max_receive());
+  add_day("moves at most {} a day", s.max_per_day());
+  add_day("moves at most {} a day with each neighbor", s.neighbor_max_per_day());
   return parts.empty() ? "" : fmt::format("{} {}", s.node(), fmt::join(parts, ", "));
 }
 

@@ -87,9 +87,11 @@ peer::LinkOptions link_options(const node::Run& run, NodeId self, const node::Co
   options.insecure_plaintext = config.run.insecure_plaintext;
   options.seed = config.run.seed;
   const node::LimitOptions& limits = config.limits;
-  options.rates = {.send = limits.max_send, .receive = limits.max_receive};
+  options.rates = {
+      .send = limits.max_send, .receive = limits.max_receive, .per_day = limits.max_per_day};
   options.neighbor_rates = {.send = limits.neighbor_max_send,
-                            .receive = limits.neighbor_max_receive};
+                            .receive = limits.neighbor_max_receive,
+                            .per_day = limits.neighbor_max_per_day};
   return options;
 }
 

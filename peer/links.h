@@ -37,6 +37,7 @@ struct Neighbor {
 // Bytes a second on the wire, all included; 0: as fast as they can.
 struct RateLimits {
   double send = 0, receive = 0;
+  std::uint64_t per_day = 0;  // both ways together, in any 24 hours; 0: as many as they are
 };
 
 struct LinkOptions {

@@ -41,8 +41,10 @@ struct Pending {
 struct PacePair {
   explicit PacePair(const RateLimits& rates)
       : sending(std::make_shared<Pace>(rates.send)),
-        receiving(std::make_shared<Pace>(rates.receive)) {}
+        receiving(std::make_shared<Pace>(rates.receive)),
+        day(std::make_shared<Pace>(Pace::of_day(rates.per_day))) {}
   std::shared_ptr<Pace> sending, receiving;
+  std::shared_ptr<Pace> day;  // of both
 };
 
 struct Edge : std::enable_shared_from_this<Edge> {
