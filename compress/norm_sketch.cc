@@ -1,10 +1,15 @@
 #include "compress/norm_sketch.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "compress/counter_random.h"
+#include "compress/finite.h"
 
 namespace starling::compress {
 
@@ -23,6 +28,22 @@ NormSketch sketch_norm(std::span<const float> x, std::uint64_t key) {
   return sketch;
 }
 
+static_assert(std::endian::native == std::endian::little);
+
+Result<NormSketch> read_norm_sketch(std::span<const std::byte> bytes, const std::string& what) {
+  NormSketch sketch;
+  if (bytes.size() != sizeof sketch) {
+    return Error{ErrorCode::peer,
+                 fmt::format("{} has {} bytes, expected {}", what, bytes.size(), sizeof sketch)};
+  }
+  std::memcpy(sketch.data(), bytes.data(), sizeof sketch);
+  if (const auto at = first_non_finite(sketch)) {
+    return Error{ErrorCode::peer, fmt::format("{} holds {} at index {}, expected a finite number",
+                                              what, sketch[*at], *at)};
+  }
+  return sketch;
+}
+
 double norm(const NormSketch& sketch) { return distance(sketch, NormSketch{}); }
 
 double distance(const NormSketch& a, const NormSketch& b) {
@@ -32,6 +53,11 @@ double distance(const NormSketch& a, const NormSketch& b) {
     sum += apart * apart;
   }
   return std::sqrt(sum);
+}
+
+double relative_distance(const NormSketch& a, const NormSketch& b) {
+  const double size = norm(a), apart = distance(a, b);
+  return size > 0 ? apart / size : apart;
 }
 
 }  // namespace starling::compress

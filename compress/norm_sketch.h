@@ -5,6 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+
+#include "protocol/result.h"
 
 namespace starling::compress {
 
@@ -19,8 +22,14 @@ using NormSketch = std::array<float, kNormSketchCells>;
 // machine.
 NormSketch sketch_norm(std::span<const float> x, std::uint64_t key);
 
+// One that has travelled: 1,024 bytes, float32 little endian. Fails with ErrorCode::peer where the
+// length is another or a value is not finite; `what`: whose it is, "a settlement's sketch", say.
+Result<NormSketch> read_norm_sketch(std::span<const std::byte> bytes, const std::string& what);
+
 double norm(const NormSketch& sketch);
 // Of the vectors of two sketches with the same key.
 double distance(const NormSketch& a, const NormSketch& b);
+// The same relative to the norm of a; the distance itself where that is 0.
+double relative_distance(const NormSketch& a, const NormSketch& b);
 
 }  // namespace starling::compress

@@ -89,6 +89,7 @@ control::Reply Answers::answer_at_once(const control::Request& request) {
     case control::Request::kReload:
     case control::Request::kPing:
     case control::Request::kExport:
+    case control::Request::kMonitor:
     case control::Request::VERB_NOT_SET:
       return error_reply("the request names no verb that this daemon knows");
   }
@@ -110,6 +111,8 @@ void Answers::fill(control::StatusReply& s) const {
   s.set_max_receive(limits.max_receive);
   s.set_neighbor_max_send(limits.neighbor_max_send);
   s.set_neighbor_max_receive(limits.neighbor_max_receive);
+  s.set_max_per_day(limits.max_per_day);
+  s.set_neighbor_max_per_day(limits.neighbor_max_per_day);
   s.set_loss(p.step_loss);
   if (!evaluations_.empty()) *s.mutable_evaluation() = evaluations_.back();
   s.mutable_evaluations()->Assign(evaluations_.begin(), evaluations_.end());
@@ -121,6 +124,10 @@ void Answers::fill(control::StatusReply& s) const {
   s.set_wait_seconds(seconds(p.wait()));
   for (const NodeId peer : p.waiting_for) s.add_waiting_for(name_of_node(peer));
   s.set_uptime_seconds(seconds(parts_.engine.now()));
+  if (const auto all = parts_.consensus.to_all()) {
+    s.set_consensus_distance(all->relative);
+    s.set_consensus_rounds(all->rounds);
+  }
 }
 
 void Answers::fill(control::PeersReply& reply) const {
@@ -137,6 +144,7 @@ void Answers::fill(control::PeersReply& reply) const {
     p.set_weight(parts_.run.topology.weight(parts_.self, link.peer));
     p.set_sent_bytes(link.sent_bytes);
     p.set_received_bytes(link.received_bytes);
+    p.set_sending_seconds(seconds(link.sending));
     const node::EdgeCounts edge = counts_of(link.peer);
     p.set_counted(edge.counted);
     p.set_made_up(edge.made_up);
@@ -152,6 +160,10 @@ void Answers::fill(control::PeersReply& reply) const {
     p.set_trouble(name_of(link.trouble));
     p.set_dials(link.dials);
     if (link.redial_in) p.set_redial_seconds(seconds(*link.redial_in));
+    if (const auto distance = parts_.consensus.to(link.peer)) {
+      p.set_distance(distance->relative);
+      p.set_distance_rounds(distance->rounds);
+    }
   }
 }
 
@@ -172,6 +184,7 @@ std::vector<prometheus::MetricFamily> Answers::metrics() const {
                   .memory_forecast_bytes = parts_.memory_forecast_bytes,
                   .progress = *progress_,
                   .tally = parts_.tally,
+                  .consensus = parts_.consensus,
                   .peers = {}};
   for (peer::LinkStatus& link : parts_.links.status()) {
     const node::EdgeCounts counts = counts_of(link.peer);

@@ -14,6 +14,7 @@
 #include "daemon/model_file.h"
 #include "daemon/pauses.h"
 #include "daemon/reload_desk.h"
+#include "node/consensus.h"
 #include "node/run.h"
 #include "peer/links.h"
 #include "peer/logger.h"
@@ -31,6 +32,7 @@ struct NodeParts {
   ReloadDesk& reload_desk;
   Pauses& pauses;
   const Tally& tally;
+  const node::Consensus& consensus;
   std::filesystem::path export_file;         // where a model is written that was asked for
   std::uint64_t memory_forecast_bytes;       // as the daemon has begun
   bool saves;                                // checkpoints are switched on

@@ -4,6 +4,7 @@
 
 #include "daemon/control_client.h"
 #include "daemon/state_dir.h"
+#include "daemon/table.h"
 
 namespace starling::daemon {
 
@@ -49,6 +50,14 @@ Result<std::vector<Answer>> ask_all(const AskOptions& options, const control::Re
   const auto nodes = asked_nodes(options);
   if (!nodes) return nodes.error();
   return ask_each(*nodes, request, patience, failed);
+}
+
+std::string apart_of(const control::StatusReply& reply) {
+  return reply.has_consensus_distance() ? apart_text(reply.consensus_distance()) : "-";
+}
+
+std::string apart_of(const control::Peer& peer) {
+  return peer.has_distance() ? apart_text(peer.distance()) : "-";
 }
 
 void print_json(const AskOptions& options, std::vector<Json> objects) {

@@ -51,6 +51,11 @@ Result<std::vector<Answer>> ask_all(const AskOptions& options, const control::Re
 // The trouble of a neighbor that has said that it goes: it is missed by nobody.
 inline constexpr const char* kLeft = "left";
 
+// How far models are apart, "0.0031": of a node from those of its neighbors; of a neighbor from
+// that of the node. "-" where it is not known.
+std::string apart_of(const control::StatusReply& reply);
+std::string apart_of(const control::Peer& peer);
+
 Json json_of(const control::StatusReply& reply);
 Json json_of(const control::PeersReply& reply);
 // One node that was named: its object; several: {"nodes": […]}.

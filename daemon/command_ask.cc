@@ -43,11 +43,17 @@ Json json_of(const control::StatusReply& s) {
   json["wait_seconds"] = s.wait_seconds();
   json["waiting_for"] = std::vector<std::string>(s.waiting_for().begin(), s.waiting_for().end());
   json["uptime_seconds"] = s.uptime_seconds();
+  if (s.has_consensus_distance()) {
+    json["consensus_distance"] = s.consensus_distance();
+    json["consensus_round"] = s.consensus_rounds();
+  }
   json["checkpoint_round"] = s.checkpoint_round();
   json["limits"] = {{"max_send", s.max_send()},
                     {"max_receive", s.max_receive()},
                     {"neighbor_max_send", s.neighbor_max_send()},
-                    {"neighbor_max_receive", s.neighbor_max_receive()}};
+                    {"neighbor_max_receive", s.neighbor_max_receive()},
+                    {"max_per_day", s.max_per_day()},
+                    {"neighbor_max_per_day", s.neighbor_max_per_day()}};
   return json;
 }
 
@@ -75,6 +81,10 @@ Json json_of(const control::PeersReply& reply) {
                      {"lost", p.lost()},
                      {"refused", p.refused()},
                      {"last_reason", p.last_reason()}});
+    if (p.has_distance()) {
+      peers.back()["distance"] = p.distance();
+      peers.back()["distance_round"] = p.distance_rounds();
+    }
   }
   return {{"node", reply.node()}, {"peers", peers}};
 }
@@ -133,10 +143,15 @@ std::string limits_of(const control::StatusReply& s) {
   const auto add = [&](const char* format, double rate) {
     if (rate > 0) parts.push_back(fmt::format(fmt::runtime(format), node::show_rate(rate)));
   };
+  const auto add_day = [&](const char* format, std::uint64_t bytes) {
+    if (bytes > 0) parts.push_back(fmt::format(fmt::runtime(format), node::show_bytes(bytes)));
+  };
   add("sends at most {}", s.max_send());
   add("at most {} to each neighbor", s.neighbor_max_send());
   add("takes at most {}", s.max_receive());
   add("at most {} from each neighbor", s.neighbor_max_receive());
+  add_day("moves at most {} a day", s.max_per_day());
+  add_day("moves at most {} a day with each neighbor", s.neighbor_max_per_day());
   return parts.empty() ? "" : fmt::format("{} {}", s.node(), fmt::join(parts, ", "));
 }
 
@@ -152,13 +167,13 @@ int status(const StatusOptions& options) {
     print_json(options, std::move(objects));
     return 0;
   }
-  Table table({"node", "phase", "round", "loss", "test", "sent", "of raw", "compute s", "encode s",
-               "wait s", "waits for"});
+  Table table({"node", "phase", "round", "loss", "test", "apart", "sent", "of raw", "compute s",
+               "encode s", "wait s", "waits for"});
   for (const Answer& a : *answers) {
     const control::StatusReply& s = a.reply.status();
     const std::string waits = fmt::format("{}", fmt::join(s.waiting_for(), " "));
     table.add({s.node(), s.phase(), fmt::format("{}/{}", s.round(), s.rounds()),
-               fmt::format("{:.4f}", s.loss()), quality_of(s),
+               fmt::format("{:.4f}", s.loss()), quality_of(s), apart_of(s),
                bytes_text(static_cast<double>(s.sent_bytes())),
                ratio_text(s.sent_uncompressed_bytes(), s.sent_bytes()),
                fmt::format("{:.1f}", s.compute_seconds()),
@@ -197,14 +212,15 @@ int peers(const PeersOptions& options) {
     print_json(options, std::move(objects));
     return 0;
   }
-  Table table({"node", "peer", "address", "state", "for s", "epoch", "round", "weight", "sent",
-               "received", "counted", "made up", "reopened", "rejected", "left out s", "lost",
-               "refused", "last reason"});
+  Table table({"node", "peer", "address", "state", "for s", "epoch", "round", "weight", "apart",
+               "sent", "received", "counted", "made up", "reopened", "rejected", "left out s",
+               "lost", "refused", "last reason"});
   for (const Answer& a : *answers) {
     for (const control::Peer& p : a.reply.peers().peers()) {
       table.add({a.node, p.name(), p.address(), p.state(), fmt::format("{:.1f}", p.since_seconds()),
                  fmt::format("{}", p.epoch()), fmt::format("{}", p.round()),
-                 fmt::format("{:.4f}", p.weight()), bytes_text(static_cast<double>(p.sent_bytes())),
+                 fmt::format("{:.4f}", p.weight()), apart_of(p),
+                 bytes_text(static_cast<double>(p.sent_bytes())),
                  bytes_text(static_cast<double>(p.received_bytes())),
                  fmt::format("{}", p.counted()), fmt::format("{}", p.made_up()),
                  fmt::format("{}", p.reopened()), rejected_of(p),

@@ -22,12 +22,14 @@ void add_topology(CommandLine line, Verb& chosen);
 void add_config(CommandLine line, Verb& chosen);
 void add_report(CommandLine line, Verb& chosen);
 void add_bench(CommandLine line, Verb& chosen);
+void add_advise(CommandLine line, Verb& chosen);
 // Words behind `topology` and `config`.
 void add_topology_generate(CommandLine topology, Verb& chosen);
 void add_config_show(CommandLine config, Verb& chosen);
 void add_config_diff(CommandLine config, Verb& chosen);
 void add_watch(CommandLine line, Verb& chosen);
 void add_metrics(CommandLine line, Verb& chosen);
+void add_monitor(CommandLine line, Verb& chosen);
 void add_ping(CommandLine line, Verb& chosen);
 void add_check(CommandLine line, Verb& chosen);
 void add_pause(CommandLine line, Verb& chosen);

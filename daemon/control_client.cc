@@ -6,9 +6,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <utility>
 
 namespace starling::daemon {
 namespace {
@@ -24,7 +26,9 @@ class Connection {
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   }
-  ~Connection() { ::close(fd_); }
+  ~Connection() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -38,6 +42,8 @@ class Connection {
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     return ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   }
+
+  int release() { return std::exchange(fd_, -1); }
 
   bool write_all(const char* data, std::size_t size) {
     while (size > 0) {
@@ -63,42 +69,96 @@ class Connection {
   int fd_;
 };
 
+std::string framed(const control::Request& request) {
+  const std::string message = request.SerializeAsString();
+  const auto size = static_cast<std::uint32_t>(message.size());
+  std::string out(sizeof size, '\0');
+  std::memcpy(out.data(), &size, sizeof size);
+  return out + message;
+}
+
+Error nobody_on(const std::filesystem::path& socket) {
+  return {ErrorCode::no_daemon,
+          fmt::format("no daemon answers on {}: {}", socket.string(), std::strerror(errno))};
+}
+
+Result<void> check_size(std::uint32_t size, const std::string& socket) {
+  if (size <= kReplyBytesMax) return {};
+  return Error{ErrorCode::io, fmt::format("the daemon on {} announced a reply of {} bytes, "
+                                          "expected at most {}",
+                                          socket, size, kReplyBytesMax)};
+}
+
+Result<control::Reply> parsed(const std::string& text, const std::string& socket) {
+  control::Reply reply;
+  if (!reply.ParseFromString(text)) {
+    return Error{ErrorCode::io,
+                 fmt::format("the daemon on {} sent no message of control.proto", socket)};
+  }
+  if (reply.has_error()) {
+    return Error{ErrorCode::io,
+                 fmt::format("the daemon on {} answered: {}", socket, reply.error().text())};
+  }
+  return reply;
+}
+
 }  // namespace
 
 Result<control::Reply> ask(const std::filesystem::path& socket, const control::Request& request,
                            Duration patience) {
   Connection connection(patience);
-  if (!connection.connect(socket.string())) {
-    return Error{ErrorCode::no_daemon,
-                 fmt::format("no daemon answers on {}: {}", socket.string(), std::strerror(errno))};
-  }
-  const std::string message = request.SerializeAsString();
-  const auto size = static_cast<std::uint32_t>(message.size());
-  std::uint32_t reply_size = 0;
+  if (!connection.connect(socket.string())) return nobody_on(socket);
+  const std::string asked = framed(request);
+  std::uint32_t size = 0;
   const Error silent{ErrorCode::io, fmt::format("the daemon on {} gave no answer within {:.1f} s",
                                                 socket.string(), seconds(patience))};
-  if (!connection.write_all(reinterpret_cast<const char*>(&size), sizeof size) ||
-      !connection.write_all(message.data(), message.size()) ||
-      !connection.read_all(reinterpret_cast<char*>(&reply_size), sizeof reply_size)) {
+  if (!connection.write_all(asked.data(), asked.size()) ||
+      !connection.read_all(reinterpret_cast<char*>(&size), sizeof size)) {
     return silent;
   }
-  if (reply_size > kReplyBytesMax) {
-    return Error{ErrorCode::io, fmt::format("the daemon on {} announced a reply of {} bytes, "
-                                            "expected at most {}",
-                                            socket.string(), reply_size, kReplyBytesMax)};
-  }
-  std::string text(reply_size, '\0');
+  if (auto fits = check_size(size, socket.string()); !fits) return fits.error();
+  std::string text(size, '\0');
   if (!connection.read_all(text.data(), text.size())) return silent;
-  control::Reply reply;
-  if (!reply.ParseFromString(text)) {
-    return Error{ErrorCode::io,
-                 fmt::format("the daemon on {} sent no message of control.proto", socket.string())};
+  return parsed(text, socket.string());
+}
+
+Result<Subscription> Subscription::open(const std::filesystem::path& socket,
+                                        const control::Request& request) {
+  Connection connection(std::chrono::seconds{5});
+  if (!connection.connect(socket.string())) return nobody_on(socket);
+  const std::string asked = framed(request);
+  if (!connection.write_all(asked.data(), asked.size())) return nobody_on(socket);
+  return Subscription(connection.release(), socket.string());
+}
+
+Subscription::~Subscription() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Subscription::Subscription(Subscription&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      socket_(std::move(other.socket_)),
+      heard_(std::move(other.heard_)),
+      over_(other.over_) {}
+
+Result<std::vector<control::Reply>> Subscription::read() {
+  std::array<char, 65536> chunk;
+  const ssize_t got = ::recv(fd_, chunk.data(), chunk.size(), MSG_DONTWAIT);
+  const bool nothing_yet = got < 0 && (errno == EAGAIN || errno == EINTR);
+  over_ = got <= 0 && !nothing_yet;
+  if (got > 0) heard_.append(chunk.data(), static_cast<std::size_t>(got));
+  std::vector<control::Reply> replies;
+  std::uint32_t size = 0;
+  while (heard_.size() >= sizeof size) {
+    std::memcpy(&size, heard_.data(), sizeof size);
+    if (auto fits = check_size(size, socket_); !fits) return fits.error();
+    if (heard_.size() - sizeof size < size) break;
+    auto reply = parsed(heard_.substr(sizeof size, size), socket_);
+    if (!reply) return reply.error();
+    replies.push_back(std::move(*reply));
+    heard_.erase(0, sizeof size + size);
   }
-  if (reply.has_error()) {
-    return Error{ErrorCode::io, fmt::format("the daemon on {} answered: {}", socket.string(),
-                                            reply.error().text())};
-  }
-  return reply;
+  return replies;
 }
 
 }  // namespace starling::daemon

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "protocol/control.pb.h"
 #include "protocol/ids.h"
@@ -14,5 +16,29 @@ namespace starling::daemon {
 // come or is no reply. Blocks; any thread that is neither io nor engine.
 Result<control::Reply> ask(const std::filesystem::path& socket, const control::Request& request,
                            Duration patience = std::chrono::seconds{5});
+
+// A connection on which one request is answered by any number of replies. One thread.
+class Subscription {
+ public:
+  // Fails as ask() does where nobody listens.
+  static Result<Subscription> open(const std::filesystem::path& socket,
+                                   const control::Request& request);
+  ~Subscription();
+  Subscription(Subscription&& other) noexcept;
+  Subscription& operator=(Subscription&&) = delete;
+
+  int descriptor() const { return fd_; }  // to wait on until something can be read
+  // What has come by now, without waiting. Fails with ErrorCode::io: it is no reply, or an error.
+  Result<std::vector<control::Reply>> read();
+  bool is_over() const { return over_; }  // the daemon has closed it
+
+ private:
+  Subscription(int fd, std::string socket) : fd_(fd), socket_(std::move(socket)) {}
+
+  int fd_;
+  std::string socket_;
+  std::string heard_;  // the beginning of a reply
+  bool over_ = false;
+};
 
 }  // namespace starling::daemon

@@ -38,9 +38,13 @@ std::string framed(const control::Reply& reply) {
 }
 
 bool only_looks(const control::Request& request) {
-  return request.verb_case() == control::Request::kStatus ||
-         request.verb_case() == control::Request::kPeers ||
-         request.verb_case() == control::Request::kMetrics;
+  switch (request.verb_case()) {
+    case control::Request::kStatus:
+    case control::Request::kPeers:
+    case control::Request::kMetrics:
+    case control::Request::kMonitor: return true;
+    default: return false;
+  }
 }
 
 std::string verb_of(const control::Request& request) {
@@ -59,6 +63,7 @@ struct ControlServer::Shared {
   Protocol::acceptor acceptor{io};
   std::vector<std::shared_ptr<Protocol::socket>> open;
   std::optional<gid_t> group = {};
+  std::vector<std::shared_ptr<LogFollower>> followers = {};
   bool closed = false;
   peer::LogGate gate{};
   asio::steady_timer wake{io};
@@ -78,8 +83,13 @@ struct ControlServer::Shared {
     return answer(request);
   }
   static Task<control::Reply> refuse(const control::Request& request) {
-    co_return error_reply(fmt::format("this socket answers status, peers and metrics alone, not {}",
-                                      verb_of(request)));
+    co_return error_reply(
+        fmt::format("this socket answers status, peers, metrics and monitor "
+                    "alone, not {}",
+                    verb_of(request)));
+  }
+  bool is_followed(const control::Request& request) const {
+    return options.tap && request.has_monitor();
   }
 };
 
@@ -118,10 +128,78 @@ Task<std::string> read_line(Protocol::socket& socket, std::span<const char> begu
   co_return line;
 }
 
+control::Reply reply_of(const LogLine& line, const std::string& node) {
+  control::Reply reply;
+  control::MonitorReply& m = *reply.mutable_monitor();
+  m.set_time_ms(line.time_ms);
+  m.set_node(node);
+  m.set_dropped(line.dropped);
+  if (line.dropped > 0) return reply;
+  const auto level = spdlog::level::to_string_view(line.level);
+  m.set_level({level.begin(), level.end()});
+  m.set_text(line.text);
+  return reply;
+}
+
+// In which form it was asked, it is answered.
+using Worded = std::string (*)(const control::Reply&);
+
+// Whoever follows a log says nothing more: a byte of it, or its end, is the end.
+Task<void> await_end(std::shared_ptr<Protocol::socket> socket,
+                     std::shared_ptr<LogFollower> follower) {
+  std::array<char, 1> any{};
+  co_await read_all(*socket, any);
+  follower->close();
+}
+
+// A reply a line, until one of the two ends goes or takes nothing for as long as it may ask
+// nothing. False: there is nothing more to serve.
 template <class Shared>
-Task<bool> serve_line(Protocol::socket& socket, Shared& shared, const Caller& caller,
-                      const std::string& line) {
+Task<bool> serve_log(std::shared_ptr<Protocol::socket> connection, Shared& shared,
+                     const control::MonitorRequest& request, Worded worded) {
+  std::erase_if(shared.followers, [](const auto& one) { return one->is_closed(); });
+  const auto level = level_of(request.level());
+  if (!level || shared.followers.size() >= ControlServer::kMonitorsMax) {
+    const std::string why =
+        level ? fmt::format("{} already follow the log, which is the most; end one of them",
+                            shared.followers.size())
+              : level.error().message;
+    const std::string out = worded(error_reply(why));
+    co_await write_all(*connection, out);
+    co_return false;
+  }
+  auto follower = shared.options.tap->follow(*level);
+  shared.followers.push_back(follower);
+  peer::spawn(shared.io, "follower of the log", shared.log, await_end(connection, follower), [] {});
+  asio::steady_timer deadline(connection->get_executor());
+  bool goes_on = true;
+  while (goes_on) {
+    const std::optional<LogLine> line = co_await follower->next();
+    if (!line) break;
+    deadline.expires_after(ControlServer::kIdleTime);
+    deadline.async_wait([connection](const asio::error_code& cancelled) {
+      asio::error_code ignored;
+      if (!cancelled) connection->close(ignored);
+    });
+    const std::string out = worded(reply_of(*line, shared.log->name()));
+    goes_on = co_await write_all(*connection, out);
+    deadline.cancel();
+  }
+  follower->close();
+  asio::error_code ignored;
+  connection->close(ignored);
+  if (!shared.closed) shared.options.tap->tidy();
+  co_return false;
+}
+
+template <class Shared>
+Task<bool> serve_line(std::shared_ptr<Protocol::socket> connection, Shared& shared,
+                      const Caller& caller, const std::string& line) {
+  Protocol::socket& socket = *connection;
   const Result<control::Request> request = request_of(line);
+  if (request && shared.is_followed(*request)) {
+    co_return co_await serve_log(connection, shared, request->monitor(), lines_of);
+  }
   control::Reply reply;
   if (request) {
     reply = co_await shared.reply_to(*request, caller);
@@ -151,7 +229,7 @@ Task<bool> serve_one(std::shared_ptr<Protocol::socket> connection, Shared& share
     deadline.async_wait(close_when_late);
     const std::string line = co_await read_line(socket, prefix);
     deadline.cancel();
-    co_return co_await serve_line(socket, shared, caller, line);
+    co_return co_await serve_line(connection, shared, caller, line);
   }
   std::uint32_t size = 0;
   std::memcpy(&size, prefix.data(), prefix.size());
@@ -178,6 +256,9 @@ Task<bool> serve_one(std::shared_ptr<Protocol::socket> connection, Shared& share
     }
     control::Request request;
     if (request.ParseFromString(text)) {
+      if (shared.is_followed(request)) {
+        co_return co_await serve_log(connection, shared, request.monitor(), framed);
+      }
       reply = co_await shared.reply_to(request, caller);
     } else {
       const std::string why = "the request is no message of control.proto";

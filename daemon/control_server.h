@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "daemon/log_tap.h"
 #include "peer/logger.h"
 #include "peer/net.h"
 #include "protocol/control.pb.h"
@@ -17,8 +18,9 @@ namespace starling::daemon {
 
 struct ControlOptions {
   std::filesystem::path path;
-  bool read_only = false;  // answers status, peers and metrics; the other verbs with an error
+  bool read_only = false;  // answers those verbs that only look; the others with an error
   std::string group = {};  // whose members may ask too, by name; empty: none
+  LogTap* tap = nullptr;   // for `monitor`; outlives the server. Null: that is a verb as others
 };
 
 // A Unix-domain stream socket, mode 0600, or 0660 and of the group where there is one. Who connects
@@ -26,11 +28,13 @@ struct ControlOptions {
 // (unix(7), SO_PEERCRED), whatever the modes of the path say by then. Each request and reply is
 // preceded by its length, four bytes little endian; a connection may ask any number of times. A
 // request over kRequestBytesMax or one that does not parse is answered with an error and the
-// connection closed. Who asks for more than to look is logged. io thread only.
+// connection closed. Who asks for more than to look is logged. A connection that asks for `monitor`
+// gets a reply a line of the log from then on, and asks nothing more. io thread only.
 class ControlServer {
  public:
   static constexpr std::size_t kRequestBytesMax = 65536;
   static constexpr std::size_t kConnectionsMax = 8;
+  static constexpr std::size_t kMonitorsMax = 4;          // of these, those that follow the log
   static constexpr std::chrono::seconds kIdleTime{60};    // one that asks nothing is closed then
   static constexpr std::chrono::seconds kRequestTime{5};  // one that was begun is whole by then
 

@@ -87,9 +87,11 @@ peer::LinkOptions link_options(const node::Run& run, NodeId self, const node::Co
   options.insecure_plaintext = config.run.insecure_plaintext;
   options.seed = config.run.seed;
   const node::LimitOptions& limits = config.limits;
-  options.rates = {.send = limits.max_send, .receive = limits.max_receive};
+  options.rates = {
+      .send = limits.max_send, .receive = limits.max_receive, .per_day = limits.max_per_day};
   options.neighbor_rates = {.send = limits.neighbor_max_send,
-                            .receive = limits.neighbor_max_receive};
+                            .receive = limits.neighbor_max_receive,
+                            .per_day = limits.neighbor_max_per_day};
   return options;
 }
 
@@ -114,16 +116,19 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
                   .reload_desk = reload_desk_,
                   .pauses = pauses_,
                   .tally = tally_,
+                  .consensus = consensus_,
                   .export_file = beginning_.paths.dir / "export.safetensors",
                   .memory_forecast_bytes = memory_.bytes(),
                   .saves = beginning_.checkpoints != nullptr,
                   .stop = [this](peer::Farewell farewell) { stop(farewell); }},
                  log_),
-        control_(io_, {.path = beginning_.paths.control_socket()}, answerer(), log_),
-        monitor_(
-            io_,
-            {.path = options.monitor_socket, .read_only = true, .group = options.monitor_group},
-            answerer(), log_),
+        control_(io_, {.path = beginning_.paths.control_socket(), .tap = &tap_}, answerer(), log_),
+        monitor_(io_,
+                 {.path = options.monitor_socket,
+                  .read_only = true,
+                  .group = options.monitor_group,
+                  .tap = &tap_},
+                 answerer(), log_),
         metrics_(io_, [this] { return answers_.metrics(); }),
         service_(io_, [this] { return service_state(); }) {}
 
@@ -156,6 +161,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     engine_.post(node::PeerUp{peer, epoch, told.theirs, told.ours});
   }
   void peer_down(NodeId peer, std::string /*reason*/) override {
+    consensus_.forget(peer);
     engine_.post(node::PeerDown{peer});
   }
   void received(NodeId peer, const FrameHeader& header, SharedBytes body) override {
@@ -166,6 +172,11 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
                                  .exchange = header.exchange,
                                  .base = header.base_hash,
                                  .body = std::move(body)}});
+  }
+
+  void sketched(NodeId peer, Round rounds, SharedBytes sketch) override {
+    const auto noted = consensus_.note(peer, rounds, sketch.bytes());
+    if (!noted) reject(peer, noted.error().message);
   }
 
   // ---- from the engine -----------------------------------------------------------------------
@@ -186,6 +197,10 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   void healed(const node::EdgeHealed& edge) override {
     const auto level = edge.is_moment() ? spdlog::level::debug : spdlog::level::info;
     log_->log(level, "{} {}", name_of_node(edge.peer), describe(edge));
+  }
+  void sketched(const node::ModelSketch& model) override {
+    consensus_.note_own(model);
+    links_.sketch(model.rounds, std::as_bytes(std::span(model.cells)));
   }
   void fetched(const node::ModelFetched& model) override {
     log_->info("{}", describe(model, name_of_node(model.from)));
@@ -222,6 +237,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
       run_ = reload->run;
       links_.rewire(neighbors_of(run_, options_.self), node::fingerprint_of(run_));
       pauses_.rewired();
+      consensus_.forget_all();
     }
     reload_desk_.note(reload, answers_.progress().rounds_done);
     service_.ready();
@@ -330,7 +346,9 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   peer::Links links_;
   Pauses pauses_{engine_, links_};
   Tally tally_;
+  node::Consensus consensus_;
   Answers answers_;
+  LogTap tap_{io_, log_};
   ControlServer control_, monitor_;
   MetricsServer metrics_;
   ServiceNotify service_;

@@ -19,7 +19,7 @@ struct DaemonOptions {
   bool fresh = false;                       // begins anew; checkpoints that are there are renamed
   std::vector<std::string> overrides = {};  // that the run file was read with, for a reload
   std::filesystem::path key_file = {};      // empty: below the node's state
-  // A second control socket, for status, peers and metrics alone; empty: none. The group may ask
+  // A second control socket, for the verbs that only look; empty: none. The group may ask
   // there, too.
   std::filesystem::path monitor_socket = {};
   std::string monitor_group = {};

@@ -48,15 +48,31 @@ void Engine::handle(const node::CoreEvent& event) {
   const Time begin = now();
   core_->handle(event, begin, effects);
   core_->charge_encoding(now() - begin);
-  const auto is_done = [](const node::Effect& e) {
-    return std::holds_alternative<node::RoundDone>(e);
-  };
+  std::optional<node::RoundDone> done;
+  for (const node::Effect& effect : effects) {
+    if (const auto* round = std::get_if<node::RoundDone>(&effect)) done = *round;
+  }
   // The next round may have begun already; its first step has not, so the model is still the same.
-  if (!looks_.empty() && std::ranges::any_of(effects, is_done)) show(core_.get());
+  if (done) show(core_.get());
   const bool hands_over =
       !effects.empty() && std::holds_alternative<node::HandOver>(effects.back());
   carry_out(std::move(effects));
+  if (done) sketch(*done);
   if (hands_over) hand_over();
+}
+
+// For people alone, so no round waits for it: what it sends is behind the round's messages.
+void Engine::sketch(const node::RoundDone& done) {
+  const Round rounds = done.round + 1;
+  const std::size_t neighbors = core_->neighbors();
+  if (neighbors == 0 || !sketch_pace_.is_due(rounds)) return;
+  const Time begin = now();
+  const auto model = std::make_shared<const node::ModelSketch>(
+      node::sketch_model(core_->model(), run_file_.run.config.run.seed, rounds));
+  sketch_pace_.made(core_->progress(begin), neighbors, now() - begin);
+  asio::post(io_, [this, model, generation = generation_] {
+    if (generation == links_generation_) output_.sketched(*model);
+  });
 }
 
 // What the engine does itself is posted behind what the io thread gets, so that messages are on

@@ -13,6 +13,7 @@
 
 #include "daemon/checkpoint_desk.h"
 #include "node/checkpoint.h"
+#include "node/consensus.h"
 #include "node/core.h"
 #include "node/reload.h"
 #include "protocol/frame.h"
@@ -27,6 +28,7 @@ class EngineOutput {
   virtual void send(const node::Send& message) = 0;
   virtual void settled(const node::EdgeSettled& edge) = 0;
   virtual void healed(const node::EdgeHealed& edge) = 0;
+  virtual void sketched(const node::ModelSketch& model) = 0;
   virtual void fetched(const node::ModelFetched& model) = 0;
   virtual void fetch_given_up(const node::FetchGivenUp& fetch) = 0;
   virtual void leave_out(NodeId peer, const std::string& why) = 0;
@@ -83,6 +85,7 @@ class Engine {
  private:
   void handle(const node::CoreEvent& event);
   void handle_from_links(const node::CoreEvent& event, std::uint64_t generation);
+  void sketch(const node::RoundDone& done);
   void take_look(Look look);
   void show(const node::Core* core);
   void take_reload();
@@ -111,6 +114,7 @@ class Engine {
   std::optional<node::Reload> reload_;  // checked, and not taken up before the end of the round
   std::uint64_t generation_ = 0;        // cores that were succeeded
   std::vector<Look> looks_;             // for the end of the round
+  node::SketchPace sketch_pace_;
   bool finished_ = false;
   asio::io_context mailbox_;
   asio::steady_timer timer_{mailbox_};  // one: arming it again replaces it

@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <ctime>
 #include <sstream>
 #include <vector>
 
@@ -101,18 +103,23 @@ Result<control::Request> request_of(std::string_view line) {
   control::Request request;
   Message& body = *request.GetReflection()->MutableMessage(&request, verb);
   const FieldDescriptor* peer = body.GetDescriptor()->FindFieldByName("peer");
-  if (words.size() > (peer ? 2U : 1U)) {
+  const FieldDescriptor* level = body.GetDescriptor()->FindFieldByName("level");
+  const FieldDescriptor* word = peer ? peer : level;
+  if (words.size() > (word ? 2U : 1U)) {
     return Error{ErrorCode::config,
                  fmt::format("found {} words behind {}, expected {}", words.size() - 1, words[0],
-                             peer ? "the name of a neighbor at most" : "none")};
+                             peer    ? "the name of a neighbor at most"
+                             : level ? "a level at most"
+                                     : "none")};
   }
-  if (words.size() == 2) body.GetReflection()->SetString(&body, peer, words[1]);
+  if (words.size() == 2) body.GetReflection()->SetString(&body, word, words[1]);
   return request;
 }
 
 std::string lines_of(const control::Reply& reply) {
   if (reply.has_error()) return fmt::format("error {}\n", reply.error().text());
   if (reply.has_metrics()) return reply.metrics().text();
+  if (reply.has_monitor()) return line_of(reply.monitor()) + '\n';
   std::string out;
   const FieldDescriptor* verb =
       control::Reply::descriptor()->FindFieldByNumber(static_cast<int>(reply.verb_case()));
@@ -123,6 +130,19 @@ std::string lines_of(const control::Reply& reply) {
                    });
   }
   return out + "ok\n";
+}
+
+std::string line_of(const control::MonitorReply& line) {
+  const auto whole = static_cast<std::time_t>(line.time_ms() / 1000);
+  std::tm local{};
+  ::localtime_r(&whole, &local);
+  std::array<char, 32> day{};
+  std::strftime(day.data(), day.size(), "%Y-%m-%d %H:%M:%S", &local);
+  const std::string head =
+      fmt::format("{}.{:03} {}", day.data(), line.time_ms() % 1000, line.node());
+  if (line.dropped() == 0) return fmt::format("{} {} {}", head, line.level(), line.text());
+  return fmt::format("{} warning {} lines are missing here: they were not read as fast as written",
+                     head, line.dropped());
 }
 
 }  // namespace starling::daemon

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "daemon/asking.h"
 #include "daemon/table.h"
 
 namespace starling::daemon {
@@ -16,14 +17,15 @@ struct Summary {
   double loss = 0;                    // mean
   std::optional<double> mean, worst;  // accuracy
   std::optional<double> error;        // relative error, mean
+  std::optional<double> apart;        // distance from the neighbors' models, mean of those known
   std::uint64_t sent = 0, uncompressed = 0;
   std::size_t answering = 0;
 };
 
 Summary summary_of(const std::vector<NodeView>& nodes) {
   Summary s;
-  double accuracy = 0, error = 0;
-  std::size_t evaluated = 0, with_accuracy = 0, with_error = 0;
+  double accuracy = 0, error = 0, apart = 0;
+  std::size_t evaluated = 0, with_accuracy = 0, with_error = 0, with_apart = 0;
   for (const NodeView& node : nodes) {
     if (!node.status) continue;
     const control::StatusReply& r = *node.status;
@@ -32,6 +34,10 @@ Summary summary_of(const std::vector<NodeView>& nodes) {
     s.loss += r.loss();
     s.sent += r.sent_bytes();
     s.uncompressed += r.sent_uncompressed_bytes();
+    if (r.has_consensus_distance()) {
+      ++with_apart;
+      apart += r.consensus_distance();
+    }
     if (!r.has_evaluation()) continue;
     const control::Evaluation& e = r.evaluation();
     s.evaluated = evaluated++ == 0 ? e.round() : std::min(*s.evaluated, Round{e.round()});
@@ -48,6 +54,7 @@ Summary summary_of(const std::vector<NodeView>& nodes) {
   if (s.answering > 0) s.loss /= static_cast<double>(s.answering);
   if (with_accuracy > 0) s.mean = accuracy / static_cast<double>(with_accuracy);
   if (with_error > 0) s.error = error / static_cast<double>(with_error);
+  if (with_apart > 0) s.apart = apart / static_cast<double>(with_apart);
   if (evaluated < s.answering) s.evaluated.reset();
   return s;
 }
@@ -63,7 +70,7 @@ std::string bar(Round done, Round rounds) {
 
 std::vector<std::string> row_of(const NodeView& node) {
   if (!node.status) {
-    return {node.name, "-", "-", "-", "-", "-", node.ended.empty() ? "starting" : node.ended};
+    return {node.name, "-", "-", "-", "-", "-", "-", node.ended.empty() ? "starting" : node.ended};
   }
   const control::StatusReply& r = *node.status;
   std::string quality = "-";
@@ -77,6 +84,7 @@ std::vector<std::string> row_of(const NodeView& node) {
           fmt::format("{}", r.round()),
           fmt::format("{:.4f}", r.loss()),
           quality,
+          apart_of(r),
           bytes_text(static_cast<double>(r.sent_bytes())),
           ratio_text(r.sent_uncompressed_bytes(), r.sent_bytes()),
           waits.empty() ? "-" : waits};
@@ -106,10 +114,11 @@ void LiveView::end() {
 
 void LiveView::draw(const std::vector<NodeView>& nodes, double seconds) {
   const Summary s = summary_of(nodes);
-  std::string text = fmt::format("{} {} {}/{}  {:.1f} s\n", algorithm_, bar(s.round, rounds_),
-                                 s.round, rounds_, seconds);
-  Table table(
-      {"node", "round", "loss", s.error ? "error" : "accuracy", "sent", "of raw", "waits for"});
+  std::string text =
+      fmt::format("{} {} {}/{}  {:.1f} s{}\n", algorithm_, bar(s.round, rounds_), s.round, rounds_,
+                  seconds, s.apart ? "  models apart " + apart_text(*s.apart) : "");
+  Table table({"node", "round", "loss", s.error ? "error" : "accuracy", "apart", "sent", "of raw",
+               "waits for"});
   for (const NodeView& node : nodes) table.add(row_of(node));
   text += table.text();
   drawn_.show(text);
@@ -123,6 +132,7 @@ void LiveView::say(const std::vector<NodeView>& nodes, double seconds) {
       fmt::format("{} round {}/{} loss {:.4f}", algorithm_, *s.evaluated, rounds_, s.loss);
   if (s.mean) line += fmt::format(" accuracy {:.4f} worst {:.4f}", *s.mean, *s.worst);
   if (s.error) line += fmt::format(" relative error {:.4g}", *s.error);
+  if (s.apart) line += fmt::format(" apart {}", apart_text(*s.apart));
   line += fmt::format(" sent {} of raw {} after {:.1f} s",
                       bytes_text(static_cast<double>(s.sent) / static_cast<double>(s.answering)),
                       ratio_text(s.uncompressed, s.sent), seconds);

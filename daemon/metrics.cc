@@ -110,6 +110,14 @@ void write_training(const Figures& f, Writer& out) {
     out.sample(f.tally.parts()[i], {{"phase", Tally::kPartNames[i]}});
   }
   out.gauge("starling_train_loss", "Of the newest local step.", p.step_loss);
+  if (const auto all = f.consensus.to_all()) {
+    out.gauge("starling_consensus_distance_ratio",
+              "Root mean square distance of the model from those of the neighbors that are up, "
+              "relative to its norm; an estimate.",
+              all->relative);
+    out.gauge("starling_consensus_round", "Rounds done with the models that it is of.",
+              static_cast<double>(all->rounds));
+  }
   if (!p.evaluation) return;
   out.gauge("starling_evaluation_round", "Rounds done at the newest evaluation.",
             static_cast<double>(p.evaluated_rounds));
@@ -152,6 +160,14 @@ void write_peers(const Figures& f, Writer& out) {
         [](const PeerFigures& p) { return p.link.round; });
   gauge("starling_peer_weight_ratio", "Mixing weight of the edge.",
         [](const PeerFigures& p) { return p.weight; });
+  if (f.consensus.to_all()) {
+    out.begin(MetricType::Gauge, "starling_peer_distance_ratio",
+              "Distance of the model from the neighbor's, relative to its norm; an estimate.");
+    for (const PeerFigures& p : f.peers) {
+      const auto distance = f.consensus.to(p.link.peer);
+      if (distance) out.sample(distance->relative, {{"peer", p.name}});
+    }
+  }
   counter("starling_peer_sent_bytes_total", "Sent on the link, everything included.",
           [](const PeerFigures& p) { return p.link.sent_bytes; });
   counter("starling_peer_received_bytes_total", "Received on the link, everything included.",

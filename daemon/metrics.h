@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "node/consensus.h"
 #include "node/core.h"
 #include "peer/links.h"
 #include "peer/net.h"
@@ -77,6 +78,7 @@ struct Figures {
   std::uint64_t memory_forecast_bytes = 0;
   const node::Progress& progress;
   const Tally& tally;
+  const node::Consensus& consensus;
   std::vector<PeerFigures> peers;
 };
 

@@ -32,8 +32,8 @@ std::string rate_text(std::uint64_t before, std::uint64_t now, Clock::duration b
 }
 
 Table table_of(const std::vector<Answer>& answers, AllSeen& seen) {
-  Table table({"node", "peer", "state", "for s", "round", "out", "in", "counted", "lost", "refused",
-               "why not up"});
+  Table table({"node", "peer", "state", "for s", "round", "apart", "out", "in", "counted", "lost",
+               "refused", "why not up"});
   const auto now = Clock::now();
   for (const Answer& a : answers) {
     for (const control::Peer& p : a.reply.peers().peers()) {
@@ -46,7 +46,7 @@ Table table_of(const std::vector<Answer>& answers, AllSeen& seen) {
       std::string why = p.reason().empty() ? "-" : p.reason();
       if (p.has_redial_seconds()) why += fmt::format("; again in {:.1f} s", p.redial_seconds());
       table.add({a.node, p.name(), p.state(), fmt::format("{:.0f}", p.since_seconds()),
-                 fmt::format("{}", p.round()), rate(was.sent, is.sent),
+                 fmt::format("{}", p.round()), apart_of(p), rate(was.sent, is.sent),
                  rate(was.received, is.received), fmt::format("{}", p.counted()),
                  fmt::format("{}", p.lost()), fmt::format("{}", p.refused()), why});
     }

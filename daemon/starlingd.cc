@@ -81,7 +81,7 @@ int main(int argc, char** argv) {
       .environment("STARLING_KEY")
       .type_name("FILE");
   line.add_option("--monitor-socket", arguments.monitor_socket,
-                  "a second control socket that answers status, peers and metrics alone")
+                  "a second control socket that answers status, peers, metrics and monitor alone")
       .environment("STARLING_MONITOR_SOCKET")
       .type_name("PATH");
   line.add_option("--monitor-group", arguments.monitor_group, "whose members may ask there")

@@ -74,6 +74,8 @@ std::string bytes_text(double bytes) {
 
 std::string percent_text(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
+std::string apart_text(double distance) { return fmt::format("{:.2g}", distance); }
+
 std::string ratio_text(std::uint64_t uncompressed, std::uint64_t sent) {
   if (sent == 0) return "-";
   return fmt::format("{:.1f}x", static_cast<double>(uncompressed) / static_cast<double>(sent));

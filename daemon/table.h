@@ -23,8 +23,9 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-std::string bytes_text(double bytes);    // "1.46 MB"
-std::string percent_text(double share);  // "93.4 %"
+std::string bytes_text(double bytes);     // "1.46 MB"
+std::string percent_text(double share);   // "93.4 %"
+std::string apart_text(double distance);  // "0.0031", relative to a model's norm
 // How many times fewer bytes were sent than raw float32 would have taken: "12.3x", "-" for none.
 std::string ratio_text(std::uint64_t uncompressed, std::uint64_t sent);
 

@@ -6,7 +6,6 @@
 #include <bit>
 #include <cstring>
 
-#include "compress/finite.h"
 #include "protocol/random.h"
 
 namespace starling::gossip {
@@ -92,14 +91,9 @@ Result<SettlementMessage> decode_settlement(std::span<const std::byte> bytes) {
   s.last_kept = (in.flags & kLastKept) != 0;
   if ((in.flags & kHasLast) != 0) s.last = {in.last_round, in.last_index};
   if ((in.flags & kHasPending) != 0) s.pending = {in.pending_round, in.pending_index};
-  SettlementMessage message{s};
-  std::memcpy(message.model.data(), bytes.data() + sizeof in, sizeof message.model);
-  if (const auto at = compress::first_non_finite(message.model)) {
-    return Error{ErrorCode::peer, fmt::format("a settlement's sketch holds {} at index {}, "
-                                              "expected a finite number",
-                                              message.model[*at], *at)};
-  }
-  return message;
+  const auto model = compress::read_norm_sketch(bytes.subspan(sizeof in), "a settlement's sketch");
+  if (!model) return model.error();
+  return SettlementMessage{s, *model};
 }
 
 // Each end counts an exchange when it has both messages, and sends the next one only then: so the

@@ -59,6 +59,8 @@ struct CheckpointOptions {
 struct LimitOptions {
   double max_send = 0, max_receive = 0;                    // of all links of a node together
   double neighbor_max_send = 0, neighbor_max_receive = 0;  // of each
+  // In any 24 hours, sent and taken together.
+  std::uint64_t max_per_day = 0, neighbor_max_per_day = 0;
 };
 
 struct MetricsOptions {

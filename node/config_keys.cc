@@ -271,6 +271,11 @@ void add_limits(Keys& keys) {
   keys.push_back(rate_limit({"limits", "neighbor_max_receive"},
                             FIELD(config.limits.neighbor_max_receive),
                             "What it takes from each of them."));
+  keys.push_back(bytes({"limits", "max_per_day"}, FIELD(config.limits.max_per_day),
+                       "What it sends to all of them and takes from them together, in any 24 "
+                       "hours: a twenty-fourth at once, the rest as evenly as time goes by."));
+  keys.push_back(bytes({"limits", "neighbor_max_per_day"},
+                       FIELD(config.limits.neighbor_max_per_day), "The same of each of them."));
 }
 
 Keys make_keys() {

@@ -170,6 +170,7 @@ class Core {
   // No round is under way, so that the model is one that whole rounds have made.
   bool between_rounds() const { return between_rounds_; }
   Round rounds_done() const { return round_; }
+  std::size_t neighbors() const { return partners_.size(); }
 
   // Time spent in handle(): encoding, decoding and mixing.
   void charge_encoding(Duration took) { encode_ += took; }

@@ -167,6 +167,12 @@ void Table::send(NodeId to, const ExchangeTag& tag, SharedBytes body) {
   if (!taken) post_down(edge);
 }
 
+void Table::sketch(Round rounds, std::span<const std::byte> sketch) {
+  for (const auto& edge : edges_) {
+    if (edge->session) edge->session->sketch(rounds, sketch);
+  }
+}
+
 void Table::ping(NodeId peer, Session::Pinged done) {
   Edge& edge = edge_of(peer);
   if (edge.session && !edge.session->end()) return edge.session->ping(std::move(done));
@@ -338,6 +344,9 @@ Result<void> Links::listen() { return impl_->table->listen(); }
 void Links::start() { impl_->table->start(); }
 void Links::send(NodeId to, const ExchangeTag& tag, SharedBytes body) {
   impl_->table->send(to, tag, std::move(body));
+}
+void Links::sketch(Round rounds, std::span<const std::byte> sketch) {
+  impl_->table->sketch(rounds, sketch);
 }
 void Links::ping(NodeId peer, std::function<void(Result<Duration>)> done) {
   impl_->table->ping(peer, std::move(done));

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct Neighbor {
 // Bytes a second on the wire, all included; 0: as fast as they can.
 struct RateLimits {
   double send = 0, receive = 0;
+  std::uint64_t per_day = 0;  // both ways together, in any 24 hours; 0: as many as they are
 };
 
 struct LinkOptions {
@@ -91,6 +93,9 @@ class PeerEvents {
   // An exchange frame, checksum verified, in order, between up and down of its epoch. The receiver
   // calls Links::consumed() with body.size() when it has let go of the body.
   virtual void received(NodeId peer, const FrameHeader& header, SharedBytes body) = 0;
+  // What a heartbeat said of the neighbor's model after that many of its rounds: at most a
+  // message's length of bytes, to be judged by the owner. Not to be given back by consumed().
+  virtual void sketched(NodeId peer, Round rounds, SharedBytes sketch) = 0;
 };
 
 enum class LinkState { connecting, up, down };
@@ -173,6 +178,9 @@ class Links {
   // Queues one exchange message. Dropped silently when the edge is not up in tag.epoch: a
   // peer_down is on its way then. An overfull queue takes the link down.
   void send(NodeId to, const ExchangeTag& tag, SharedBytes body);
+  // Tells all neighbors of the model after that many rounds, in a heartbeat behind what is queued.
+  // One whose queue is full is not told.
+  void sketch(Round rounds, std::span<const std::byte> sketch);
   // Measures the time from here to the neighbor and back over the link, in front of what is queued
   // but for a frame under way. `done` is called once, on the io thread and not from inside a call:
   // with the time, or with ErrorCode::io where no link is up or it goes down before the answer. Of

@@ -8,14 +8,28 @@ Duration Pace::duration_of(double bytes) const {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(bytes / rate_));
 }
 
+Pace Pace::of_day(std::uint64_t bytes) {
+  constexpr Duration kDay = std::chrono::hours{24};
+  const double at_once = kDayBurst * static_cast<double>(bytes);
+  const double rate = (static_cast<double>(bytes) - at_once) / seconds(kDay);
+  if (rate == 0) return Pace(0);
+  Pace pace(rate,
+            std::chrono::duration_cast<Duration>(std::chrono::duration<double>(at_once / rate)));
+  pace.free_at_ = Clock::time_point::min();  // the clock may be younger than the burst
+  return pace;
+}
+
+// A burst of a day's bytes is far more than should wait behind one turn.
 std::size_t Pace::piece() const {
   constexpr double kPacketBytes = 1400;
+  constexpr std::size_t kDayPieceBytes = 16384;
+  if (burst_ != kBurst) return kDayPieceBytes;
   return static_cast<std::size_t>(
       std::max(kPacketBytes, rate_ * std::chrono::duration<double>(kBurst).count()));
 }
 
 Clock::time_point Pace::book(std::size_t bytes, Clock::time_point now) {
-  const Clock::time_point begin = std::max(free_at_, now - kBurst);
+  const Clock::time_point begin = std::max(free_at_, now - burst_);
   free_at_ = begin + duration_of(static_cast<double>(bytes));
   return begin;
 }

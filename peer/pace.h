@@ -15,9 +15,14 @@ namespace starling::peer {
 class Pace {
  public:
   static constexpr Duration kBurst = std::chrono::milliseconds{20};
+  // Of a day's bytes so many may go at once; the rest come back evenly, over the day.
+  static constexpr double kDayBurst = 1.0 / 24;
 
   // Bytes a second; 0: as fast as they can.
   explicit Pace(double rate) : rate_(rate) {}
+  // No more than these in any 24 hours, and from the beginning kDayBurst of them at once; 0: as
+  // many as they are. It remembers nothing of the process before.
+  static Pace of_day(std::uint64_t bytes);
 
   bool limits() const { return rate_ > 0; }
   // What is booked at a time: a burst, but a packet at least.
@@ -28,9 +33,11 @@ class Pace {
   void correct(std::int64_t unused);
 
  private:
+  Pace(double rate, Duration burst) : rate_(rate), burst_(burst) {}
   Duration duration_of(double bytes) const;
 
   double rate_;
+  Duration burst_ = kBurst;
   Clock::time_point free_at_{};  // of what is booked next
 };
 

@@ -104,6 +104,17 @@ void Session::beat(Round round) {
       {{.type = FrameType::heartbeat, .epoch = options_.epoch}, heartbeat.SerializeAsString(), {}});
 }
 
+void Session::sketch(Round rounds, std::span<const std::byte> sketch) {
+  if (end_) return;
+  wire::Heartbeat heartbeat;
+  heartbeat.set_round(round_);
+  heartbeat.set_sketch_rounds(rounds);
+  heartbeat.set_sketch(sketch.data(), sketch.size());
+  Outgoing frame{
+      {.type = FrameType::heartbeat, .epoch = options_.epoch}, heartbeat.SerializeAsString(), {}};
+  if (queue_bytes_ + frame.bytes() <= options_.queue_bytes_max) enqueue(std::move(frame));
+}
+
 Task<void> Session::write_loop() {
   while (connection_->is_open()) {
     std::deque<Outgoing>& from = first_.empty() ? queue_ : first_;
@@ -212,7 +223,7 @@ Task<std::optional<Session::Incoming>> Session::receive() {
         fail({.reason = error.message});
       }
     } else if (header.type == FrameType::heartbeat) {
-      take_heartbeat(*payload);
+      if (auto sketch = take_heartbeat(*payload)) co_return std::move(*sketch);
     } else if (header.type == FrameType::goodbye) {
       take_goodbye(*payload);
     } else {
@@ -225,13 +236,19 @@ Task<std::optional<Session::Incoming>> Session::receive() {
   co_return std::nullopt;
 }
 
-void Session::take_heartbeat(const Payload& payload) {
+std::optional<Session::Incoming> Session::take_heartbeat(const Payload& payload) {
   wire::Heartbeat heartbeat;
   if (!heartbeat.ParseFromString(payload.message)) {
-    return broke_protocol("a Heartbeat does not parse");
+    broke_protocol("a Heartbeat does not parse");
+    return std::nullopt;
   }
   peer_round_ = heartbeat.round();
   take_ping(heartbeat);
+  if (heartbeat.sketch().empty()) return std::nullopt;
+  ByteBlock sketch(heartbeat.sketch().size());
+  std::ranges::copy(std::as_bytes(std::span(heartbeat.sketch())), sketch.bytes().begin());
+  return Incoming{{.type = FrameType::heartbeat, .round = heartbeat.sketch_rounds()},
+                  std::move(sketch)};
 }
 
 void Session::take_goodbye(const Payload& payload) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -52,8 +53,9 @@ class Session {
   Task<void> write_loop();
   // Heartbeats, and the silence deadline.
   Task<void> pulse_loop();
-  // The next exchange, or nothing: the session is over, see end(). Waits while the owner holds more
-  // than unread_bytes_max.
+  // The next exchange, or what a heartbeat says of the peer's model (of type heartbeat, the round
+  // that of the sketch, and not unread until given back), or nothing: the session is over, see
+  // end(). Waits while the owner holds more than unread_bytes_max.
   Task<std::optional<Incoming>> receive();
   // After receive() gave nothing: waits until a goodbye of ours has reached the peer, and closes.
   Task<void> finish();
@@ -61,6 +63,8 @@ class Session {
   // False: the queue is full, and the session is over.
   [[nodiscard]] bool send(FrameHeader header, SharedBytes body);
   void beat(Round round);
+  // See Links::sketch.
+  void sketch(Round rounds, std::span<const std::byte> sketch);
   void set_round(Round round) { round_ = round; }
   // See Links::ping.
   using Pinged = std::function<void(Result<Duration>)>;
@@ -105,7 +109,8 @@ class Session {
   // What is wrong with a frame that has passed the limits, at this place in the stream.
   std::optional<Error> check(const FrameHeader& header) const;
   std::optional<Error> check_body(const FrameHeader& header) const;
-  void take_heartbeat(const Payload& payload);
+  // What it says of the peer's model, if it says something.
+  std::optional<Incoming> take_heartbeat(const Payload& payload);
   void take_ping(const wire::Heartbeat& heartbeat);
   void take_goodbye(const Payload& payload);
   void broke_protocol(const std::string& what);

@@ -84,8 +84,8 @@ void Table::up(Edge& edge, std::shared_ptr<Connection> connection, Handshake han
       .queue_bytes_max = bytes_or_frames(options_.queue_bytes_max, limits_),
       .unread_bytes_max = bytes_or_frames(options_.unread_bytes_max, limits_)};
   const std::string remote = connection->remote();
-  connection->pace(limiting({paces_.sending, edge.paces.sending}),
-                   limiting({paces_.receiving, edge.paces.receiving}));
+  connection->pace(limiting({paces_.sending, edge.paces.sending, paces_.day, edge.paces.day}),
+                   limiting({paces_.receiving, edge.paces.receiving, paces_.day, edge.paces.day}));
   auto session =
       std::make_shared<Session>(std::move(connection), options, handshake.round, edge.unread_bytes);
   session->set_round(round_);
@@ -162,6 +162,10 @@ Task<void> Table::receive_all(Edge& edge, const std::shared_ptr<Session>& sessio
     auto incoming = co_await session->receive();
     if (!incoming) co_return;
     if (shut_ || edge.session != session) continue;
+    if (incoming->header.type == FrameType::heartbeat) {
+      events_.sketched(edge.neighbor.id, incoming->header.round, std::move(incoming->body));
+      continue;
+    }
     events_.received(edge.neighbor.id, incoming->header, std::move(incoming->body));
   }
 }

@@ -41,8 +41,10 @@ struct Pending {
 struct PacePair {
   explicit PacePair(const RateLimits& rates)
       : sending(std::make_shared<Pace>(rates.send)),
-        receiving(std::make_shared<Pace>(rates.receive)) {}
+        receiving(std::make_shared<Pace>(rates.receive)),
+        day(std::make_shared<Pace>(Pace::of_day(rates.per_day))) {}
   std::shared_ptr<Pace> sending, receiving;
+  std::shared_ptr<Pace> day;  // of both
 };
 
 struct Edge : std::enable_shared_from_this<Edge> {
@@ -89,6 +91,7 @@ class Table : public std::enable_shared_from_this<Table> {
   Result<void> listen();
   void start();
   void send(NodeId to, const ExchangeTag& tag, SharedBytes body);
+  void sketch(Round rounds, std::span<const std::byte> sketch);
   void ping(NodeId peer, Session::Pinged done);
   void say_goodbye(NodeId peer, wire::Goodbye::Reason reason, const std::string& why);
   void consumed(NodeId peer, std::uint64_t bytes);

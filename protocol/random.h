@@ -29,6 +29,7 @@ enum class Stream : std::uint64_t {
   storage_faults,
   partner,
   drift,
+  consensus,
 };
 
 // Counter-based generator: splitmix64's finaliser over (key, index).

@@ -91,6 +91,7 @@ class End : public peer::PeerEvents {
     rate_ = static_cast<double>(received_ * body_bytes_) / 1e9 / seconds(passed);
     stop();
   }
+  void sketched(NodeId, Round, SharedBytes) override {}
 
  private:
   void stop() {

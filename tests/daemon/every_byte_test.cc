@@ -140,6 +140,8 @@ class LiveNode final : public peer::PeerEvents {
                          .body = std::move(body)}});
   }
 
+  void sketched(NodeId, Round, SharedBytes) override {}
+
   bool done() const { return done_; }
   const node::Core& core() const { return *core_; }
   const std::vector<double>& updates() const { return updates_; }

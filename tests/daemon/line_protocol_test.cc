@@ -29,6 +29,10 @@ TEST_CASE("lines: a neighbor's name follows where a verb is about one") {
   CHECK(request_of("status n3").error().message == "found 1 words behind status, expected none");
   CHECK(request_of("ping a b").error().message ==
         "found 2 words behind ping, expected the name of a neighbor at most");
+  CHECK(request_of("monitor debug")->monitor().level() == "debug");
+  CHECK(request_of("monitor")->monitor().level().empty());
+  CHECK(request_of("monitor a b").error().message ==
+        "found 2 words behind monitor, expected a level at most");
   CHECK(request_of("halt").error().message.starts_with(
       "found halt, expected one of status, peers, stop, "));
   CHECK_FALSE(request_of("").ok());
@@ -53,6 +57,16 @@ TEST_CASE("lines: a field a line, a list a line an item, and ok at the end") {
   const std::string peers = lines_of(reply);
   CHECK(peers.find("\npeers name=n1 ") != std::string::npos);
   CHECK(peers.find(" reason=\"it said \\\"no\\\" \" ") != std::string::npos);
+
+  control::MonitorReply& line = *reply.mutable_monitor();
+  line.set_node("n1");
+  line.set_level("info");
+  line.set_text("it is up");
+  line.set_time_ms(1'700'000'000'042);
+  CHECK(lines_of(reply).ends_with(".042 n1 info it is up\n"));
+  line.set_dropped(3);
+  CHECK(line_of(line).ends_with(
+      ".042 n1 warning 3 lines are missing here: they were not read as fast as written"));
 
   reply.mutable_error()->set_text("not now");
   CHECK(lines_of(reply) == "error not now\n");

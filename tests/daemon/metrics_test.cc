@@ -16,6 +16,7 @@ namespace {
 struct Node {
   node::Progress progress;
   Tally tally;
+  node::Consensus consensus;
 
   Figures figures(const std::string& name = "n0") const {
     peer::LinkStatus link;
@@ -30,6 +31,7 @@ struct Node {
             .memory_forecast_bytes = 1000,
             .progress = progress,
             .tally = tally,
+            .consensus = consensus,
             .peers = {{.name = "n1", .weight = 0.25, .link = link}}};
   }
   std::string text(const std::string& name = "n0") const {
@@ -73,6 +75,8 @@ TEST_CASE("metrics: what is not known is not there") {
   const std::string text = Node{}.text();
   CHECK(text.find("accuracy") == std::string::npos);
   CHECK(text.find("checkpoint_age") == std::string::npos);
+  CHECK(text.find("consensus") == std::string::npos);
+  CHECK(text.find("peer_distance") == std::string::npos);
   CHECK(has_line(text, "starling_peers_up{node=\"n0\"} 1"));
   CHECK(has_line(text, "starling_peer_losses_total{node=\"n0\",peer=\"n1\"} 3"));
   CHECK(has_line(text, "starling_phase{node=\"n0\",phase=\"waiting\"} 1"));
@@ -99,6 +103,19 @@ TEST_CASE("metrics: a round is counted where its parts belong, from where the pr
   CHECK(bucket("encode", "0.5", 0));
   CHECK(bucket("wait", "0.005", 1));
   CHECK(bucket("wait", "+Inf", 1));
+}
+
+TEST_CASE("metrics: how far the models are apart") {
+  Node node;
+  node::ModelSketch ours{64, {}}, theirs{64, {}};
+  ours.cells[0] = 4;
+  theirs.cells[0] = 5;
+  node.consensus.note_own(ours);
+  REQUIRE(node.consensus.note(node_id(1), 64, std::as_bytes(std::span(theirs.cells))).ok());
+  const std::string text = node.text();
+  CHECK(has_line(text, "starling_consensus_distance_ratio{node=\"n0\"} 0.25"));
+  CHECK(has_line(text, "starling_consensus_round{node=\"n0\"} 64"));
+  CHECK(has_line(text, "starling_peer_distance_ratio{node=\"n0\",peer=\"n1\"} 0.25"));
 }
 
 TEST_CASE("metrics: updates that did not count are counted by reason") {

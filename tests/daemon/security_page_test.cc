@@ -75,6 +75,10 @@ std::string limits() {
       "tried again");
   row("local user", "connections to a control socket",
       fmt::format("{}", daemon::ControlServer::kConnectionsMax), kClosed);
+  row("local user", "of these, those that follow the log",
+      fmt::format("{}", daemon::ControlServer::kMonitorsMax), "error, connection closed");
+  row("local user", "lines of the log that wait for it", kib(daemon::LogFollower::kBytesMax),
+      "left out and counted");
   row("local user", "request", kib(daemon::ControlServer::kRequestBytesMax),
       "error, connection closed");
   row("local user", "a request that was begun", in_seconds(daemon::ControlServer::kRequestTime),

@@ -146,6 +146,11 @@ class Owner final : public peer::PeerEvents {
     edge.unread += body.size();
   }
 
+  void sketched(NodeId peer, Round, SharedBytes sketch) override {
+    INVARIANT(edges[index_of(peer)].up);
+    INVARIANT(sketch.size() > 0 && sketch.size() <= FrameLimits{}.message_bytes_max);
+  }
+
   std::array<Edge, 3> edges;
 };
 

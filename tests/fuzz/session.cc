@@ -144,6 +144,10 @@ class World {
     if (header.type == FrameType::heartbeat) {
       wire::Heartbeat heartbeat;
       heartbeat.set_round(header.round);
+      if (header.round % 4 == 3) {
+        heartbeat.set_sketch_rounds(header.round + 1);
+        heartbeat.set_sketch(content(header.round, 40));
+      }
       message = heartbeat.SerializeAsString();
     } else if (header.type == FrameType::snapshot) {
       body = content(header.round, 8);

@@ -118,6 +118,9 @@ class SessionModel {
       wire::Heartbeat heartbeat;
       if (!heartbeat.ParseFromString(text)) return broke();
       peer_round_ = heartbeat.round();
+      if (heartbeat.sketch().empty()) return true;
+      received_.push_back(
+          {{.type = FrameType::heartbeat, .round = heartbeat.sketch_rounds()}, heartbeat.sketch()});
     } else if (message.header.type == FrameType::goodbye) {
       end_ = wire::Goodbye().ParseFromString(text) ? Kind::said_goodbye : Kind::broke_protocol;
     } else {

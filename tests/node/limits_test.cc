@@ -34,6 +34,20 @@ TEST_CASE("limits: one of all links that leaves each too little is refused, with
       "least, or a link would not be told from a dead one");
 }
 
+TEST_CASE("limits: a day's bytes that leave a link too little are refused, with what is enough") {
+  const Run run =
+      run_of("[limits]\nmax_per_day = \"2 GiB\"\nneighbor_max_per_day = \"1376 MiB\"\n");
+  CHECK(run.config.limits.max_per_day == std::uint64_t{2} << 30);
+  CHECK(check_limits(run, node_id(3)).ok());  // a leaf of the star
+  CHECK(check_limits(run, node_id(0)).error().message ==
+        "run.toml: [limits] max_per_day: found 2 GiB, but n0 has 4 neighbors, expected 5504 MiB at "
+        "least, or a link would not be told from a dead one when most of the day's bytes are gone");
+  const Run less = run_of("[limits]\nneighbor_max_per_day = \"1 GiB\"\n");
+  CHECK(check_limits(less, node_id(3)).error().message ==
+        "run.toml: [limits] neighbor_max_per_day: found 1 GiB, expected 1376 MiB at least, or a "
+        "link would not be told from a dead one when most of the day's bytes are gone");
+}
+
 TEST_CASE("rates: a number with a unit, and back") {
   CHECK(rate_of("20mbit") == 2.5e6);
   CHECK(rate_of("1.5gbit") == 1.875e8);

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <deque>
+
 #include "support.h"
 
 using namespace starling;
@@ -151,4 +153,59 @@ TEST_CASE("links that share a limit each get their part, and a close wakes one t
   (*nodes[0])->stop(Farewell::finished, milliseconds{200}, [&] { closed = true; });
   REQUIRE(run_until(io, [&] { return closed; }));
   CHECK(Clock::now() - begun < std::chrono::seconds{5});
+}
+
+TEST_CASE("pace of a day: in any 24 hours no more than the day's bytes, and nearly all of them") {
+  constexpr std::uint64_t kDay = 2'000'000'000;
+  Pace pace = Pace::of_day(kDay);
+  REQUIRE(pace.limits());
+  std::deque<std::pair<Clock::time_point, std::size_t>> gone;  // of the last 24 hours
+  std::uint64_t within = 0, most = 0;
+  auto now = kBegin;
+  const auto idle = std::chrono::hours{30};
+  bool rested = false;
+  while (now < kBegin + std::chrono::hours{96}) {
+    const std::size_t bytes = pace.piece();
+    now = std::max(now, pace.book(bytes, now));
+    gone.emplace_back(now, bytes);
+    within += bytes;
+    for (; gone.front().first <= now - std::chrono::hours{24}; gone.pop_front()) {
+      within -= gone.front().second;
+    }
+    most = std::max(most, within);
+    if (!rested && now > kBegin + std::chrono::hours{40}) {  // and then all that it may at once
+      now += idle;
+      rested = true;
+    }
+  }
+  CHECK(most <= kDay + pace.piece());
+  CHECK(most > kDay - kDay / 1000);
+}
+
+TEST_CASE("pace of a day: a twenty-fourth may go at once, then as evenly as time goes by") {
+  constexpr std::uint64_t kDay = 2'400'000'000;
+  Pace pace = Pace::of_day(kDay);
+  std::uint64_t at_once = 0;
+  auto now = kBegin;
+  while (pace.book(pace.piece(), kBegin) <= kBegin) at_once += pace.piece();
+  CHECK(at_once == doctest::Approx(kDay / 24.0).epsilon(0.001));
+  std::uint64_t later = 0;
+  while (now < kBegin + std::chrono::hours{1}) {
+    now = std::max(now, pace.book(pace.piece(), now));
+    later += pace.piece();
+  }
+  CHECK(later == doctest::Approx(23.0 / 24 * kDay / 24).epsilon(0.001));
+  CHECK_FALSE(Pace::of_day(0).limits());
+}
+
+TEST_CASE("pace of a day: what is sent and what is taken come from the same bytes") {
+  const auto limit = [](LinkOptions& options) { options.neighbor_rates.per_day = 24 * 1'000'000; };
+  Pair pair(false, 0, limit);
+  // At once: a million bytes both ways together.
+  CHECK(pair.carry(400'000) < std::chrono::seconds{5});
+  (*pair.nodes[1])->send(node_id(0), {.epoch = 1}, bytes_of(400'000, 1));
+  REQUIRE(run_until(pair.io, [&] { return pair.nodes[0]->frames.size() == 1; }));
+  (*pair.nodes[0])->send(node_id(1), {.epoch = 1}, bytes_of(400'000, 1));
+  CHECK_FALSE(run_until(
+      pair.io, [&] { return pair.nodes[1]->frames.size() == 2; }, std::chrono::seconds{1}));
 }

@@ -69,6 +69,12 @@ struct Frame {
   SharedBytes body;
 };
 
+struct Sketch {
+  NodeId from;
+  Round rounds;
+  SharedBytes bytes;
+};
+
 // One node: its Links, and all that they told.
 class Node : public PeerEvents {
  public:
@@ -92,6 +98,10 @@ class Node : public PeerEvents {
     if (consumes) links_->consumed(peer, size);
   }
 
+  void sketched(NodeId peer, Round rounds, SharedBytes sketch) override {
+    sketches.push_back({peer, rounds, std::move(sketch)});
+  }
+
   Links& operator*() { return *links_; }
   Links* operator->() { return links_.get(); }
   void kill() { links_.reset(); }  // as a process that dies: no goodbye
@@ -106,6 +116,7 @@ class Node : public PeerEvents {
 
   std::vector<std::string> told;
   std::vector<Frame> frames;
+  std::vector<Sketch> sketches;
   ToldRounds last_told;
   bool consumes = true;
 

@@ -187,7 +187,7 @@ class OtherUsers(FlockTest):
         self.assertEqual(path.stat().st_gid, 1)
         answered = self.ask_as(path, group=1)
         self.assertTrue(answered.startswith(f"({STATUS}, "), answered)
-        self.assertIn("this socket answers status, peers and metrics alone, not stop", answered)
+        self.assertIn("this socket answers status, peers, metrics and monitor alone, not stop", answered)
         self.assertIn("PermissionError", self.ask_as(path))
         path.chmod(0o666)
         self.assertIn(self.ask_as(path), ("None", "None None"))

@@ -47,6 +47,8 @@ REASONS = re.compile("|".join((
     rf"frame payload hash is {HASH}, computed {HASH}",
     rf"a (Hello|Heartbeat) of {NUMBER} bytes does not parse",
     r"a (Heartbeat|Goodbye) does not parse",
+    rf"a heartbeat's sketch has {NUMBER} bytes, expected 1024",
+    rf"a heartbeat's sketch holds (-?nan|-?inf) at index {NUMBER}, expected a finite number",
     r"no frame version in common with n1: 1 here, 2 to 3 there",
     r"this node is n0, and n1 wanted 'n9'",
     r"the run of n1 is another one: run is 'system' here and 'another' there",
@@ -54,8 +56,8 @@ REASONS = re.compile("|".join((
 HELD = r"(?: \((\d+) more like this since the last such line\))?$"
 REFUSED = re.compile(r"^(\S+ \S+) n0 warn\w* n1 \(127\.0\.0\.1:\d+\): link refused: (.*); (?:the|this) "
                      "connection (?:is )?closed" + HELD)
-DOWN = re.compile(r"^(\S+ \S+) n0 warn\w* n1 is down, epoch \d+: n1 broke the protocol: (.*); "
-                  r"redialled in [\d.]+ s" + HELD)
+DOWN = re.compile(r"^(\S+ \S+) n0 warn\w* n1 is down, epoch \d+: (?:n1|it) broke the protocol: "
+                  r"(.*); redialled in [\d.]+ s" + HELD)
 
 
 # How the refusals of the other kinds begin.
@@ -193,6 +195,8 @@ class Hostile(FlockTest):
                 frames.frame(frames.EXCHANGE, b"x", epoch=epoch),
                 frames.frame(frames.HELLO, epoch=epoch),
                 frames.frame(frames.HEARTBEAT, b"\xff\xff", epoch=epoch),
+                frames.frame(frames.HEARTBEAT, field(5, bytes(1023)), epoch=epoch),
+                frames.frame(frames.HEARTBEAT, field(5, b"\xff" * 1024), epoch=epoch),
                 frames.frame(frames.GOODBYE, b"\xff\xff", epoch=epoch),
                 frames.frame(frames.HEARTBEAT, body=b"x", epoch=epoch),
                 frames.header(frames.EXCHANGE, epoch=epoch, payload_hash=1),

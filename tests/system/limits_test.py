@@ -53,14 +53,16 @@ class Limits(FlockTest):
         self.check(2 * 5e5, "sent_bytes", neighbor_max_send="4mbit")
 
     def test_status_tells_the_limits(self):
-        self.write(max_send="8mbit", neighbor_max_receive="1.5gbit")
+        self.write(max_send="8mbit", neighbor_max_receive="1.5gbit", max_per_day="20 GiB")
         self.start_up()
         self.training("n0")
         self.assertEqual(self.status("n0")["limits"],
                          {"max_send": 1e6, "max_receive": 0, "neighbor_max_send": 0,
-                          "neighbor_max_receive": 1.875e8})
+                          "neighbor_max_receive": 1.875e8, "max_per_day": 20 << 30,
+                          "neighbor_max_per_day": 0})
         done = self.call("starling", "status", self.run_file, "--state", self.state, "--node", "n0")
-        self.assertIn("n0 sends at most 8mbit, at most 1.5gbit from each neighbor\n", done.stdout)
+        self.assertIn("n0 sends at most 8mbit, at most 1.5gbit from each neighbor, moves at most "
+                      "20 GiB a day\n", done.stdout)
 
     def test_a_limit_that_leaves_a_link_too_little_is_refused(self):
         self.write(max_send="100kbit")

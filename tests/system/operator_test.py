@@ -213,8 +213,8 @@ class Watch(Operated):
     def test_links_live_with_what_they_carry(self):
         self.start_flock()
         frames = self.read_frames("peers", self.run_file, "--state", self.state, "--watch")
-        self.assertRegex(frames[0], r"^node +peer +state +for s +round +out +in ")
-        self.assertRegex(frames[-2], r"n0 +n1 +up +\d+ +\d+ +[\d.]+ k?M?B/s +[\d.]+ k?M?B/s ")
+        self.assertRegex(frames[0], r"^node +peer +state +for s +round +apart +out +in ")
+        self.assertRegex(frames[-2], r"n0 +n1 +up +\d+ +\d+ +[\d.e-]+ +[\d.]+ k?M?B/s +[\d.]+ k?M?B/s ")
 
     def test_nodes_live_as_up_shows_them(self):
         self.start_flock()

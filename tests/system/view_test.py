@@ -24,7 +24,8 @@ class View(FlockTest):
         self.assertTrue(progress, done.stdout)
         for line in progress:
             self.assertRegex(line, r"^d-psgd round \d+/\d+ loss \d+\.\d{4} accuracy 0\.\d{4} worst "
-                                   r"0\.\d{4} sent [\d.]+ \w+ of raw 1\.0x after [\d.]+ s$")
+                                   r"0\.\d{4}( apart [\d.e-]+)? sent [\d.]+ \w+ of raw 1\.0x after "
+                                   r"[\d.]+ s$")
         told = [int(line.split()[2].split("/")[0]) for line in progress]
         self.assertEqual(told, sorted(set(told)), "each evaluation once, in order")
         self.assertRegex(lines[-2], r"^algorithm +accuracy mean +worst node")
@@ -43,8 +44,10 @@ class View(FlockTest):
         for frame in frames[1:]:
             self.assertEqual(frame.count(ESCAPE), 0)
             bar, heading, *rows = frame.split("\r\n")
-            self.assertRegex(bar, r"^d-psgd [█░]{30} \d+/\d+  [\d.]+ s$")
-            self.assertRegex(heading, r"^node +round +loss +accuracy +sent +of raw +waits for$")
+            self.assertRegex(bar, r"^d-psgd [█░]{30} \d+/\d+  [\d.]+ s"
+                                  r"(  models apart [\d.e-]+)?$")
+            self.assertRegex(heading, r"^node +round +loss +accuracy +apart +sent +of raw "
+                                      r"+waits for$")
             self.assertEqual([row.split()[0] for row in rows[:4]], ["n0", "n1", "n2", "n3"])
         last = frames[-1].split("\r\n")
         self.assertEqual({row.split()[-1] for row in last[2:6]}, {"done"})
