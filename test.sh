@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and passes every test: as released, then under the address and
-# undefined-behaviour sanitizers, then what has threads under the thread sanitizer.
-#   ./test.sh            all three
-#   ./test.sh release    one of them (release, asan, tsan)
+# Installs what is missing, builds, and passes every test: under the address and undefined-behaviour
+# sanitizers, then what has threads under the thread sanitizer, then the fuzz targets' committed
+# inputs under clang's address and undefined-behaviour sanitizers, then everything as released.
+#   ./test.sh            all four
+#   ./test.sh release    one of them (asan, tsan, clang, release)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 presets=("$@")
-((${#presets[@]})) || presets=(asan tsan release)
+((${#presets[@]})) || presets=(asan tsan clang release)
 groups=(build test)
+[[ " ${presets[*]} " != *" clang "* ]] || groups+=(fuzz)
 # The tests of docker/ need an engine; one that is there already is left as it is.
 [[ " ${presets[*]} " != *" release "* ]] || command -v docker >/dev/null || groups+=(docker)
 scripts/install-packages.sh "${groups[@]}"

@@ -75,6 +75,12 @@ struct ControlServer::Shared {
     }
   }
 
+  void was_late(const std::string& what) {
+    if (closed) return;  // the server has gone, and with it the connection
+    refused("late",
+            fmt::format("{} was not whole within {} s", what, ControlServer::kRequestTime.count()));
+  }
+
   Task<control::Reply> reply_to(const control::Request& request, const Caller& caller) {
     if (only_looks(request)) return answer(request);
     if (options.read_only) return refuse(request);
@@ -116,13 +122,13 @@ Task<bool> write_all(Protocol::socket& socket, std::span<const char> from) {
   co_return true;
 }
 
-// A line that has begun, up to its end or that of the connection, or as long as it may be.
+// A line that has begun, with its end, or up to that of the connection, or as long as it may be.
+// Where this end has closed the connection, it is not to be answered.
 Task<std::string> read_line(Protocol::socket& socket, std::span<const char> begun) {
   std::string line(begun.begin(), begun.end());
   std::array<char, 1> next{};
-  while (line.size() < kLineBytesMax) {
-    const bool there = co_await read_all(socket, next);
-    if (!there || next[0] == '\n') break;
+  while (line.size() < kLineBytesMax && !line.ends_with('\n')) {
+    if (!co_await read_all(socket, next)) break;
     line += next[0];
   }
   co_return line;
@@ -208,7 +214,7 @@ Task<bool> serve_line(std::shared_ptr<Protocol::socket> connection, Shared& shar
   }
   const std::string out = lines_of(reply);
   const bool wrote = co_await write_all(socket, out);
-  co_return wrote&& line.size() < kLineBytesMax;
+  co_return wrote&& line.ends_with('\n');
 }
 
 // One request; false ends the connection.
@@ -229,6 +235,10 @@ Task<bool> serve_one(std::shared_ptr<Protocol::socket> connection, Shared& share
     deadline.async_wait(close_when_late);
     const std::string line = co_await read_line(socket, prefix);
     deadline.cancel();
+    if (!socket.is_open()) {
+      shared.was_late("a line");
+      co_return false;
+    }
     co_return co_await serve_line(connection, shared, caller, line);
   }
   std::uint32_t size = 0;
@@ -248,10 +258,7 @@ Task<bool> serve_one(std::shared_ptr<Protocol::socket> connection, Shared& share
     const bool whole = co_await read_all(socket, text);
     deadline.cancel();
     if (!whole) {
-      if (!socket.is_open()) {
-        shared.refused("late", fmt::format("a request of {} bytes was not whole within {} s", size,
-                                           ControlServer::kRequestTime.count()));
-      }
+      if (!socket.is_open()) shared.was_late(fmt::format("a request of {} bytes", size));
       co_return false;
     }
     control::Request request;

@@ -28,8 +28,10 @@ struct ControlOptions {
 // (unix(7), SO_PEERCRED), whatever the modes of the path say by then. Each request and reply is
 // preceded by its length, four bytes little endian; a connection may ask any number of times. A
 // request over kRequestBytesMax or one that does not parse is answered with an error and the
-// connection closed. Who asks for more than to look is logged. A connection that asks for `monitor`
-// gets a reply a line of the log from then on, and asks nothing more. io thread only.
+// connection closed. Four small letters in place of a length begin a line instead, which is
+// answered with lines (line_protocol.h). Who asks for more than to look is logged. A connection that
+// asks for `monitor` gets a reply a line of the log from then on, and asks nothing more. io thread
+// only.
 class ControlServer {
  public:
   static constexpr std::size_t kRequestBytesMax = 65536;

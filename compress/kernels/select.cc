@@ -88,8 +88,9 @@ HWY_INLINE void put_positions(std::uint64_t bits, std::uint32_t first, std::uint
     bits &= bits - 1;
     return first + position;
   };
-  for (unsigned k = 0; k < kAlways; ++k) to[k] = next();
-  for (unsigned k = kAlways; bits != 0; ++k) to[k] = next();
+  unsigned k = 0;
+  while (k < kAlways) to[k++] = next();
+  while (bits != 0) to[k++] = next();
 }
 
 // Appends the entries of the s.size elements from `begin`. Where that is too many, only adds.

@@ -1,8 +1,9 @@
 // An input is what happens on connections to a control socket: bytes in pieces of any size, whole
-// requests, lengths around the limit, time, ends. The server is the real one, on a real socket;
-// beside it runs a model of what it promises: each request gets one reply, in order; what is no
-// request, too long or too late ends the connection; a socket for looking alone has nothing done.
-// Aborts where the two differ, or where something of a connection outlives it.
+// requests, lines, lengths around the limit, time, ends. The server is the real one, on a real
+// socket; beside it runs a model of what it promises: each request gets one reply, in order; what
+// is no request, too long or too late ends the connection; a socket for looking alone has nothing
+// done, and no socket what was not whole in time. Aborts where the two differ, or where something
+// of a connection outlives it.
 #include "daemon/control_server.h"
 
 #include <spdlog/sinks/null_sink.h>
@@ -15,10 +16,10 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <filesystem>
 #include <string>
 
+#include "control_model.h"
 #include "corpus.h"
 #include "input.h"
 #include "protocol/check.h"
@@ -27,13 +28,7 @@
 namespace starling::fuzz {
 namespace {
 
-using control::Reply;
-using control::Request;
-using daemon::ControlServer;
-using Time = peer::Clock::time_point;
 namespace fs = std::filesystem;
-
-constexpr std::size_t kPrefix = sizeof(std::uint32_t);
 
 enum Happening { raw, request, long_request, time, end, kHappenings };
 
@@ -54,80 +49,23 @@ std::string request_of(std::size_t bytes) {
   return out + std::string(bytes - 5, 'x');
 }
 
-bool only_looks(Request::VerbCase verb) {
-  return verb == Request::kStatus || verb == Request::kPeers;
-}
-bool changes(Request::VerbCase verb) {
-  return verb == Request::kStop || verb == Request::kCheckpoint || verb == Request::kReload;
-}
-
-// What the server promises about one connection.
-class Model {
- public:
-  enum class Answer { error, looked, done, any };
-
-  explicit Model(bool read_only)
-      : read_only_(read_only), deadline_(peer::Clock::now() + ControlServer::kIdleTime) {}
-
-  bool closed() const { return closed_; }
-  std::deque<Answer>& answers() { return answers_; }
-
-  void take(std::string_view bytes) {
-    stream_.append(bytes);
-    while (!closed_ && step()) {
-    }
-  }
-  void look_at_time() { closed_ = closed_ || peer::Clock::now() >= deadline_; }
-  // No more will come.
-  void end() { closed_ = true; }
-
- private:
-  // False: it waits for more.
-  bool step() {
-    if (stream_.size() < kPrefix) return false;
-    std::uint32_t size = 0;
-    std::memcpy(&size, stream_.data(), kPrefix);
-    if (size > ControlServer::kRequestBytesMax) return refuse();
-    if (!begun_) deadline_ = peer::Clock::now() + ControlServer::kRequestTime;
-    begun_ = true;
-    if (stream_.size() - kPrefix < size) return false;
-    Request request;
-    if (!request.ParseFromString(stream_.substr(kPrefix, size))) return refuse();
-    stream_.erase(0, kPrefix + size);
-    begun_ = false;
-    deadline_ = peer::Clock::now() + ControlServer::kIdleTime;
-    answers_.push_back(answer_to(request.verb_case()));
-    return true;
-  }
-  bool refuse() {
-    answers_.push_back(Answer::error);
-    closed_ = true;
-    return false;
-  }
-  Answer answer_to(Request::VerbCase verb) const {
-    if (only_looks(verb)) return Answer::looked;
-    if (!read_only_) return Answer::done;
-    return changes(verb) || verb == Request::VERB_NOT_SET ? Answer::error : Answer::any;
-  }
-
-  const bool read_only_;
-  std::string stream_;  // from the request under way on
-  bool begun_ = false, closed_ = false;
-  Time deadline_;
-  std::deque<Answer> answers_;
-};
-
 class Asker {
  public:
-  Asker(asio::io_context& io, const fs::path& path, bool read_only)
-      : io_(io), socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), model_(read_only) {
+  Asker(asio::io_context& io, const fs::path& path, bool read_only, Tally& tally)
+      : io_(io),
+        socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)),
+        tally_(tally),
+        model_(read_only, tally) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
     INVARIANT(::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     settle(io_);
   }
-  ~Asker() { ::close(socket_); }
+  ~Asker() {
+    ::close(socket_);
+    model_.end();
+  }
   Asker(const Asker&) = delete;
   Asker& operator=(const Asker&) = delete;
 
@@ -172,30 +110,39 @@ class Asker {
       }
       heard_.append(buffer.data(), static_cast<std::size_t>(got));
     }
-    while (heard_.size() >= kPrefix) {
-      std::uint32_t size = 0;
-      std::memcpy(&size, heard_.data(), kPrefix);
-      INVARIANT(heard_.size() >= kPrefix + size);
-      Reply reply;
-      INVARIANT(reply.ParseFromString(heard_.substr(kPrefix, size)));
-      heard_.erase(0, kPrefix + size);
-      compare(reply);
+    while (!model_.answers().empty()) {
+      const auto [expected, in_lines] = model_.answers().front();
+      model_.answers().pop_front();
+      in_lines ? compare_lines(expected) : compare_message(expected);
     }
-    INVARIANT(heard_.empty() && model_.answers().empty());
+    INVARIANT(heard_.empty() && tally_.asked == tally_.expected);
   }
-  void compare(const Reply& reply) {
-    INVARIANT(!model_.answers().empty());
-    const Model::Answer expected = model_.answers().front();
-    model_.answers().pop_front();
+  void compare_message(ControlModel::Answer expected) {
+    std::uint32_t size = 0;
+    INVARIANT(heard_.size() >= kPrefix);
+    std::memcpy(&size, heard_.data(), kPrefix);
+    INVARIANT(heard_.size() >= kPrefix + size);
+    Reply reply;
+    INVARIANT(reply.ParseFromString(heard_.substr(kPrefix, size)));
+    heard_.erase(0, kPrefix + size);
     if (reply.has_error()) INVARIANT(!reply.error().text().empty());
-    if (expected == Model::Answer::any) return;
-    INVARIANT(reply.has_error() == (expected == Model::Answer::error));
-    INVARIANT(reply.has_status() == (expected == Model::Answer::looked));
+    INVARIANT(reply.has_error() == (expected == ControlModel::Answer::error));
+    INVARIANT(reply.has_status() == (expected == ControlModel::Answer::looked));
+  }
+  void compare_lines(ControlModel::Answer expected) {
+    constexpr std::string_view kError = "error ", kOk = "\nok\n";
+    const bool is_error = heard_.starts_with(kError);
+    const std::size_t end = is_error ? heard_.find('\n') + 1 : heard_.find(kOk) + kOk.size();
+    INVARIANT(is_error == (expected == ControlModel::Answer::error));
+    INVARIANT(is_error ? end > kError.size() + 1 : end > kOk.size());
+    INVARIANT(end <= heard_.size());
+    heard_.erase(0, end);
   }
 
   asio::io_context& io_;
   const int socket_;
-  Model model_;
+  Tally& tally_;
+  ControlModel model_;
   std::string heard_;
 };
 
@@ -214,8 +161,9 @@ class Folder {
   fs::path path_;
 };
 
-peer::Task<Reply> answer(bool read_only, const Request& request) {
-  INVARIANT(!read_only || !changes(request.verb_case()));
+peer::Task<Reply> answer(bool read_only, Tally& tally, const Request& request) {
+  INVARIANT(!read_only || only_looks(request.verb_case()));
+  ++tally.asked;
   Reply reply;
   if (only_looks(request.verb_case())) {
     reply.mutable_status()->set_round(7);
@@ -267,7 +215,10 @@ std::vector<Seed> seeds() {
           seed({"\0"sv, "\2\3\1"sv, "\3\1"sv, "\0\1x"sv, status}),
           seed({"\0"sv, "\2\3\1"sv, "\3\2"sv, status}),
           seed({"\0"sv, "\0\2\2\0"sv, "\3\3"sv, "\0\2\0\0"sv, "\3\1\3\1\3\1"sv, status}),
-          seed({"\0"sv, status, "\3\4"sv, status}), seed({"\0"sv, "\0\3\2\0\0"sv, "\4"sv, stop})};
+          seed({"\0"sv, status, "\3\4"sv, status}), seed({"\0"sv, "\0\3\2\0\0"sv, "\4"sv, stop}),
+          // Lines: whole, in pieces, of a verb that does not exist.
+          seed({"\0"sv, "\0\x07status\n"sv, "\0\x04ping"sv, "\0\x04 n3\n"sv, status}),
+          seed({"\1"sv, "\0\x08metrics\n"sv, "\0\5stop\n"sv, "\0\5what\n"sv, status})};
 }
 
 }  // namespace starling::fuzz
@@ -280,20 +231,23 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static asio::io_context io;
   fuzz::Input input(data, size);
   const bool read_only = input.below(2) == 1;
+  fuzz::Tally tally;
   {
     daemon::ControlServer server(
         io, {.path = folder.socket(), .read_only = read_only},
-        [read_only](const control::Request& request) { return fuzz::answer(read_only, request); },
+        [read_only, &tally](const control::Request& request) {
+          return fuzz::answer(read_only, tally, request);
+        },
         log);
     INVARIANT(server.start().ok());
     while (!input.empty()) {
       // More of them than may be open at a time, so that none may be left.
-      fuzz::Asker asker(io, folder.socket(), read_only);
+      fuzz::Asker asker(io, folder.socket(), read_only, tally);
       while (!input.empty() && !asker.closed()) fuzz::happen(asker, input);
     }
     fuzz::settle(io);
   }
   fuzz::settle(io);
-  INVARIANT(io.stopped());
+  INVARIANT(io.stopped() && tally.asked == tally.expected);
   return 0;
 }

@@ -17,7 +17,7 @@ namespace {
 
 using namespace gossip;
 
-constexpr NodeId kNear = node_id(0), kFar = node_id(1);
+constexpr NodeId kFar = node_id(1);
 
 class Node {
  public:
