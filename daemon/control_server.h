@@ -29,9 +29,9 @@ struct ControlOptions {
 // preceded by its length, four bytes little endian; a connection may ask any number of times. A
 // request over kRequestBytesMax or one that does not parse is answered with an error and the
 // connection closed. Four small letters in place of a length begin a line instead, which is
-// answered with lines (line_protocol.h). Who asks for more than to look is logged. A connection that
-// asks for `monitor` gets a reply a line of the log from then on, and asks nothing more. io thread
-// only.
+// answered with lines (line_protocol.h). Who asks for more than to look is logged. A connection
+// that asks for `monitor` gets a reply a line of the log from then on, and asks nothing more. io
+// thread only.
 class ControlServer {
  public:
   static constexpr std::size_t kRequestBytesMax = 65536;
