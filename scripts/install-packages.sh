@@ -8,7 +8,7 @@ set -euo pipefail
 build=(g++ cmake ninja-build ccache pkg-config libasio-dev protobuf-compiler libprotobuf-dev
   libeigen3-dev libspdlog-dev libfmt-dev libtomlplusplus-dev libhwy-dev libcli11-dev zlib1g-dev
   nlohmann-json3-dev libssl-dev libxxhash-dev prometheus-cpp-dev)
-test=(doctest-dev libbenchmark-dev python3-minimal libpython3-stdlib openssl prometheus systemd)
+test=(doctest-dev libbenchmark-dev python3-minimal libpython3-stdlib openssl prometheus systemd dpkg-dev)
 bench=(libbenchmark-dev iperf3 libopenblas0-pthread python3-torch python3-numpy iproute2)
 runtime=(libprotobuf32 libspdlog1.10 libfmt9 libtomlplusplus3 libhwy1 libxxhash0 zlib1g libssl3
   libprometheus-cpp-pull1.0)

@@ -19,6 +19,8 @@ inline constexpr std::array kAlgorithms{
     gossip::AlgorithmKind::moniqua,     gossip::AlgorithmKind::sgp,
     gossip::AlgorithmKind::ad_psgd,     gossip::AlgorithmKind::beer,
     gossip::AlgorithmKind::deepsqueeze, gossip::AlgorithmKind::powergossip_exact,
+    gossip::AlgorithmKind::ef21_bc,     gossip::AlgorithmKind::econtrol,
+    gossip::AlgorithmKind::cd_adam,
 };
 
 // A matrix and what is none; nodes 0 and 1 of a path of two.
@@ -39,16 +41,25 @@ class Pair {
     std::vector<float> start(layout_.size());
     const std::vector<float> common(layout_.size(), 0.0f);
     Random(3, Stream::test, {node}).fill_normal(start);
-    return gossip::make_algorithm(
-        options_, {topology_, layout_, start, common, node_id(node), 7, compressor()});
+    return gossip::make_algorithm(options_, {topology_, layout_, start, common, node_id(node), 7,
+                                             compressor(), compressor()});
   }
 
  private:
   std::unique_ptr<compress::Compressor> compressor() const {
     switch (options_.algorithm) {
+      case gossip::AlgorithmKind::ef_sgd:
+      case gossip::AlgorithmKind::doublesqueeze:
+      case gossip::AlgorithmKind::ef21:
+      case gossip::AlgorithmKind::ef21_bc:
+      case gossip::AlgorithmKind::ef21_sgdm:
+      case gossip::AlgorithmKind::econtrol:
+      case gossip::AlgorithmKind::cd_adam:
       case gossip::AlgorithmKind::choco:
       case gossip::AlgorithmKind::beer:
         return std::make_unique<compress::Sign>(compress::Norm::l1, 0);
+      case gossip::AlgorithmKind::diana:
+      case gossip::AlgorithmKind::dcsgd:
       case gossip::AlgorithmKind::cold:
       case gossip::AlgorithmKind::dyna_cold:
       case gossip::AlgorithmKind::lead:

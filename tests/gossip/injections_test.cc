@@ -222,7 +222,12 @@ constexpr std::array kKinds{AlgorithmKind::d_psgd,
                             AlgorithmKind::lessbit,
                             AlgorithmKind::moniqua,
                             AlgorithmKind::sgp,
-                            AlgorithmKind::ad_psgd};
+                            AlgorithmKind::ad_psgd,
+                            AlgorithmKind::doublesqueeze,
+                            AlgorithmKind::ef21_bc,
+                            AlgorithmKind::econtrol,
+                            AlgorithmKind::diana,
+                            AlgorithmKind::cd_adam};
 
 }  // namespace
 
