@@ -41,8 +41,8 @@ Lockstep flock(const AlgorithmTraits& traits, std::optional<Mode> mode = std::nu
   std::vector<std::vector<float>> starts(5, std::vector<float>(layout.size()));
   for (std::size_t i = 0; i < starts.size(); ++i)
     Random(9, Stream::test, {i}).fill_normal(starts[i]);
-  return {options, traits.is_mesh() ? complete(5) : ring(5), layout, starts, 7,
-          operator_for(traits)};
+  return {
+      options, traits.is_mesh() ? complete(5) : ring(5), layout, starts, 7, operator_for(traits)};
 }
 
 void tenth(std::size_t, std::span<const float> model, std::span<float> update) {

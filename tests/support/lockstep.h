@@ -32,10 +32,9 @@ class Lockstep {
       : done_(topology.nodes()) {
     const std::vector<float> common(layout.size(), 0.0f);
     for (std::size_t i = 0; i < topology.nodes(); ++i) {
-      nodes_.push_back(
-          gossip::make_algorithm(options, {topology, layout, starts[i], common, node_id(i), seed,
-                                           compressor ? compressor() : nullptr,
-                                           compressor ? compressor() : nullptr}));
+      nodes_.push_back(gossip::make_algorithm(
+          options, {topology, layout, starts[i], common, node_id(i), seed,
+                    compressor ? compressor() : nullptr, compressor ? compressor() : nullptr}));
     }
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       connect(i, gossip::partners(options, topology, node_id(i)));
