@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr Round kRounds = 150;
+constexpr Round kRounds = 150, kLong = 2000;
 
 std::vector<const gossip::AlgorithmTraits*> methods() {
   std::vector<const gossip::AlgorithmTraits*> all;
@@ -84,7 +84,7 @@ TEST_CASE("mesh: a node leaves, shards move, and the others reach their optimum"
     const auto all = methods();
     const gossip::AlgorithmTraits& traits = **std::ranges::find(
         all, std::string(name), [](const auto* t) { return std::string(t->name); });
-    const node::Run before = run_of(traits, 6000, 8), after = run_of(traits, 6000, 8, 3);
+    const node::Run before = run_of(traits, kLong, 8), after = run_of(traits, kLong, 8, 3);
     Simulation simulation(before, kCalm);
     for (std::size_t i = 0; i < 8; ++i) {
       const Time at = 50ms + static_cast<int>(i) * 1ms;
@@ -105,7 +105,7 @@ TEST_CASE("mesh: a node joins, and all reach the optimum of all") {
     CAPTURE(std::string(name));
     const gossip::AlgorithmTraits& traits = **std::ranges::find(
         all, std::string(name), [](const auto* t) { return std::string(t->name); });
-    const node::Run before = run_of(traits, 6000, 7), after = run_of(traits, 6000, 8);
+    const node::Run before = run_of(traits, kLong, 7), after = run_of(traits, kLong, 8);
     Simulation simulation(before, kCalm);
     for (std::size_t i = 0; i < 8; ++i) {
       simulation.reload(after, node_id(i), 50ms + static_cast<int>(i) * 1ms);

@@ -69,6 +69,8 @@ class Lockstep {
   gossip::Algorithm& algorithm(std::size_t node) { return *nodes_[node]; }
   std::uint64_t sent_bytes() const { return sent_bytes_; }
 
+  double learning_rate = 1;  // that is in the updates
+
   // Called with everything that happens, in order.
   std::function<void(std::size_t node, const gossip::Event&)> on_event;
   std::function<void(std::size_t node, const gossip::Action&)> on_action;
@@ -94,7 +96,7 @@ class Lockstep {
         std::vector<float>& update = updates_[node];
         update.resize(model(node).size());
         (*update_of_)(node, model(node), update);
-        give(node, gossip::LocalStepDone{update});
+        give(node, gossip::LocalStepDone{update, learning_rate});
       } else if (std::holds_alternative<gossip::RoundFinished>(action)) {
         done_[node] = true;
       }
