@@ -4,6 +4,8 @@
 # test accuracy on Fashion-MNIST (Starling: its worst node). Prints both times, evaluation left out
 # of both, and their ratio.
 #   tests/bench/netlab.sh [--only-starling]
+#   tests/bench/netlab.sh --compare [ROUNDS]   in place of both: README.md's table of algorithms on
+#                                              these links, each for so many rounds (200)
 # NETLAB, YARDSTICK, DATA name the network's script, the DDP script and the data; RATE and DELAY the
 # links. Needs root, python3-torch and python3-numpy. Builds the release if it is not there.
 set -euo pipefail
@@ -21,6 +23,18 @@ starling=$root/build/release/daemon/starling
 [[ -x $starling ]] || { cmake --preset release -S "$root" >/dev/null && cmake --build "$root/build/release" --target starling starlingd; }
 
 ddp_seconds=
+if [[ ${1:-} == --compare ]]; then
+  state=$(mktemp -d)
+  # shellcheck disable=SC2086
+  "$netlab" up 8 $link
+  trap '"$netlab" down; rm -rf "$state"' EXIT
+  echo "$(date -I), $(nproc) cores for all eight nodes, $link"
+  "$starling" up "$here/netlab.toml" --set "data.path=\"$(realpath "$data")\"" --state "$state" \
+    --launcher 'ip netns exec node{i}' --set "run.rounds=${2:-200}" \
+    --set 'run.compare=["none","d-psgd","powergossip","powergossip-exact","dyna-cold"]'
+  exit
+fi
+
 if [[ ${1:-} != --only-starling ]]; then
   echo "== PyTorch DistributedDataParallel ($link)"
   line=$("$yardstick" 8 "$link" "$data" --target "$target" --seconds 600 --every 50 | tee /dev/stderr | tail -1)
