@@ -30,6 +30,9 @@ ALGORITHMS = {
     "gradient-tracking": {},
     "ad-psgd": {},
     "beer": TOP_K,
+    "econtrol": TOP_K,
+    "doublesqueeze": {"compress.operator": "sign"},
+    "cd-adam": {"compress.operator": "sign"},
 }
 CHOSEN = os.environ.get("STARLING_MEMORY_ALGORITHMS", "d-psgd,cold")
 DEGREES = [int(d) for d in os.environ.get("STARLING_MEMORY_DEGREES", "2").split(",")]
