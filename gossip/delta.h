@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -69,6 +70,13 @@ inline Result<double> norm_of_raw(const SharedBytes& body, std::size_t count) {
     if (std::isfinite(norm)) return norm;
   }
   return compress::check_raw_floats(body.bytes(), count).error();
+}
+
+inline std::uint64_t hash_of_floats(std::span<const float> x) { return hash_of(std::as_bytes(x)); }
+
+// Of what each end of an edge has told the other: the same at both.
+inline std::uint64_t hash_of_both(std::uint64_t ours, std::uint64_t theirs, bool self_is_low) {
+  return self_is_low ? 3 * ours + theirs : 3 * theirs + ours;
 }
 
 // x as it is: the body of the methods that do not compress.

@@ -26,8 +26,6 @@ void put(std::uint32_t value, std::span<std::byte> bytes) {
   std::memcpy(bytes.data(), &value, sizeof value);
 }
 
-std::uint64_t hash_of_floats(std::span<const float> x) { return hash_of(std::as_bytes(x)); }
-
 void advance(std::span<float> x, const compress::Compressor& c, std::span<const std::byte> message,
              float step) {
   INVARIANT(c.decode_add(message, step, x).ok());
@@ -92,8 +90,7 @@ std::uint64_t Replicas::hash_of_ours(const Edge& edge) const {
 std::uint64_t Replicas::hash(std::size_t edge, bool self_is_low) const {
   const Edge& e = edges_[edge];
   if (!e.begun) return 0;  // neither end knows where the other begins
-  const std::uint64_t ours = hash_of_ours(e), theirs = hash_of_floats(e.theirs);
-  return self_is_low ? 3 * ours + theirs : 3 * theirs + ours;
+  return hash_of_both(hash_of_ours(e), hash_of_floats(e.theirs), self_is_low);
 }
 
 // ---- what a neighbor missed -----------------------------------------------------------------

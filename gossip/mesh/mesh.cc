@@ -103,9 +103,8 @@ class Mesh final : public Method {
     if (e.has_met && !common_.empty()) {
       // What is being told has not counted yet.
       const std::uint64_t in_step = is_telling_ ? before_ : hash_of_shard(self_),
-                          ours = e.in_step ? in_step : e.known_hash,
-                          theirs = hash_of_shard(e.owner);
-      hash = 5 * hash + (is_low ? 3 * ours + theirs : 3 * theirs + ours);
+                          ours = e.in_step ? in_step : e.known_hash;
+      hash = 5 * hash + hash_of_both(ours, hash_of_shard(e.owner), is_low);
     }
     return hash;
   }

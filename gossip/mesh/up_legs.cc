@@ -2,12 +2,11 @@
 
 #include <algorithm>
 
+#include "gossip/delta.h"
 #include "protocol/check.h"
 
 namespace starling::gossip {
 namespace {
-
-std::uint64_t hash_of_floats(std::span<const float> x) { return hash_of(std::as_bytes(x)); }
 
 class BasicUp : public UpLeg {
  public:
@@ -161,9 +160,8 @@ class ShiftedUp final : public BasicUp {
     std::ranges::fill(theirs_[other], 0.0f);
   }
   std::uint64_t hash(std::size_t other, bool self_is_low) const override {
-    const std::uint64_t ours = hash_of_floats(shards_.of(other, std::span<const float>(shift_))),
-                        theirs = hash_of_floats(theirs_[other]);
-    return self_is_low ? 3 * ours + theirs : 3 * theirs + ours;
+    return hash_of_both(hash_of_floats(shards_.of(other, std::span<const float>(shift_))),
+                        hash_of_floats(theirs_[other]), self_is_low);
   }
   // The nodes agree on the moment, so that shifts of 0 are the same at both ends.
   void rewired() override {
