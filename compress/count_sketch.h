@@ -38,6 +38,7 @@ class CountSketch final : public Compressor {
  public:
   explicit CountSketch(const CountSketchOptions& options);
   void set_seed(std::uint64_t seed) { options_.seed = seed; }
+  const CountSketchOptions& options() const { return options_; }
 
   Contract contract(std::size_t d) const override;
   std::size_t encoded_bytes_max(std::size_t d) const override;

@@ -1,5 +1,7 @@
 #include "compress/finite.h"
 
+#include <limits>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -79,6 +81,11 @@ Result<void> check_raw_floats(std::span<const std::byte> bytes, std::size_t coun
                  fmt::format("body holds {} at index {}, expected finite values", value, *at)};
   }
   return {};
+}
+
+void saturate(std::span<float> x) {
+  constexpr float kMost = std::numeric_limits<float>::max();
+  for (float& value : x) value = std::clamp(value, -kMost, kMost);
 }
 
 }  // namespace starling::compress

@@ -19,6 +19,9 @@ Result<void> check_finite(std::span<const float> x);
 // e += g, and the same of the new e, in one sweep over memory.
 Result<void> add_finite(std::span<float> e, std::span<const float> g);
 
+// What has overflowed becomes the largest float of its sign.
+void saturate(std::span<float> x);
+
 // Checks that `bytes`, at any alignment, are exactly `count` finite floats. Fails with
 // ErrorCode::peer; the error names the length or the index and value that are wrong.
 Result<void> check_raw_floats(std::span<const std::byte> bytes, std::size_t count);

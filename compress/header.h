@@ -30,7 +30,8 @@ enum class Op : std::uint8_t {
   one_bit = 14,
   variable_rate = 15,
   induced = 16,
-  tensors = 17,  // one message a tensor, one after the other
+  tensors = 17,   // one message a tensor, one after the other
+  repeated = 19,  // several messages, each behind its length
 };
 std::string_view name_of(Op op);  // as in the run file; "?" for a number that is none
 

@@ -1,6 +1,5 @@
 #include "compress/induced.h"
 
-#include <algorithm>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -13,11 +12,6 @@ namespace starling::compress {
 namespace {
 
 constexpr std::size_t kLengthBytes = sizeof(std::uint32_t);
-
-void saturate(std::span<float> x) {
-  constexpr float kMost = std::numeric_limits<float>::max();
-  for (float& value : x) value = std::clamp(value, -kMost, kMost);
-}
 
 Error in_part(const char* part, const Error& error) {
   return {error.code, fmt::format("{} part: {}", part, error.message)};

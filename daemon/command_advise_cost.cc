@@ -30,8 +30,7 @@ std::vector<OperatorOptions> offered_operators() {
 }
 
 bool takes_operator(AlgorithmKind algorithm) {
-  const gossip::Coding coding = gossip::traits_of(algorithm).coding;
-  return coding != gossip::Coding::own && coding != gossip::Coding::raw;
+  return gossip::traits_of(algorithm).takes_operator();
 }
 
 std::string coding_of(const node::Config& config) {

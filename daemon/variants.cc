@@ -117,8 +117,7 @@ Result<void> check_sweep(const std::string& sweep, const node::Config& config) {
 std::vector<Variant> compared_in_one_process(const node::Config& config) {
   std::vector<Variant> variants = compared(config);
   for (Variant& variant : variants) {
-    const gossip::Coding coding = gossip::traits_of(variant.config.gossip.algorithm).coding;
-    const bool takes_none = coding == gossip::Coding::raw || coding == gossip::Coding::own;
+    const bool takes_none = !gossip::traits_of(variant.config.gossip.algorithm).takes_operator();
     if (takes_none && !config.run.compare.empty()) variant.config.compress = {};
   }
   return variants;

@@ -46,9 +46,19 @@ constexpr AlgorithmTraits kAlgorithms[] = {
     mesh_row(ef21_bc, "ef21-bc", Coding::contractive),
     mesh_row(ef21_sgdm, "ef21-sgdm", Coding::contractive, kEta),
     mesh_row(econtrol, "econtrol", Coding::contractive, kEta),
-    mesh_row(diana, "diana", Coding::unbiased, kAlpha),
-    mesh_row(dcsgd, "dcsgd", Coding::unbiased),
+    mesh_row(diana, "diana", Coding::unbiased, kAlpha | kParticipation),
+    mesh_row(dcsgd, "dcsgd", Coding::unbiased, kParticipation),
     mesh_row(cd_adam, "cd-adam", Coding::contractive),
+    mesh_row(liec_sgd, "liec-sgd", Coding::contractive, kPeriod),
+    mesh_row(birder, "birder", Coding::own),
+    mesh_row(one_bit_adam, "one-bit-adam", Coding::contractive, kFreeze),
+    mesh_row(zero_one_adam, "zero-one-adam", Coding::contractive, kFreeze | kPeriod),
+    mesh_row(sketched_amsgrad, "sketched-amsgrad", Coding::sketch),
+    mesh_row(neolithic, "neolithic", Coding::contractive, kRepeats),
+    mesh_row(dore, "dore", Coding::unbiased, kAlpha | kBeta | kEta | kParticipation),
+    mesh_row(diloco, "diloco", Coding::contractive, kOuter),
+    {streaming_diloco, "streaming-diloco", either, Coding::contractive, kOuter | kFragments,
+     Pace::in_step, Form::mesh},
 };
 
 // The part of ‖x‖² that C surely takes away, as it is (specification §0).
@@ -89,13 +99,22 @@ double default_gamma(AlgorithmKind kind, double delta) {
 // QUAD (§0) measured: with 3 bits nothing is lost at γ = 0.75, with 2 at 0.25.
 double modulo_gamma(std::size_t bits) { return std::min(1.0, ((1 << (bits - 1)) - 1) / 4.0); }
 
-// Where the loss has no curvature to hold them back, duals that integrate faster than the
-// references follow swing with growing amplitude (cold.h).
-double default_beta(double delta) { return delta >= kNearlyExact ? 1 : delta / 2; }
-
 // Mesh specification §2: beyond twice δ EControl oscillates and then diverges. §7: a tenth of each
 // new gradient is enough against the noise of small batches.
-double default_eta(AlgorithmKind kind, double delta) { return kind == ef21_sgdm ? 0.1 : delta; }
+//
+// §7: an error that DORE feeds back through an unbiased operator grows without bound.
+double default_eta(AlgorithmKind kind, double delta) {
+  if (kind == dore) return 0;
+  return kind == ef21_sgdm ? 0.1 : delta;
+}
+
+// Where the loss has no curvature to hold them back, duals that integrate faster than the
+// references follow swing with growing amplitude (cold.h). DORE's moves by 1 / (1 + ω) of what is
+// told (§7).
+double default_beta(AlgorithmKind kind, double damping) {
+  if (kind == dore) return damping;
+  return damping >= kNearlyExact ? 1 : damping / 2;
+}
 
 // §5: ζ = 0.3 for 10 %, 0.5 for 25 %.
 double default_zeta(double delta) {
@@ -182,6 +201,7 @@ std::optional<std::string> objection(AlgorithmKind kind, const compress::Contrac
           "(measured at every zeta and gamma); take a contractive form of it, or actc",
           contract.constant);
     case Coding::raw:
+    case Coding::sketch:
     case Coding::own: break;
   }
   return std::nullopt;
@@ -220,7 +240,7 @@ GossipOptions with_defaults(GossipOptions options, const compress::Contract& con
   if (traits.takes(kGamma) && !options.gamma) options.gamma = default_gamma(traits.kind, damping);
   if (traits.takes(kZeta) && !options.zeta) options.zeta = default_zeta(damping);
   if (traits.takes(kAlpha) && !options.alpha) options.alpha = damping;
-  if (traits.takes(kBeta) && !options.beta) options.beta = default_beta(damping);
+  if (traits.takes(kBeta) && !options.beta) options.beta = default_beta(traits.kind, damping);
   if (traits.takes(kRho) && !options.rho) options.rho = 0.97;
   // The feedback integrates: it takes the worst case of the operator.
   if (traits.takes(kEta) && !options.eta)

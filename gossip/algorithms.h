@@ -34,6 +34,7 @@ enum class Coding {
   contractive,  // an operator of [compress] that contracts
   unbiased,     // … that is unbiased
   any,          // … with any contract, also an absolute error
+  sketch,       // … that is a Count-Sketch
 };
 
 // Keys of [gossip] that an algorithm takes, or-ed.
@@ -49,6 +50,12 @@ enum Parameters : unsigned {
   kExactStep = 128,
   kBeta = 256,
   kEta = 512,
+  kPeriod = 1024,
+  kFreeze = 2048,
+  kRepeats = 4096,
+  kOuter = 8192,           // outer_rate, outer_momentum
+  kFragments = 16384,      // fragments, blend
+  kParticipation = 32768,  // participation, by_uptime
 };
 
 // How the nodes reach each other in a round.
@@ -67,6 +74,8 @@ struct AlgorithmTraits {
   Form form = Form::edges;
 
   bool is_mesh() const { return form == Form::mesh; }
+  // Whether its messages are those of an operator of [compress].
+  bool takes_operator() const { return coding != Coding::raw && coding != Coding::own; }
   bool takes(Parameters parameter) const { return (parameters & parameter) != 0; }
 };
 

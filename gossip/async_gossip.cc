@@ -58,7 +58,7 @@ void AsyncGossip::on(const PeerDown& event, Time now, Outbox& out) {
 
 void AsyncGossip::on(const LocalStepDone& event, Time now, Outbox& out) {
   INVARIANT(phase_ == Phase::stepping);
-  method_->adapt({event.update, event.learning_rate});
+  method_->adapt({event.update, event.learning_rate, round_});
   for (Part& part : parts_) ++part.age;
   phase_ = Phase::waiting;
   patience_.start(now);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "gossip/algorithms.h"
 #include "gossip/delta.h"
 
 namespace starling::gossip {
@@ -100,6 +101,12 @@ void Clipping::archive(Archive& archive) {
 
 std::optional<std::string> objection_to_clipping(AlgorithmKind kind) {
   using enum AlgorithmKind;
+  if (traits_of(kind).is_mesh()) {
+    return fmt::format(
+        "the owners in the mesh of {} add up pieces of updates, which are no differences of "
+        "models",
+        name_of(kind));
+  }
   switch (kind) {
     case none:
     case d_psgd:
@@ -132,19 +139,7 @@ std::optional<std::string> objection_to_clipping(AlgorithmKind kind) {
           "the duals of {} add up the differences of all rounds, so that what passes "
           "in one grows without bound over many",
           name_of(kind));
-    case ef_sgd:
-    case doublesqueeze:
-    case ef21:
-    case ef21_bc:
-    case ef21_sgdm:
-    case econtrol:
-    case diana:
-    case dcsgd:
-    case cd_adam:
-      return fmt::format(
-          "the owners in the mesh of {} add up pieces of updates, which are no differences of "
-          "models",
-          name_of(kind));
+    default: break;
   }
   return std::nullopt;
 }

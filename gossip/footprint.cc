@@ -50,6 +50,15 @@ Vectors vectors_of(AlgorithmKind kind) {
     case AlgorithmKind::ef21_bc:
     case AlgorithmKind::econtrol: return {.node = 5};
     case AlgorithmKind::cd_adam: return {.node = 8};
+    case AlgorithmKind::birder: return {.node = 3};
+    case AlgorithmKind::liec_sgd: return {.node = 3};
+    case AlgorithmKind::neolithic: return {.node = 3};
+    case AlgorithmKind::sketched_amsgrad: return {.node = 5};
+    case AlgorithmKind::dore: return {.node = 5};
+    case AlgorithmKind::diloco:
+    case AlgorithmKind::streaming_diloco: return {.node = 5};
+    case AlgorithmKind::one_bit_adam: return {.node = 5};
+    case AlgorithmKind::zero_one_adam: return {.node = 7};
   }
   return {};
 }
@@ -79,12 +88,12 @@ std::uint64_t body_bytes(const GossipOptions& options, const TensorLayout& layou
 // A piece to every owner and one to itself; then a message to all, which may be the mean itself,
 // with up to five vectors in front of it where a neighbor has missed something.
 Footprint footprint_of_mesh(const GossipOptions& options, const TensorLayout& layout,
-                            std::size_t degree, const compress::Compressor& compressor) {
+                            std::size_t degree, const compress::Compressor* compressor) {
   const std::uint64_t model = layout.size() * sizeof(float);
   const std::uint64_t shard = layout.size() / (degree + 1) + 1;
-  const std::uint64_t told = std::max<std::uint64_t>(compressor.encoded_bytes_max(shard),
-                                                     compress::Identity().encoded_bytes_max(shard));
-  const std::uint64_t started = options.algorithm == AlgorithmKind::cd_adam ? 5 : 2;
+  std::uint64_t told = compress::Identity().encoded_bytes_max(shard);
+  if (compressor) told = std::max<std::uint64_t>(told, compressor->encoded_bytes_max(shard));
+  const std::uint64_t started = options.algorithm == AlgorithmKind::cd_adam ? 5 : 3;
   return {.model = model,
           .node = vectors_of(options.algorithm).node * model,
           .messages = (degree + 1) * (3 * told + 2 * started * shard * sizeof(float))};
@@ -95,7 +104,7 @@ Footprint footprint_of_mesh(const GossipOptions& options, const TensorLayout& la
 Footprint footprint_of(const GossipOptions& options, const TensorLayout& layout, std::size_t degree,
                        const compress::Compressor* compressor) {
   if (traits_of(options.algorithm).is_mesh()) {
-    return footprint_of_mesh(options, layout, degree, *compressor);
+    return footprint_of_mesh(options, layout, degree, compressor);
   }
   const std::uint64_t model = layout.size() * sizeof(float);
   const Vectors vectors = vectors_of(options.algorithm);

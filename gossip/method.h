@@ -24,8 +24,9 @@ struct EdgeEnd {
 // What the trainer made of a round: its update, which it would subtract from the model, and the
 // learning rate in it. Methods that keep sums of updates scale them as the rate changes.
 struct LocalStep {
-  std::span<const float> update;
+  std::span<const float> update;  // stays as it is until the end of the round
   double learning_rate;
+  Round round = 0;
 };
 
 // The two messages of an exchange that counts on an edge.
@@ -55,7 +56,10 @@ class Method {
  public:
   virtual ~Method() = default;
 
+  // A round, at most.
   virtual std::uint32_t exchanges() const = 0;
+  // Whether that round has a local step and no exchange, at every node.
+  virtual bool is_silent(Round /*round*/) const { return false; }
   // Whether encode makes one message for all edges, and mix does not ask which exchange it is.
   // Otherwise asynchronous gossip encodes and mixes edge by edge, each with its own exchange.
   virtual bool broadcasts() const { return true; }

@@ -62,6 +62,15 @@ enum class AlgorithmKind {
   diana,
   dcsgd,
   cd_adam,
+  liec_sgd,
+  birder,
+  one_bit_adam,
+  zero_one_adam,
+  sketched_amsgrad,
+  neolithic,
+  dore,
+  diloco,
+  streaming_diloco,
 };
 
 const char* name_of(AlgorithmKind kind);  // as in the run file; algorithms.cc
@@ -91,6 +100,22 @@ struct GossipOptions {
   // the graph (defaults.h).
   std::optional<double> gamma = std::nullopt, zeta = std::nullopt, alpha = std::nullopt,
                         beta = std::nullopt, rho = std::nullopt, eta = std::nullopt;
+  // liec-sgd: rounds from one average to the next. zero-one-adam: local steps from one exchange to
+  // the next, at most.
+  std::size_t period = 16;
+  // one-bit-adam, zero-one-adam: rounds in which the variance is learned.
+  std::size_t freeze = 100;
+  // neolithic: messages that a leg is made of, each of what those before have left.
+  std::size_t repeats = 2;
+  // diloco, streaming-diloco: the outer optimizer; and parts of the model, one of which a round is
+  // about.
+  double outer_rate = 0.7, outer_momentum = 0.9;
+  std::size_t fragments = 4;
+  double blend = 0.5;  // streaming-diloco: how much of what a node did alone it keeps
+  // dcsgd, diana, dore: of each node, how many of its rounds it takes part in; empty: all. With
+  // `by_uptime` owners weigh by what came of each instead (mesh/participation.h).
+  std::vector<double> participation = {};
+  bool by_uptime = false;
   // moniqua: the bound on how far neighbors' models are apart in a coordinate, and the bits of one.
   double theta = 1;
   std::size_t bits = 8;

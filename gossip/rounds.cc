@@ -31,7 +31,7 @@ void Rounds::on(const BeginRound& event, Time /*now*/, Outbox& out) {
     drop_outdated(i);
   }
   phase_ = Phase::stepping;
-  if (overlap_) send_exchange(out);
+  if (overlap_ && !method_->is_silent(event.round)) send_exchange(out);
   if (phase_ == Phase::diverged) return;
   out.push_back(RunLocalStep{event.round});
 }
@@ -60,12 +60,13 @@ void Rounds::on(const PeerDown& event, Time now, Outbox& out) {
 void Rounds::on(const LocalStepDone& event, Time now, Outbox& out) {
   INVARIANT(phase_ == Phase::stepping);
   if (overlap_) {
-    step_ = {event.update, event.learning_rate};
+    step_ = {event.update, event.learning_rate, current_.round};
   } else {
-    method_->adapt({event.update, event.learning_rate});
-    send_exchange(out);
-    if (phase_ == Phase::diverged) return;
+    method_->adapt({event.update, event.learning_rate, current_.round});
   }
+  if (method_->is_silent(current_.round)) return finish_round(out);
+  if (!overlap_) send_exchange(out);
+  if (phase_ == Phase::diverged) return;
   phase_ = Phase::exchanging;
   start_waiting(now, out);
   advance(now, out);

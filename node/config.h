@@ -23,6 +23,8 @@ struct NodeEntry {
   std::string address;  // "host:port"
   // It is no part of the run any more; its place in the list keeps the numbers of the others.
   bool left = false;
+  // How many of the rounds it sends something in.
+  double participation = 1;
   // Whoever proves one of these is this node; more than one while it changes its key. Of all nodes
   // or of none: without them links are plain TCP.
   std::vector<KeyPin> keys = {};

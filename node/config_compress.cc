@@ -168,16 +168,18 @@ Result<void> check_taken(const Draft& draft, const OperatorOptions& options,
 // raw values, or is told none, none but identity.
 OperatorKind usual(AlgorithmKind algorithm) {
   if (algorithm == AlgorithmKind::dyna_cold) return OperatorKind::one_bit;
-  if (algorithm == AlgorithmKind::moniqua) return OperatorKind::automatic;  // no operator at all
-  return gossip::traits_of(algorithm).coding == gossip::Coding::own ? OperatorKind::low_rank
-                                                                    : OperatorKind::identity;
+  const gossip::AlgorithmTraits& traits = gossip::traits_of(algorithm);
+  if (traits.coding == gossip::Coding::sketch) return OperatorKind::count_sketch;
+  if (traits.coding != gossip::Coding::own) return OperatorKind::identity;
+  // Factors, or no operator at all.
+  return traits.takes(gossip::kPowerIteration) ? OperatorKind::low_rank : OperatorKind::automatic;
 }
 
 // Whether any operator may be named; its contract is checked when the model is known (run.h).
 bool takes_any(AlgorithmKind algorithm) {
-  const gossip::Coding coding = gossip::traits_of(algorithm).coding;
+  const gossip::AlgorithmTraits& traits = gossip::traits_of(algorithm);
   return algorithm == AlgorithmKind::none ||
-         (coding != gossip::Coding::raw && coding != gossip::Coding::own);
+         (traits.takes_operator() && traits.coding != gossip::Coding::sketch);
 }
 
 // Whether messages of the operator are sent.

@@ -101,6 +101,9 @@ void add_node(Keys& keys) {
   keys.push_back(flag({"node", "left"}, FIELD(entry.left),
                       "The node is no part of the run any more; its place in the list keeps the "
                       "numbers of the others."));
+  keys.push_back(real({"node", "participation"}, FIELD(entry.participation), {above(0), upto(1)},
+                      "dcsgd, diana, dore: the share of the rounds in which the node sends "
+                      "something, which then counts so much more."));
 }
 
 void add_data(Keys& keys) {
@@ -192,18 +195,45 @@ void add_gossip(Keys& keys) {
   keys.push_back(real({"gossip", "zeta"}, FIELD(config.gossip.zeta), {above(0), upto(1)},
                       "def-atc, actc: how much of a message the references take; unset: what is "
                       "stable for the operator."));
-  keys.push_back(real({"gossip", "alpha"}, FIELD(config.gossip.alpha), {above(0), upto(1)},
-                      "lead, lessbit, diana: how much of a message the references keep; unset: "
-                      "1 / (1 + omega)."));
+  keys.push_back(
+      real({"gossip", "alpha"}, FIELD(config.gossip.alpha), {above(0), upto(1)},
+           "lead, lessbit, diana, dore: how much of a message the references keep; unset: "
+           "1 / (1 + omega)."));
   keys.push_back(real({"gossip", "beta"}, FIELD(config.gossip.beta), {above(0), upto(1)},
                       "cold: how much of the consensus step the duals integrate; unset: half "
-                      "of the operator's delta, which is stable whatever the loss."));
+                      "of the operator's delta, which is stable whatever the loss. dore: how far "
+                      "what is told moves the model; unset: 1 / (1 + omega)."));
   keys.push_back(real({"gossip", "rho"}, FIELD(config.gossip.rho), {above(0), below(1)},
                       "dyna-cold: the decay of the quantiser's scale a round; unset: 0.97."));
   keys.push_back(
-      real({"gossip", "eta"}, FIELD(config.gossip.eta), {above(0), upto(1)},
+      real({"gossip", "eta"}, FIELD(config.gossip.eta), {from(0), upto(1)},
            "econtrol: how much of what was not told yet is added to a message; unset: the "
-           "operator's delta. ef21-sgdm: the weight of the newest gradient; unset: 0.1."));
+           "operator's delta. dore: the same on the way back; unset: 0. ef21-sgdm: the weight of "
+           "the newest gradient; unset: 0.1."));
+  keys.push_back(
+      whole({"gossip", "period"}, FIELD(config.gossip.period), {1, 1'000'000},
+            "liec-sgd: rounds from one average of the models to the next; zero-one-adam: "
+            "local steps from one exchange to the next, at most."));
+  keys.push_back(whole({"gossip", "freeze"}, FIELD(config.gossip.freeze), {1, kRoundsMax},
+                       "one-bit-adam, zero-one-adam: rounds in which the variance is learned; then "
+                       "it stays as it is."));
+  keys.push_back(whole({"gossip", "repeats"}, FIELD(config.gossip.repeats), {1, 64},
+                       "neolithic: messages of the operator, each of what those before have left, "
+                       "that go together."));
+  keys.push_back(flag({"gossip", "by_uptime"}, FIELD(config.gossip.by_uptime),
+                      "dcsgd, diana, dore: what a node sends counts the more the less often it "
+                      "comes, as each owner sees it, and not as [[node]] participation says."));
+  keys.push_back(real({"gossip", "outer_rate"}, FIELD(config.gossip.outer_rate),
+                      {above(0), upto(10)},
+                      "diloco, streaming-diloco: the length of the outer optimizer's step."));
+  keys.push_back(real({"gossip", "outer_momentum"}, FIELD(config.gossip.outer_momentum),
+                      {from(0), below(1)},
+                      "diloco, streaming-diloco: Nesterov momentum of the outer optimizer."));
+  keys.push_back(whole({"gossip", "fragments"}, FIELD(config.gossip.fragments), {1, 65536},
+                       "streaming-diloco: parts of the model; each round is about one of them."));
+  keys.push_back(real({"gossip", "blend"}, FIELD(config.gossip.blend), {from(0), below(1)},
+                      "streaming-diloco: how much of what a node did alone it keeps when all have "
+                      "moved a part."));
   keys.push_back(real({"gossip", "theta"}, FIELD(config.gossip.theta), {above(0), upto(1e6)},
                       "moniqua: neighbors' models are closer than that in every coordinate."));
   keys.push_back(whole({"gossip", "bits"}, FIELD(config.gossip.bits),

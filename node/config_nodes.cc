@@ -85,6 +85,7 @@ Result<void> take_listed_nodes(Draft& draft) {
         draft.where("topology", key), key, draft.where("node", "")));
   }
   std::map<std::string, const PlacedNode*> by_name, by_address;
+  std::vector<double> shares;
   for (const PlacedNode& node : draft.nodes) {
     const auto [named, fresh_name] = by_name.emplace(node.entry.name, &node);
     if (!fresh_name) {
@@ -95,6 +96,7 @@ Result<void> take_listed_nodes(Draft& draft) {
     }
     const std::size_t number = draft.config.nodes.size();
     draft.config.nodes.push_back(node.entry);
+    shares.push_back(node.entry.participation);
     draft.config.node_places.push_back(node.name_where);
     if (node.entry.left) {
       draft.config.topology.left.push_back(number);
@@ -110,6 +112,9 @@ Result<void> take_listed_nodes(Draft& draft) {
     }
   }
   draft.config.topology.nodes = draft.nodes.size();
+  if (std::ranges::any_of(shares, [](double share) { return share < 1; })) {
+    draft.config.gossip.participation = std::move(shares);
+  }
   return check_node_keys(draft.nodes);
 }
 

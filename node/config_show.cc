@@ -91,6 +91,7 @@ void show_nodes(const Config& config, std::vector<ShownKey>& out) {
     for (const KeyPin& key : node.keys) keys.push_back(in_quotes(text_of(key)));
     if (!keys.empty()) add("keys", fmt::format("[{}]", fmt::join(keys, ", ")));
     if (node.left) add("left", "true");
+    if (node.participation < 1) add("participation", fmt::format("{}", node.participation));
   }
 }
 

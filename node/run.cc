@@ -8,6 +8,7 @@
 #include "gossip/assembly.h"
 #include "gossip/clipping.h"
 #include "node/digest.h"
+#include "node/mesh_checks.h"
 
 namespace starling::node {
 namespace {
@@ -53,6 +54,20 @@ std::string describe(const gossip::GossipOptions& options, bool optimal) {
   if (traits.takes(gossip::kModulo)) {
     text += fmt::format(" theta={:.17g} bits={}", options.theta, options.bits);
   }
+  if (traits.takes(gossip::kPeriod)) text += fmt::format(" period={}", options.period);
+  if (traits.takes(gossip::kFreeze)) text += fmt::format(" freeze={}", options.freeze);
+  if (traits.takes(gossip::kRepeats)) text += fmt::format(" repeats={}", options.repeats);
+  if (traits.takes(gossip::kOuter)) {
+    text += fmt::format(" outer_rate={:.10g} outer_momentum={:.10g}", options.outer_rate,
+                        options.outer_momentum);
+  }
+  if (traits.takes(gossip::kFragments)) {
+    text += fmt::format(" fragments={} blend={:.10g}", options.fragments, options.blend);
+  }
+  if (!options.participation.empty()) {
+    text += fmt::format(" participation={}", fmt::join(options.participation, ","));
+  }
+  if (options.by_uptime) text += " by_uptime=true";
   if (gossip::solves_local_problem(options)) text += " exact_step=true";
   if (options.clip) text += " clip=true";
   for (const auto& [name, value] :
@@ -101,8 +116,7 @@ bool codes_itself(const Config& config) {
 
 // Whether messages of the operator of [compress] are sent.
 bool takes_operator(const Config& config) {
-  const gossip::Coding coding = gossip::traits_of(config.gossip.algorithm).coding;
-  return coding != gossip::Coding::own && coding != gossip::Coding::raw;
+  return gossip::traits_of(config.gossip.algorithm).takes_operator();
 }
 
 Error unproven(const Config& config, const std::string& what) {
@@ -113,13 +127,6 @@ Error unproven(const Config& config, const std::string& what) {
 Result<void> check_operator(const Run& run) {
   const Config& config = run.config;
   if (codes_itself(config)) return {};
-  if (is_mesh(run) && compress::goes_by_tensor(config.compress)) {
-    return Error{ErrorCode::config,
-                 fmt::format("{}: [compress]: found {}, which codes tensors, but {} codes shards, "
-                             "which are none; take another operator, or scope = \"model\"",
-                             config.file.string(), compress::describe(config.compress),
-                             gossip::name_of(config.gossip.algorithm))};
-  }
   const TensorLayout layout = layout_of(run);
   const auto made = compressor_of(run, layout);
   if (!made) {
@@ -132,31 +139,6 @@ Result<void> check_operator(const Run& run) {
   return unproven(config, fmt::format("[compress] operator: found {} ({}), but {}",
                                       compress::describe(operator_of(config)),
                                       compress::describe(contract), *why));
-}
-
-// Edges that a mesh needs and the graph has not.
-std::vector<std::pair<NodeId, NodeId>> missing_in_mesh(const Run& run) {
-  std::vector<std::pair<NodeId, NodeId>> missing;
-  if (!is_mesh(run)) return missing;
-  for (const NodeId a : run.topology.present()) {
-    for (const NodeId b : run.topology.present()) {
-      if (a < b && !run.topology.has_edge(a, b)) missing.emplace_back(a, b);
-    }
-  }
-  return missing;
-}
-
-// "n0 and n2, n1 and n3", the first few of them.
-std::string listed_edges(const Run& run, std::span<const std::pair<NodeId, NodeId>> edges) {
-  constexpr std::size_t kNamed = 4;
-  const auto name = [&](NodeId node) { return run.config.nodes[index_of(node)].name; };
-  std::vector<std::string> texts;
-  for (const auto& [a, b] : edges.first(std::min(kNamed, edges.size()))) {
-    texts.push_back(fmt::format("{} and {}", name(a), name(b)));
-  }
-  std::string text = fmt::format("{}", fmt::join(texts, ", "));
-  if (edges.size() > kNamed) text += fmt::format(" and {} other pairs", edges.size() - kNamed);
-  return text;
 }
 
 Result<void> check_mode(const Config& config) {
@@ -191,14 +173,6 @@ Result<void> check_graph(const Run& run) {
                     run.config.file.string(), gossip::name_of(algorithm),
                     gossip::name_of(run.config.topology.kind))};
   }
-  if (const auto missing = missing_in_mesh(run); !missing.empty()) {
-    return Error{
-        ErrorCode::config,
-        fmt::format("{}: [gossip] algorithm: found \"{}\", which needs a link between all nodes, "
-                    "but [topology] kind = \"{}\" has none between {}; take kind = \"complete\"",
-                    run.config.file.string(), gossip::name_of(algorithm),
-                    gossip::name_of(run.config.topology.kind), listed_edges(run, missing))};
-  }
   const auto why = gossip::objection(algorithm, run.topology);
   if (!why || run.config.gossip.allow_unproven) return {};
   return unproven(run.config, fmt::format("[gossip] algorithm: {}", *why));
@@ -232,6 +206,7 @@ Result<Run> checked(Run run) {
   if (Result<void> mode = check_mode(run.config); !mode) return mode.error();
   if (Result<void> clip = check_clipping(run.config); !clip) return clip.error();
   if (Result<void> graph = check_graph(run); !graph) return graph.error();
+  if (Result<void> mesh = check_mesh(run); !mesh) return mesh.error();
   if (Result<void> op = check_operator(run); !op) return op.error();
   if (Result<void> local = check_local_problem(run); !local) return local.error();
   return run;

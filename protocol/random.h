@@ -30,6 +30,7 @@ enum class Stream : std::uint64_t {
   partner,
   drift,
   consensus,
+  participation,
 };
 
 // Counter-based generator: splitmix64's finaliser over (key, index).

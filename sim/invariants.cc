@@ -56,16 +56,7 @@ Conserved conserved_by(const gossip::GossipOptions& options) {
     case actc:
     case gradient_tracking:
     case beer: return Conserved::nothing;
-    // Owners tell; nothing moves by opposites.
-    case ef_sgd:
-    case doublesqueeze:
-    case ef21:
-    case ef21_bc:
-    case ef21_sgdm:
-    case econtrol:
-    case diana:
-    case dcsgd:
-    case cd_adam: return Conserved::nothing;
+    default: break;  // in a mesh owners tell, and nothing moves by opposites
   }
   return Conserved::nothing;
 }

@@ -3,46 +3,32 @@
 #include <algorithm>
 #include <cmath>
 
-#include "protocol/check.h"
+#include "gossip/mesh/leg_coder.h"
 
 namespace starling::gossip {
 namespace {
 
-class BasicDown : public DownLeg {
+class ErrorFeedbackDown final : public CodedDown {
  public:
-  BasicDown(LegInputs inputs, std::span<float> model)
-      : shards_(inputs.shards), self_(inputs.self), model_(model), coder_(inputs.coder()) {}
-
-  const MessageCoder& coder() const final { return coder_; }
-
- protected:
-  void decode_add(std::span<const std::byte> message, float scale, std::span<float> into) const {
-    INVARIANT(coder_.compressor().decode_add(message, scale, into).ok());
-  }
-
-  const Shards shards_;
-  const std::size_t self_;
-  const std::span<float> model_;
-  MessageCoder coder_;
-};
-
-class ErrorFeedbackDown final : public BasicDown {
- public:
-  ErrorFeedbackDown(LegInputs inputs, std::span<float> model)
-      : BasicDown(std::move(inputs), model), error_(shards_.size(self_)) {}
+  ErrorFeedbackDown(LegInputs inputs, std::span<float> model, const FeedbackOptions& options)
+      : CodedDown(std::move(inputs), model),
+        keep_(static_cast<float>(options.keep)),
+        gain_(static_cast<float>(options.gain)),
+        error_(shards_.size(self_)) {}
 
   std::vector<std::span<float>> common() override { return {model_}; }
 
   Result<ByteBlock> encode(Exchange exchange, std::span<const float> mean, double rate,
                            std::size_t room) override {
     const auto scale = static_cast<float>(rate);
-    for (std::size_t i = 0; i < error_.size(); ++i) error_[i] += scale * mean[i];
-    Result<ByteBlock> told = coder_.encode_shard(exchange, self_, error_, room);
-    if (told) decode_add(std::as_const(*told).bytes().subspan(room), -1, error_);
-    return told;
+    for (std::size_t i = 0; i < error_.size(); ++i) {
+      error_[i] = keep_ * error_[i] + scale * mean[i];
+    }
+    return tell(exchange, error_, room);
   }
-  void apply(std::size_t owner, std::span<const std::byte> message, float /*rate*/) override {
-    decode_add(message, -1, shards_.of(owner, model_));
+  void apply(Exchange exchange, std::size_t owner, std::span<const std::byte> message,
+             float /*rate*/, bool /*late*/) override {
+    coder_.decode_add(exchange, message, -gain_, shards_.of(owner, model_));
   }
 
   // What an owner had not told of its old shard is lost, once.
@@ -53,13 +39,14 @@ class ErrorFeedbackDown final : public BasicDown {
   }
 
  private:
+  const float keep_, gain_;
   std::vector<float> error_;
 };
 
-class ShiftedDown : public BasicDown {
+class ShiftedDown : public CodedDown {
  public:
   ShiftedDown(LegInputs inputs, std::span<float> model)
-      : BasicDown(std::move(inputs), model), shift_(shards_.floats()) {}
+      : CodedDown(std::move(inputs), model), shift_(shards_.floats()) {}
 
   std::vector<std::span<float>> common() override { return {model_, shift_}; }
 
@@ -68,10 +55,11 @@ class ShiftedDown : public BasicDown {
     const std::span<const float> shift = shards_.of(self_, std::span<const float>(shift_));
     apart_.resize(mean.size());
     for (std::size_t i = 0; i < apart_.size(); ++i) apart_[i] = mean[i] - shift[i];
-    return coder_.encode_shard(exchange, self_, apart_, room);
+    return coder_.encode(exchange, self_, apart_, room);
   }
-  void apply(std::size_t owner, std::span<const std::byte> message, float rate) override {
-    const std::span<float> x = shards_.of(owner, model_), s = followed(owner, message);
+  void apply(Exchange exchange, std::size_t owner, std::span<const std::byte> message, float rate,
+             bool /*late*/) override {
+    const std::span<float> x = shards_.of(owner, model_), s = followed(exchange, owner, message);
     for (std::size_t i = 0; i < x.size(); ++i) x[i] -= rate * s[i];
   }
   void archive(Archive& archive) override {
@@ -81,9 +69,10 @@ class ShiftedDown : public BasicDown {
 
  protected:
   // S of that shard, with the message in it.
-  std::span<float> followed(std::size_t owner, std::span<const std::byte> message) {
+  std::span<float> followed(Exchange exchange, std::size_t owner,
+                            std::span<const std::byte> message) {
     const std::span<float> shift = shards_.of(owner, std::span(shift_));
-    decode_add(message, 1, shift);
+    coder_.decode_add(exchange, message, 1, shift);
     return shift;
   }
 
@@ -106,9 +95,10 @@ class AmsGradDown final : public ShiftedDown {
     return all;
   }
 
-  void apply(std::size_t owner, std::span<const std::byte> message, float rate) override {
+  void apply(Exchange exchange, std::size_t owner, std::span<const std::byte> message, float rate,
+             bool /*late*/) override {
     constexpr float kBeta1 = 0.9f, kBeta2 = 0.99f, kNu = 1e-8f;
-    const std::span<float> x = shards_.of(owner, model_), s = followed(owner, message);
+    const std::span<float> x = shards_.of(owner, model_), s = followed(exchange, owner, message);
     const std::span<float> m = shards_.of(owner, std::span(mean_)),
                            v = shards_.of(owner, std::span(square_)),
                            most = shards_.of(owner, std::span(largest_));
@@ -132,8 +122,9 @@ class AmsGradDown final : public ShiftedDown {
 
 }  // namespace
 
-std::unique_ptr<DownLeg> make_error_feedback_down(LegInputs inputs, std::span<float> model) {
-  return std::make_unique<ErrorFeedbackDown>(std::move(inputs), model);
+std::unique_ptr<DownLeg> make_error_feedback_down(LegInputs inputs, std::span<float> model,
+                                                  const FeedbackOptions& options) {
+  return std::make_unique<ErrorFeedbackDown>(std::move(inputs), model, options);
 }
 
 std::unique_ptr<DownLeg> make_shifted_down(LegInputs inputs, std::span<float> model) {

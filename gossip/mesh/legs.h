@@ -4,13 +4,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "compress/compressor.h"
+#include "gossip/mesh/participation.h"
 #include "gossip/mesh/shards.h"
-#include "gossip/message_coder.h"
 #include "gossip/method.h"
 
 namespace starling::gossip {
@@ -22,8 +23,7 @@ struct LegInputs {
   NodeId node;
   std::uint64_t seed;                                // of the run
   std::unique_ptr<compress::Compressor> compressor;  // takes vectors of every size
-
-  MessageCoder coder() { return {std::move(compressor), shards.longest(), seed, node}; }
+  Participation participation = {};                  // of the nodes, by their shards; up legs alone
 };
 
 // Worker to server: what a node sends to the owner of each shard, and what the owner makes of the
@@ -40,11 +40,18 @@ class UpLeg {
   virtual void adapt(const LocalStep& step) = 0;
   // Leaves `room` bytes in front. Fails (ErrorCode::diverged) as Compressor::encode.
   virtual Result<ByteBlock> encode(Exchange exchange, std::size_t owner, std::size_t room) = 0;
-  virtual void counted(std::size_t owner, std::span<const std::byte> piece, bool late) = 0;
-  virtual void take(std::size_t from, std::span<const std::byte> piece) = 0;
-  // The mean over all nodes, of the own shard; times rate() it is what a round moves the model by.
-  virtual void reduce(std::span<float> mean) = 0;
+  // Whether this can be a node's piece for this owner's shard, and the norm of what it holds.
+  virtual Result<double> check(Exchange exchange, std::span<const std::byte> piece) const = 0;
+  virtual void counted(Exchange exchange, std::size_t owner, std::span<const std::byte> piece,
+                       bool late) = 0;
+  virtual void take(Exchange exchange, std::size_t from, std::span<const std::byte> piece,
+                    bool late) = 0;
+  // What the pieces come to, for the down leg: most often the mean over all nodes, of the own
+  // shard; times rate() it is what a round moves the model by. Has room for the own shard.
+  virtual void reduce(Exchange exchange, std::span<float> mean) = 0;
   virtual double rate() const = 0;
+  // Of the largest piece for a shard of that many floats.
+  virtual std::size_t bytes_max(std::size_t floats) const = 0;
 
   // What this node and that one hold of each other begins anew, at both.
   virtual void open(std::size_t /*other*/) {}
@@ -54,8 +61,6 @@ class UpLeg {
   virtual void rewired() {}
   // Edges are members of the roster "edge"; `owners[e]` is who is at the other end.
   virtual void archive(Archive& archive, std::span<const std::size_t> owners) = 0;
-
-  virtual const MessageCoder& coder() const = 0;
 };
 
 // Server to workers: what an owner tells all nodes of its shard, and what they do with it. All
@@ -65,18 +70,39 @@ class DownLeg {
  public:
   virtual ~DownLeg() = default;
 
-  // What all nodes hold alike, of d floats each, the model first; none where models differ.
+  // What all nodes hold alike, of d floats each: first the model, or what stands for it where nodes
+  // move away from it between two exchanges. None where models differ.
   virtual std::vector<std::span<float>> common() = 0;
-  // Of this owner's shard, with the mean and rate of the up leg. Leaves `room` bytes in front.
+  // Of this owner's shard, with what the up leg has reduced and its rate. Leaves `room` bytes in
+  // front.
   virtual Result<ByteBlock> encode(Exchange exchange, std::span<const float> mean, double rate,
                                    std::size_t room) = 0;
-  // `rate`: what the owner encoded with.
-  virtual void apply(std::size_t owner, std::span<const std::byte> message, float rate) = 0;
+  // Whether that owner can have told this, and the norm of what it holds.
+  virtual Result<double> check(Exchange exchange, std::size_t owner,
+                               std::span<const std::byte> message) const = 0;
+  // `rate`: what the owner encoded with. `late` as with pieces.
+  virtual void apply(Exchange exchange, std::size_t owner, std::span<const std::byte> message,
+                     float rate, bool late) = 0;
+  // Of the largest message for a shard of that many floats.
+  virtual std::size_t bytes_max(std::size_t floats) const = 0;
 
+  // The model is another one than before; also before anything else.
+  virtual void begin() {}
+  // Just before an owner's shard of all that is common becomes what it was told, `start` the shard
+  // of common().front().
+  virtual void starts_anew(std::size_t /*owner*/, std::span<const float> /*start*/) {}
   virtual void rewired() {}
   virtual void archive(Archive& archive) = 0;
+};
 
-  virtual const MessageCoder& coder() const = 0;
+// Of one method. Each may hold spans of the model; what they share outlives both.
+struct Legs {
+  std::unique_ptr<UpLeg> up;
+  std::unique_ptr<DownLeg> down;
+  // Pairs of exchanges a round, up and down; the last pair moves what is common.
+  std::uint32_t pairs = 1;
+  // Rounds without any exchange; none: there are none.
+  std::function<bool(Round)> is_silent = {};
 };
 
 }  // namespace starling::gossip

@@ -7,20 +7,22 @@
 #include <cstring>
 
 #include "gossip/delta.h"
+#include "gossip/mesh/mesh_edge.h"
 #include "protocol/check.h"
 
 namespace starling::gossip {
 namespace {
 
-constexpr std::uint32_t kUp = 0, kDown = 1;
+bool goes_up(Exchange exchange) { return exchange.index % 2 == 0; }
 
-// Exchange 0: in some rounds a hash, then the piece. Exchange 1: the rate, then the message.
+// Up: in the first exchange of some rounds a hash, then the piece. Down: the rate, then the
+// message.
 constexpr std::size_t kHashBytes = 8, kRateBytes = 4;
 constexpr Round kHashEvery = 16;
 
 std::size_t room_of(Exchange exchange) {
-  if (exchange.index == kDown) return kRateBytes;
-  return exchange.round % kHashEvery == 0 ? kHashBytes : 0;
+  if (!goes_up(exchange)) return kRateBytes;
+  return exchange.index == 0 && exchange.round % kHashEvery == 0 ? kHashBytes : 0;
 }
 
 template <class T>
@@ -43,53 +45,55 @@ class Mesh final : public Method {
         shards_(inputs.start.size(), present_.size()),
         start_(std::move(inputs.common)),
         x_(inputs.start.begin(), inputs.start.end()),
-        up_(std::move(inputs.up)),
-        down_(inputs.make_down(x_)),
-        common_(down_->common()),
+        legs_(inputs.make_legs(x_)),
+        up_(*legs_.up),
+        down_(*legs_.down),
+        common_(down_.common()),
         mean_(shards_.size(self_)) {
     for (const EdgeEnd& end : inputs.edges) {
       edges_.push_back({.owner = place_of(end.peer)});
       owners_.push_back(edges_.back().owner);
     }
     INVARIANT(edges_.size() + 1 == present_.size());
-    if (!std::ranges::equal(x_, start_.value())) begin_at(inputs.start);
+    if (std::ranges::equal(x_, start_.value())) {
+      down_.begin();
+    } else {
+      begin_at(inputs.start);
+    }
   }
 
-  std::uint32_t exchanges() const override { return 2; }
+  std::uint32_t exchanges() const override { return 2 * legs_.pairs; }
+  bool is_silent(Round round) const override { return legs_.is_silent && legs_.is_silent(round); }
   bool broadcasts() const override { return false; }
-  std::size_t body_bytes_max() const override {
-    return std::max(kHashBytes + up_->coder().bytes_max(), kRateBytes + down_->coder().bytes_max());
-  }
+  std::size_t body_bytes_max() const override { return body_bytes_max(shards_.longest()); }
   std::size_t start_bytes_max() const override {
     return common_.size() * shards_.longest() * sizeof(float);
   }
   // Shards were longer where there were fewer nodes.
   Limits saved_limits() const override {
-    const std::size_t d = x_.size();
-    const std::size_t body = std::max(up_->coder().compressor().encoded_bytes_max(d),
-                                      down_->coder().compressor().encoded_bytes_max(d));
-    return {kHashBytes + body, common_.size() * d * sizeof(float)};
+    return {body_bytes_max(x_.size()), common_.size() * x_.size() * sizeof(float)};
   }
   // A piece there and a shard back.
   std::size_t uncompressed_bytes() const override { return 2 * shards_.longest() * sizeof(float); }
 
   void begin_at(std::span<const float> model) override {
     std::ranges::copy(model, x_.begin());
+    down_.begin();
     has_told_ = true;
-    for (Edge& edge : edges_) edge.is_untouched = false;
+    for (MeshEdge& edge : edges_) edge.is_untouched = false;
   }
 
-  void adapt(const LocalStep& step) override { up_->adapt(step); }
+  void adapt(const LocalStep& step) override { up_.adapt(step); }
 
   void open_edge(std::size_t edge, Epoch /*history*/) override {
-    const Edge& before = edges_[edge];
+    const MeshEdge& before = edges_[edge];
     edges_[edge] = {.owner = before.owner,
                     .is_untouched = before.is_untouched,
                     .open = true,
                     .in_use = true,
                     .has_heard = before.is_untouched,
                     .in_step = !has_told_};
-    up_->open(edges_[edge].owner);
+    up_.open(edges_[edge].owner);
   }
   void suspend_edge(std::size_t edge, bool pending) override {
     edges_[edge].in_use = false;
@@ -97,9 +101,9 @@ class Mesh final : public Method {
   }
   void resume_edge(std::size_t edge) override { edges_[edge].in_use = true; }
   std::uint64_t edge_hash(std::size_t edge) const override {
-    const Edge& e = edges_[edge];
+    const MeshEdge& e = edges_[edge];
     const bool is_low = self_ < e.owner;
-    std::uint64_t hash = up_->hash(e.owner, is_low);
+    std::uint64_t hash = up_.hash(e.owner, is_low);
     if (e.has_met && !common_.empty()) {
       // What is being told has not counted yet.
       const std::uint64_t in_step = is_telling_ ? before_ : hash_of_shard(self_),
@@ -112,8 +116,8 @@ class Mesh final : public Method {
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                       std::span<Message> out) override {
     under_way_ = exchange;
-    return exchange.index == kUp ? encode_pieces(exchange, edges, out)
-                                 : encode_shard(exchange, edges, out);
+    return goes_up(exchange) ? encode_pieces(exchange, edges, out)
+                             : encode_shard(exchange, edges, out);
   }
 
   Result<double> check(Exchange exchange, std::size_t edge, const Message& message) const override {
@@ -123,13 +127,14 @@ class Mesh final : public Method {
       return Error{ErrorCode::peer,
                    fmt::format("a body of {} bytes, expected {} or more", body.size(), room)};
     }
-    return exchange.index == kUp ? check_piece(exchange, edges_[edge], message)
-                                 : check_shard(edges_[edge], message);
+    return goes_up(exchange) ? check_piece(exchange, edges_[edge], message)
+                             : check_shard(exchange, edges_[edge], message);
   }
 
   void take_start(Exchange /*exchange*/, std::size_t edge, const SharedBytes& start) override {
-    Edge& e = edges_[edge];
+    MeshEdge& e = edges_[edge];
     std::span<const float> rest = start.floats();
+    if (!common_.empty()) down_.starts_anew(e.owner, rest.first(shards_.size(e.owner)));
     for (const std::span<float> whole : common_) {
       const std::span<float> shard = shards_.of(e.owner, whole);
       std::ranges::copy(rest.first(shard.size()), shard.begin());
@@ -141,7 +146,7 @@ class Mesh final : public Method {
 
   void mix(Exchange exchange, std::span<const Arrival> arrivals) override {
     const bool late = exchange != under_way_;
-    if (exchange.index == kUp) {
+    if (goes_up(exchange)) {
       reduce(exchange, arrivals, late);
     } else {
       apply(exchange, arrivals, late);
@@ -152,8 +157,8 @@ class Mesh final : public Method {
   std::span<const float> model() const override { return x_; }
 
   bool rewired() override {
-    up_->rewired();
-    down_->rewired();
+    up_.rewired();
+    down_.rewired();
     has_told_ = true;
     return false;
   }
@@ -164,39 +169,19 @@ class Mesh final : public Method {
     newest_.archive(archive);
     {
       const Archive::Scope scope(archive, "up");
-      up_->archive(archive, owners_);
+      up_.archive(archive, owners_);
     }
     {
       const Archive::Scope scope(archive, "down");
-      down_->archive(archive);
+      down_.archive(archive);
     }
     for (std::size_t i = 0; i < edges_.size(); ++i) {
       const Archive::Member member(archive, "edge", i);
-      if (!member) continue;
-      archive.number("is_untouched", edges_[i].is_untouched);
-      archive.number("open", edges_[i].open);
-      archive.number("has_met", edges_[i].has_met);
-      archive.number("has_heard", edges_[i].has_heard);
-      archive.number("in_step", edges_[i].in_step);
-      archive.number("known_hash", edges_[i].known_hash);
-      archive.number("pending_hash", edges_[i].pending_hash);
+      if (member) edges_[i].archive(archive);
     }
   }
 
  private:
-  struct Edge {
-    std::size_t owner;         // the neighbor's place among the nodes
-    bool is_untouched = true;  // our copy of its shard is that of the start model
-    bool open = false;
-    bool in_use = false;     // and not suspended
-    bool has_met = false;    // an exchange 1 has counted
-    bool has_heard = false;  // our copy of the neighbor's shard is as the neighbor has told
-    bool in_step = false;    // the neighbor's copy of our shard is as we have told
-    // Of our shard as the neighbor has it, while it is not in step; and as it would have it if the
-    // pending exchange counted.
-    std::uint64_t known_hash = 0, pending_hash = 0;
-  };
-
   std::size_t place_of(NodeId node) const {
     const auto at = std::ranges::find(present_, node);
     INVARIANT(at != present_.end());
@@ -212,30 +197,35 @@ class Mesh final : public Method {
   }
 
   // The neighbor will not have what is being told.
-  void fall_behind(Edge& edge, bool pending) {
+  void fall_behind(MeshEdge& edge, bool pending) {
     if (edge.in_step) edge.known_hash = before_;
     edge.in_step = false;
     if (pending) edge.pending_hash = hash_of_shard(self_);
   }
 
-  // ---- exchange 0
+  std::size_t body_bytes_max(std::size_t floats) const {
+    return std::max(kHashBytes + up_.bytes_max(floats), kRateBytes + down_.bytes_max(floats));
+  }
+
+  // ---- up
 
   Result<void> encode_pieces(Exchange exchange, std::span<const std::size_t> edges,
                              std::span<Message> out) {
     for (std::size_t i = 0; i < edges.size(); ++i) {
       const std::size_t owner = edges_[edges[i]].owner, room = room_of(exchange);
-      Result<ByteBlock> piece = up_->encode(exchange, owner, room);
+      Result<ByteBlock> piece = up_.encode(exchange, owner, room);
       if (!piece) return piece.error();
       if (room > 0) put(hash_of_shard(owner), piece->bytes());
       out[i] = {SharedBytes(std::move(*piece))};
     }
-    Result<ByteBlock> own = up_->encode(exchange, self_, 0);
+    Result<ByteBlock> own = up_.encode(exchange, self_, 0);
     if (!own) return own.error();
     own_ = std::move(*own);
     return {};
   }
 
-  Result<double> check_piece(Exchange exchange, const Edge& edge, const Message& message) const {
+  Result<double> check_piece(Exchange exchange, const MeshEdge& edge,
+                             const Message& message) const {
     if (message.start.size() > 0) {
       return Error{ErrorCode::peer, "a start in front of a piece, expected none"};
     }
@@ -252,44 +242,50 @@ class Mesh final : public Method {
                                  theirs, ours)};
       }
     }
-    return up_->coder().check(body.subspan(room), shards_.size(self_));
+    return up_.check(exchange, body.subspan(room));
   }
 
   void reduce(Exchange exchange, std::span<const Arrival> arrivals, bool late) {
     bool own_is_due = !late;
     for (const Arrival& arrival : arrivals) {
       const std::size_t other = edges_[arrival.edge].owner;
-      if (own_is_due && other > self_) take_own();
+      if (own_is_due && other > self_) take_own(exchange);
       if (other > self_) own_is_due = false;
       const std::size_t room = room_of(exchange);
-      up_->take(other, arrival.theirs.body.bytes().subspan(room));
-      up_->counted(other, arrival.ours.body.bytes().subspan(room), late);
+      up_.take(exchange, other, arrival.theirs.body.bytes().subspan(room), late);
+      up_.counted(exchange, other, arrival.ours.body.bytes().subspan(room), late);
     }
-    if (own_is_due) take_own();
-    if (!late) up_->reduce(mean_);
+    if (own_is_due) take_own(exchange);
+    if (!late) up_.reduce(exchange, mean_);
   }
 
-  void take_own() {
-    up_->take(self_, std::as_const(own_).bytes());
-    up_->counted(self_, std::as_const(own_).bytes(), false);
+  void take_own(Exchange exchange) {
+    up_.take(exchange, self_, std::as_const(own_).bytes(), false);
+    up_.counted(exchange, self_, std::as_const(own_).bytes(), false);
   }
 
-  // ---- exchange 1
+  // ---- down
 
   // The owner applies what it tells at once, as the others do when it arrives.
   Result<void> encode_shard(Exchange exchange, std::span<const std::size_t> edges,
                             std::span<Message> out) {
-    const double rate = up_->rate();
-    Result<ByteBlock> told = down_->encode(exchange, mean_, rate, kRateBytes);
+    const double rate = up_.rate();
+    Result<ByteBlock> told = down_.encode(exchange, mean_, rate, kRateBytes);
     if (!told) return told.error();
     put(static_cast<float>(rate), told->bytes());
     const SharedBytes body(std::move(*told));
+    const std::span<const std::byte> message = body.bytes().subspan(kRateBytes);
+    if (!is_last(exchange)) {
+      for (std::size_t i = 0; i < edges.size(); ++i) out[i] = {body};
+      down_.apply(exchange, self_, message, static_cast<float>(rate), false);
+      return {};
+    }
     const SharedBytes start = start_for(edges);
     for (std::size_t i = 0; i < edges.size(); ++i) {
       out[i] = {body, edges_[edges[i]].in_step ? SharedBytes() : start};
     }
     before_ = hash_of_shard(self_);
-    down_->apply(self_, body.bytes().subspan(kRateBytes), static_cast<float>(rate));
+    down_.apply(exchange, self_, message, static_cast<float>(rate), false);
     is_telling_ = has_told_ = true;
     newest_ = exchange;
     for (std::size_t e = 0; e < edges_.size(); ++e) {
@@ -313,12 +309,16 @@ class Mesh final : public Method {
     return block;
   }
 
-  Result<double> check_shard(const Edge& edge, const Message& message) const {
+  Result<double> check_shard(Exchange exchange, const MeshEdge& edge,
+                             const Message& message) const {
     const auto rate = value_at<float>(message.body.bytes());
     if (!std::isfinite(rate) || rate < 0) {
       return Error{ErrorCode::peer, fmt::format("a rate of {}, expected 0 or more", rate)};
     }
     double longest = 0;
+    if (message.start.size() > 0 && !is_last(exchange)) {
+      return Error{ErrorCode::peer, "a start in the middle of a round, expected none"};
+    }
     if (message.start.size() > 0) {
       const Result<double> start =
           norm_of_raw(message.start, common_.size() * shards_.size(edge.owner));
@@ -326,33 +326,36 @@ class Mesh final : public Method {
       longest = *start;
     }
     const Result<double> norm =
-        down_->coder().check(message.body.bytes().subspan(kRateBytes), shards_.size(edge.owner));
+        down_.check(exchange, edge.owner, message.body.bytes().subspan(kRateBytes));
     return norm ? Result<double>(std::max(longest, *norm)) : norm;
   }
 
   // Begins where all did: the neighbor has told nothing of what was before.
   void forget(std::size_t owner) {
-    for (const std::span<float> whole : common_) std::ranges::fill(shards_.of(owner, whole), 0.0f);
+    if (common_.empty()) return;
     const std::vector<float> start = start_.value();
-    if (!common_.empty()) {
-      std::ranges::copy(shards_.of(owner, std::span<const float>(start)),
-                        shards_.of(owner, std::span(x_)).begin());
-    }
+    const std::span<const float> shard = shards_.of(owner, std::span<const float>(start));
+    down_.starts_anew(owner, shard);
+    for (const std::span<float> whole : common_) std::ranges::fill(shards_.of(owner, whole), 0.0f);
+    std::ranges::copy(shard, shards_.of(owner, common_.front()).begin());
   }
+
+  bool is_last(Exchange exchange) const { return exchange.index + 1 == exchanges(); }
 
   void apply(Exchange exchange, std::span<const Arrival> arrivals, bool late) {
     for (const Arrival& arrival : arrivals) {
-      Edge& edge = edges_[arrival.edge];
-      if (!edge.has_heard) forget(edge.owner);
+      MeshEdge& edge = edges_[arrival.edge];
+      if (is_last(exchange) && !edge.has_heard) forget(edge.owner);
       const std::span<const std::byte> body = arrival.theirs.body.bytes();
-      down_->apply(edge.owner, body.subspan(kRateBytes), value_at<float>(body));
+      down_.apply(exchange, edge.owner, body.subspan(kRateBytes), value_at<float>(body), late);
+      if (!is_last(exchange)) continue;
       edge.has_heard = edge.has_met = true;
       edge.is_untouched = false;
       // Where the exchange is made up for, others may have been told more since.
       edge.in_step = exchange == newest_;
       if (late) edge.known_hash = edge.pending_hash;
     }
-    if (late) return;
+    if (late || !is_last(exchange)) return;
     for (std::size_t e = 0; e < edges_.size(); ++e) {
       const bool has_come = std::ranges::find(arrivals, e, &Arrival::edge) != arrivals.end();
       if (!has_come && edges_[e].open && edges_[e].in_step) fall_behind(edges_[e], false);
@@ -365,10 +368,11 @@ class Mesh final : public Method {
   const Shards shards_;
   const Common start_;
   std::vector<float> x_;
-  const std::unique_ptr<UpLeg> up_;
-  const std::unique_ptr<DownLeg> down_;
+  const Legs legs_;
+  UpLeg& up_;
+  DownLeg& down_;
   const std::vector<std::span<float>> common_;  // down_'s
-  std::vector<Edge> edges_;
+  std::vector<MeshEdge> edges_;
   std::vector<std::size_t> owners_;  // of the edges' other ends
 
   std::optional<Exchange> under_way_;  // encoded and not yet mixed

@@ -16,7 +16,8 @@ namespace starling::gossip {
 // A round has two exchanges on a complete graph (specification §0.2). In exchange 0 every node
 // sends each owner its piece for that shard, and the owner reduces them; in exchange 1 the owner
 // tells all, and all apply the same bytes. With every edge up this is the method with a server and
-// the compressor taken shard by shard, to the bit.
+// the compressor taken shard by shard, to the bit. Methods may go up and down more than once a
+// round (Legs::pairs); what is common moves with the last message down.
 //
 // What is common stays so: an owner numbers what it tells by rounds, and a neighbor that missed
 // some gets the owner's shard of all that is common in front of the next message (Message::start):
@@ -32,9 +33,8 @@ struct MeshInputs {
   std::vector<EdgeEnd> edges;    // one to each other node
   std::vector<NodeId> present;   // all nodes, ascending, this one among them
   NodeId self;
-  std::unique_ptr<UpLeg> up;
-  // The leg keeps the span, which is the model that it moves.
-  std::function<std::unique_ptr<DownLeg>(std::span<float> model)> make_down;
+  // The legs may keep the span, which is the model that they move.
+  std::function<Legs(std::span<float> model)> make_legs;
 };
 
 std::unique_ptr<Method> make_mesh(MeshInputs inputs);

@@ -20,20 +20,26 @@ struct MeshMethodInputs {
   std::vector<NodeId> present;  // all nodes, ascending
   NodeId self;
   std::uint64_t seed;
-  // One for each leg, of the same operator, for vectors of every size.
+  // One for each leg, of the same operator, for vectors of every size; none where the method has
+  // its own.
   std::unique_ptr<compress::Compressor> up, down;
 };
 
-//              up leg                      down leg                what is told back
-// ef-sgd       error feedback              the mean                d / n floats
-// doublesqueeze error feedback             error feedback          compressed
-// ef21         shift                       the mean                d / n floats
-// ef21-bc      shift                       shift                   compressed
-// ef21-sgdm    shift of the momentum       error feedback          compressed
-// econtrol     shift with feedback         error feedback          compressed
-// diana        shift by α                  the mean                d / n floats
-// dcsgd        nothing kept                the mean                d / n floats
-// cd-adam      shift                       shift, then AMSGrad     compressed
+//               up leg                      down leg               what is told back
+// ef-sgd        error feedback              the mean               d / n floats
+// doublesqueeze error feedback              error feedback         compressed
+// neolithic     error feedback, C repeated  the same               compressed
+// ef21          shift                       the mean               d / n floats
+// ef21-bc       shift                       shift                  compressed
+// ef21-sgdm     shift of the momentum       error feedback         compressed
+// econtrol      shift with feedback         error feedback         compressed
+// diana         shift by α                  the mean               d / n floats
+// dore          shift by α                  feedback by η, step β  compressed
+// dcsgd         nothing kept                the mean               d / n floats
+// cd-adam       shift                       shift, then AMSGrad    compressed
+//
+// and those with files of their own: liec-sgd (liec.h), birder, one-bit-adam, zero-one-adam,
+// sketched-amsgrad, and both forms of diloco.
 //
 // EF21-SGDM and EControl are published with the mean on the way back; plain error feedback there
 // measured the same at a fraction of the bytes (specification §12).

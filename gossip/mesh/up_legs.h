@@ -29,12 +29,16 @@ struct ShiftOptions {
 // 1, its naive form, diverges. An unbiased C with α = 1 / (1 + ω): DIANA (Mishchenko et al. 2019,
 // 1901.09269, Algorithm 1). g is the update divided by its rate.
 //
+// Where not all take part (participation.h) c_j counts 1 / p_j times in the mean, and as ever in
+// h_j.
+//
 // A node that is away sends c = 0 and keeps its place in the mean (EF21-PP, Fatkhullin et al. 2021,
 // 2110.03294); one whose edge begins anew has h = 0 at both ends. State: h_i, e_i with η and v_i
 // with momentum, of d floats each, and the owner's h_j, d floats together.
 std::unique_ptr<UpLeg> make_shifted_up(LegInputs inputs, const ShiftOptions& options);
 
-// C(u_i), and nothing kept: compressed SGD. Unbiased C.
+// C(u_i), and nothing kept: compressed SGD. Unbiased C. Pieces count 1 / p_i times
+// (participation.h).
 std::unique_ptr<UpLeg> make_plain_up(LegInputs inputs);
 
 }  // namespace starling::gossip

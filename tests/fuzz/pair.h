@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "compress/count_sketch.h"
 #include "compress/quantize.h"
 #include "compress/sign.h"
 #include "gossip/assembly.h"
@@ -13,14 +14,17 @@
 namespace starling::fuzz {
 
 inline constexpr std::array kAlgorithms{
-    gossip::AlgorithmKind::d_psgd,      gossip::AlgorithmKind::powergossip,
-    gossip::AlgorithmKind::choco,       gossip::AlgorithmKind::cold,
-    gossip::AlgorithmKind::dyna_cold,   gossip::AlgorithmKind::def_atc,
-    gossip::AlgorithmKind::moniqua,     gossip::AlgorithmKind::sgp,
-    gossip::AlgorithmKind::ad_psgd,     gossip::AlgorithmKind::beer,
-    gossip::AlgorithmKind::deepsqueeze, gossip::AlgorithmKind::powergossip_exact,
-    gossip::AlgorithmKind::ef21_bc,     gossip::AlgorithmKind::econtrol,
-    gossip::AlgorithmKind::cd_adam,
+    gossip::AlgorithmKind::d_psgd,        gossip::AlgorithmKind::powergossip,
+    gossip::AlgorithmKind::choco,         gossip::AlgorithmKind::cold,
+    gossip::AlgorithmKind::dyna_cold,     gossip::AlgorithmKind::def_atc,
+    gossip::AlgorithmKind::moniqua,       gossip::AlgorithmKind::sgp,
+    gossip::AlgorithmKind::ad_psgd,       gossip::AlgorithmKind::beer,
+    gossip::AlgorithmKind::deepsqueeze,   gossip::AlgorithmKind::powergossip_exact,
+    gossip::AlgorithmKind::ef21_bc,       gossip::AlgorithmKind::econtrol,
+    gossip::AlgorithmKind::cd_adam,       gossip::AlgorithmKind::liec_sgd,
+    gossip::AlgorithmKind::birder,        gossip::AlgorithmKind::one_bit_adam,
+    gossip::AlgorithmKind::zero_one_adam, gossip::AlgorithmKind::sketched_amsgrad,
+    gossip::AlgorithmKind::neolithic,     gossip::AlgorithmKind::streaming_diloco,
 };
 
 // A matrix and what is none; nodes 0 and 1 of a path of two.
@@ -35,6 +39,8 @@ class Pair {
     // Small enough that no input makes them diverge.
     options_.gamma = 0.25;
     options_.theta = 100;
+    options_.freeze = 2;
+    options_.period = 2;
   }
 
   std::unique_ptr<gossip::Algorithm> make(std::size_t node) const {
@@ -55,10 +61,20 @@ class Pair {
       case gossip::AlgorithmKind::ef21_sgdm:
       case gossip::AlgorithmKind::econtrol:
       case gossip::AlgorithmKind::cd_adam:
+      case gossip::AlgorithmKind::liec_sgd:
+      case gossip::AlgorithmKind::one_bit_adam:
+      case gossip::AlgorithmKind::zero_one_adam:
+      case gossip::AlgorithmKind::neolithic:
+      case gossip::AlgorithmKind::diloco:
+      case gossip::AlgorithmKind::streaming_diloco:
       case gossip::AlgorithmKind::choco:
       case gossip::AlgorithmKind::beer:
         return std::make_unique<compress::Sign>(compress::Norm::l1, 0);
+      case gossip::AlgorithmKind::sketched_amsgrad:
+        return std::make_unique<compress::CountSketch>(
+            compress::CountSketchOptions{.rows = 1, .width = 16, .keep = 2});
       case gossip::AlgorithmKind::diana:
+      case gossip::AlgorithmKind::dore:
       case gossip::AlgorithmKind::dcsgd:
       case gossip::AlgorithmKind::cold:
       case gossip::AlgorithmKind::dyna_cold:

@@ -1,6 +1,7 @@
 // Runs that are stopped, saved, loaded into new nodes and resumed.
 #include <doctest/doctest.h>
 
+#include "compress/count_sketch.h"
 #include "compress/quantize.h"
 #include "gossip/algorithms.h"
 #include "tests/gossip/problems.h"
@@ -21,6 +22,11 @@ MakeCompressor operator_for(const AlgorithmTraits& traits) {
     case Coding::any:
       return
           [] { return std::make_unique<compress::Quantize>(compress::QuantizeParams{.bits = 8}); };
+    case Coding::sketch:
+      return [] {
+        return std::make_unique<compress::CountSketch>(
+            compress::CountSketchOptions{.rows = 1, .width = 16, .keep = 2});
+      };
     default: return kNone;
   }
 }
@@ -36,6 +42,7 @@ TensorLayout matrix_and_bias() {
 Lockstep flock(const AlgorithmTraits& traits, std::optional<Mode> mode = std::nullopt) {
   GossipOptions options = options_of(traits.kind);
   options.mode = mode;
+  options.freeze = options.period = 2;
   options.iterations = traits.takes(kPowerIteration) && mode != Mode::async ? 3 : 1;
   const TensorLayout layout = matrix_and_bias();
   std::vector<std::vector<float>> starts(5, std::vector<float>(layout.size()));

@@ -227,7 +227,14 @@ constexpr std::array kKinds{AlgorithmKind::d_psgd,
                             AlgorithmKind::ef21_bc,
                             AlgorithmKind::econtrol,
                             AlgorithmKind::diana,
-                            AlgorithmKind::cd_adam};
+                            AlgorithmKind::cd_adam,
+                            AlgorithmKind::liec_sgd,
+                            AlgorithmKind::birder,
+                            AlgorithmKind::one_bit_adam,
+                            AlgorithmKind::zero_one_adam,
+                            AlgorithmKind::sketched_amsgrad,
+                            AlgorithmKind::neolithic,
+                            AlgorithmKind::streaming_diloco};
 
 }  // namespace
 

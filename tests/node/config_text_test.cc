@@ -113,7 +113,7 @@ TEST_CASE("config refuses overrides: each is named as it was written") {
        "one of \"none\", \"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
        "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
-       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all); did you mean "
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (37 in all); did you mean "
        "\"powergossip\"?",
        {"gossip.algorithm=powergosip"}},
       {kAll,
@@ -121,7 +121,7 @@ TEST_CASE("config refuses overrides: each is named as it was written") {
        "\"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
        "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
-       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all)",
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (37 in all)",
        {"run.compare=none"}},
       {kAll,
        "--set run.compare=[none]: not valid TOML, while parsing floating-point: expected "

@@ -192,14 +192,14 @@ TEST_CASE("config refuses values: truth values, texts and choices") {
        "\"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
        "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
-       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all); did you mean "
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (37 in all); did you mean "
        "\"powergossip\"?"},
       {"[gossip]\nalgorithm = \"D-PSGD\"\n" + kAll,
        "run.toml:2:13: [gossip] algorithm: found \"D-PSGD\", expected one of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
        "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
-       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all); did you mean "
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (37 in all); did you mean "
        "\"d-psgd\"?"},
       {"[model]\nkind = \"logstic\"\n" + kRing,
        "run.toml:2:8: [model] kind: found \"logstic\", expected one of \"mlp\", \"softmax\", "
@@ -219,26 +219,26 @@ TEST_CASE("config refuses values: truth values, texts and choices") {
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
        "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
-       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all)"},
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (37 in all)"},
       {"[run]\ncompare = [\"none\", \"dpsgd\"]\n" + kAll,
        "run.toml:2:20: [run] compare: found \"dpsgd\", expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
        "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
-       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all); did you mean "
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (37 in all); did you mean "
        "\"d-psgd\"?"},
       {"[run]\ncompare = [\"none\", 3]\n" + kAll,
        "run.toml:2:20: [run] compare: found 3, expected an array of \"none\", \"d-psgd\", "
        "\"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
        "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
-       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all)"},
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (37 in all)"},
       {"[run]\ncompare = [\"none\", \"none\"]\n" + kAll,
        "run.toml:2:20: [run] compare: found \"none\" twice, expected an array of \"none\", "
        "\"d-psgd\", \"powergossip\", \"powergossip-exact\", \"choco\", \"cold\", "
        "\"dyna-cold\", \"lead\", \"def-atc\", \"actc\", \"nids\", \"d2\", \"gradient-tracking\", "
        "\"deepsqueeze\", \"beer\", \"lessbit\", \"moniqua\", \"sgp\", \"ad-psgd\", \"ef-sgd\", "
-       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (28 in all); drop one"},
+       "\"doublesqueeze\", \"ef21\", \"ef21-bc\", \"ef21-sgdm\" … (37 in all); drop one"},
       {"[model]\nhidden = 8\n" + kRing,
        "run.toml:2:10: [model] hidden: found 8, expected an array of at most 16 whole numbers "
        "from 1 to 65536"},

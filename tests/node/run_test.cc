@@ -118,7 +118,9 @@ TEST_CASE("run: clipping where it is not defined is refused with the reason, els
     CAPTURE(name);
     const bool defined = std::ranges::count(kDefined, name) > 0;
     std::vector<std::string> words = {"gossip.algorithm=" + name, "topology.kind=complete"};
-    if (traits.coding != gossip::Coding::raw && traits.coding != gossip::Coding::own) {
+    if (traits.coding == gossip::Coding::sketch) {
+      words.insert(words.end(), {"compress.operator=count-sketch", "compress.keep=16"});
+    } else if (traits.takes_operator()) {
       words.insert(words.end(), {"compress.operator=quantize", "compress.bits=8"});
     }
     const std::string said = refusal(words);

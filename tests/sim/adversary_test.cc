@@ -34,11 +34,11 @@ node::Run run_of(std::uint64_t seed) {
       {"topology.kind=star"}};
   const Random random(seed, Stream::test);
   const std::string& algorithm = algorithms[random.below(0, algorithms.size())];
-  std::vector<std::string> words = {
-      "gossip.algorithm=" + algorithm, "data.dimension=60", fmt::format("run.seed={}", seed),
-      fmt::format("run.rounds={}", kRounds), "train.learning_rate=0.02"};
   const gossip::AlgorithmTraits& traits = *std::ranges::find(
       gossip::all_algorithms(), algorithm, [](const auto& t) { return std::string(t.name); });
+  std::vector<std::string> words = words_of(traits);
+  words.insert(words.end(), {"data.dimension=60", fmt::format("run.seed={}", seed),
+                             fmt::format("run.rounds={}", kRounds), "train.learning_rate=0.02"});
   const auto& topology = topologies[traits.is_mesh() ? 2 : random.below(1, topologies.size())];
   words.insert(words.end(), topology.begin(), topology.end());
   const bool async = traits.pace == gossip::Pace::either && random.below(3, 2) == 0;
@@ -48,12 +48,6 @@ node::Run run_of(std::uint64_t seed) {
   }
   if (traits.takes(gossip::kPowerIteration)) {
     words.push_back(fmt::format("gossip.iterations={}", async ? 1 : 1 + random.below(2, 3)));
-  }
-  if (algorithm == "moniqua") words.push_back("gossip.theta=100");
-  if (traits.coding == gossip::Coding::unbiased) {
-    words.insert(words.end(), {"compress.operator=quantize", "compress.bits=8"});
-  } else if (traits.coding == gossip::Coding::contractive || traits.coding == gossip::Coding::any) {
-    words.insert(words.end(), {"compress.operator=top-k", "compress.ratio=0.25"});
   }
   return quadratic(words);
 }

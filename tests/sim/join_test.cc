@@ -59,15 +59,9 @@ struct Watch {
 };
 
 Words words_of(const gossip::AlgorithmTraits& traits, const Words& more) {
-  Words words = {std::string("gossip.algorithm=") + traits.name};
+  Words words = test::words_of(traits);
   if (traits.is_mesh()) words.push_back("topology.kind=complete");
   if (traits.kind == gossip::AlgorithmKind::d2) words.push_back("gossip.allow_unproven=true");
-  if (traits.kind == gossip::AlgorithmKind::moniqua) words.push_back("gossip.theta=100");
-  if (traits.coding == gossip::Coding::unbiased) {
-    words.insert(words.end(), {"compress.operator=quantize", "compress.bits=8"});
-  } else if (traits.coding == gossip::Coding::contractive || traits.coding == gossip::Coding::any) {
-    words.insert(words.end(), {"compress.operator=top-k", "compress.ratio=0.25"});
-  }
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }

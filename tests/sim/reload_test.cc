@@ -30,16 +30,9 @@ struct Graph {
 };
 
 std::vector<std::string> words_of(const gossip::AlgorithmTraits& algorithm, bool async) {
-  std::vector<std::string> words = {fmt::format("gossip.algorithm={}", algorithm.name),
-                                    "gossip.allow_unproven=true"};
+  std::vector<std::string> words = test::words_of(algorithm);
+  words.push_back("gossip.allow_unproven=true");
   if (async) words.push_back("gossip.mode=async");
-  if (algorithm.kind == gossip::AlgorithmKind::moniqua) words.push_back("gossip.theta=100");
-  if (algorithm.coding == gossip::Coding::unbiased) {
-    words.insert(words.end(), {"compress.operator=quantize", "compress.bits=8"});
-  } else if (algorithm.coding == gossip::Coding::contractive ||
-             algorithm.coding == gossip::Coding::any) {
-    words.insert(words.end(), {"compress.operator=top-k", "compress.ratio=0.25"});
-  }
   return words;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "gossip/algorithms.h"
 #include "node/config.h"
 #include "node/run.h"
 #include "sim/simulation.h"
@@ -79,6 +80,32 @@ inline node::Run softmax(const std::vector<std::string>& overrides = {}) {
   std::vector<std::string> words = {"model.kind=softmax"};
   words.insert(words.end(), overrides.begin(), overrides.end());
   return digits(words);
+}
+
+// The algorithm with an operator that its theory admits, and settings with which short runs get
+// past what it begins with.
+inline std::vector<std::string> words_of(const gossip::AlgorithmTraits& traits) {
+  using gossip::Coding;
+  std::vector<std::string> words = {std::string("gossip.algorithm=") + traits.name};
+  const auto add = [&](std::initializer_list<std::string> more) {
+    words.insert(words.end(), more);
+  };
+  switch (traits.coding) {
+    case Coding::unbiased: add({"compress.operator=quantize", "compress.bits=8"}); break;
+    case Coding::sketch:
+      add({"compress.operator=count-sketch", "compress.rows=1", "compress.width=16",
+           "compress.keep=4"});
+      break;
+    case Coding::contractive:
+    case Coding::any: add({"compress.operator=top-k", "compress.ratio=0.25"}); break;
+    case Coding::raw:
+    case Coding::own: break;
+  }
+  if (traits.takes(gossip::kModulo)) add({"gossip.theta=100"});
+  if (traits.takes(gossip::kFreeze)) add({"gossip.freeze=20"});
+  if (traits.takes(gossip::kPeriod)) add({"gossip.period=4"});
+  if (traits.kind == gossip::AlgorithmKind::birder) add({"gossip.allow_unproven=true"});
+  return words;
 }
 
 inline node::RunReport simulate(const node::Run& run, const SimulationOptions& options = {}) {
