@@ -28,9 +28,9 @@ class AdamMoments {
                    bool learns);
   // 1 / (√v̂ + ε) of each coordinate of the shard, v̂ as it stands after `updates` of v.
   static void fill_scales(std::span<const float> v, Round updates, std::span<float> scales);
-  // Where an owner knows of no variance, because it has joined or lost its memory behind the
-  // warm-up, its shard takes that of the mean momentum: ten times the mean square, for an average
-  // over gradients is shorter than they are. Does nothing where v holds anything.
+  // Where an owner knows of no variance, because it has joined or lost its memory, its shard takes
+  // that of the mean momentum: ten times the mean square, for an average over gradients is shorter
+  // than they are. Does nothing where v holds anything.
   static void learn_from_momentum(std::span<float> v, std::span<const float> m, Round updates);
 
   std::vector<float> m, v;  // of d floats

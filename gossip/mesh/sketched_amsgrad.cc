@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "gossip/delta.h"
@@ -112,11 +113,9 @@ class SketchedUp final : public UpLeg {
     if (exchange.index == kValues) {
       return norm_of_decoded(PlacesAndValues::decoded(piece, floats, keep_, true));
     }
-    std::vector<float> estimate(floats);
     std::vector<std::byte> sum = nothing(exchange);
     if (auto merged = sketch_->merge(piece, floats, sum); !merged) return merged.error();
-    if (auto decoded = sketch_->decode_add(piece, 1, estimate); !decoded) return decoded.error();
-    return norm_of(estimate);
+    return 0.0;  // it says where to look, and moves nothing
   }
 
   void counted(Exchange exchange, std::size_t owner, std::span<const std::byte> piece,
@@ -220,7 +219,7 @@ class SketchedDown final : public DownLeg {
   Result<ByteBlock> encode(Exchange exchange, std::span<const float> mean, double rate,
                            std::size_t room) override {
     if (exchange.index == kPlaces) {
-      return PlacesAndValues{largest_places(mean), {}}.encoded(room);
+      return PlacesAndValues{chosen_places(mean, exchange.round), {}}.encoded(room);
     }
     constexpr float kBeta2 = 0.99f;
     for (std::size_t i = 0; i < mean.size(); ++i) {
@@ -269,10 +268,15 @@ class SketchedDown final : public DownLeg {
  private:
   static constexpr float kNu = 1e-8f;
 
-  // Of equal ones those in front.
-  Places largest_places(std::span<const float> mean) const {
-    const auto weight = [&](std::uint32_t i) { return std::abs(mean[i]) / std::sqrt(largest_[i]); };
-    Places places(mean.size());
+  // Those whose turn it is, and the largest; of equal ones those in front.
+  Places chosen_places(std::span<const float> mean, Round round) const {
+    const std::size_t d = mean.size(), turns = keep_ < 2 ? 0 : std::max<std::size_t>(1, keep_ / 4);
+    const std::size_t first = d > 0 ? round % d * turns % d : 0;
+    const auto weight = [&](std::uint32_t i) {
+      if ((i + d - first) % d < turns) return std::numeric_limits<float>::infinity();
+      return std::abs(mean[i]) / std::sqrt(largest_[i]);
+    };
+    Places places(d);
     std::iota(places.begin(), places.end(), 0u);
     if (keep_ < places.size()) {
       const auto end = places.begin() + static_cast<std::ptrdiff_t>(keep_);

@@ -18,6 +18,10 @@ namespace starling::gossip {
 //   owner:  h = mean w_i there, 0 elsewhere;  v <- β₂ v + (1 - β₂) h²;  v̂ <- max(v̂, v)
 //           a_t h / √v̂ goes down, which all subtract from the model
 //
+// A quarter of the k are taken in turn instead: where data differ, a coordinate whose mean is small
+// and never chosen has e_i that grow at every node, apart from each other and without bound. That
+// is ours.
+//
 // β₁ = 0.9, β₂ = 0.99, v̂ begins at ν = 1e-8. All nodes and rounds use hash functions of their own
 // for each shard, so that errors of the sketch average out. The error of a sketch moves no model:
 // it costs coordinates that are looked at in vain (§5, measured: with the errors in the sketch it

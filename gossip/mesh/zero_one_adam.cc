@@ -191,13 +191,15 @@ class ZeroOneAdamDown final : public CodedDown {
                            v = shards_.of(owner, std::span(state_->moments.v));
     told_.assign(a.size(), 0.0f);
     coder_.decode_add(exchange, message, 1, told_);
+    const Round updates = state_->schedule.updates_before(exchange.round + 1);
     if (state_->schedule.is_frozen(exchange.round)) {
       const float part = rate > 0 ? 1 / rate : 0;
       for (std::size_t i = 0; i < m.size(); ++i) m[i] = part * told_[i];
-      AdamMoments::learn_from_momentum(v, m, state_->schedule.updates_before(exchange.round + 1));
+      AdamMoments::learn_from_momentum(v, m, updates);
       up_.follow(owner, m);
     } else {
       AdamMoments::take(m, v, told_, state_->schedule.learns(exchange.round));
+      AdamMoments::learn_from_momentum(v, m, updates);
       const double begun =
           1 - std::pow(double{AdamMoments::kBeta1}, static_cast<double>(exchange.round + 1));
       const auto step = static_cast<float>(rate / begun);

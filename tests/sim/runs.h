@@ -93,8 +93,8 @@ inline std::vector<std::string> words_of(const gossip::AlgorithmTraits& traits) 
   switch (traits.coding) {
     case Coding::unbiased: add({"compress.operator=quantize", "compress.bits=8"}); break;
     case Coding::sketch:
-      add({"compress.operator=count-sketch", "compress.rows=1", "compress.width=16",
-           "compress.keep=4"});
+      add({"compress.operator=count-sketch", "compress.rows=1", "compress.width=32",
+           "compress.keep=8"});
       break;
     case Coding::contractive:
     case Coding::any: add({"compress.operator=top-k", "compress.ratio=0.25"}); break;
