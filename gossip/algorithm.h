@@ -168,6 +168,10 @@ class Algorithm {
   // Of what both ends of the edge hold alike after the same exchanges; takes a sweep over it.
   virtual std::uint64_t edge_hash(NodeId peer) const = 0;
 
+  // The first round from which nodes get into this one without an exchange in between; most often
+  // this one.
+  virtual Round alone_from(Round round) const { return round; }
+
   // Neighbors whose message the current exchange still waits for, ascending; for people.
   virtual std::vector<NodeId> waiting_for() const = 0;
 };

@@ -261,6 +261,11 @@ std::vector<std::size_t> Rounds::missing() const {
   return all;
 }
 
+Round Rounds::alone_from(Round round) const {
+  while (round > 0 && method_->is_silent(round - 1)) --round;
+  return round;
+}
+
 std::vector<NodeId> Rounds::waiting_for() const {
   if (phase_ != Phase::exchanging) return {};
   return edges_.peers(missing());

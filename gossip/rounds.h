@@ -33,6 +33,7 @@ class Rounds final : public Algorithm {
   std::optional<std::span<const float>> slope() override { return method_->slope(); }
   std::size_t body_bytes_max() const override { return edges_.body_bytes_max(); }
   std::size_t uncompressed_bytes() const override { return method_->uncompressed_bytes(); }
+  Round alone_from(Round round) const override;
   std::vector<NodeId> waiting_for() const override;
   std::vector<EdgeStatus> edges() const override { return edges_.status(); }
   std::uint64_t edge_hash(NodeId peer) const override { return edges_.hash(peer); }

@@ -299,10 +299,11 @@ void Core::finish(std::optional<std::string> failure, Time now, Effects& out) {
 }
 
 // A neighbor that is further than the next round will never send what this node would wait for
-// there, so this node goes where the flock is. In lockstep a neighbor is at most one round ahead.
+// there, so this node goes where the flock is. In lockstep a neighbor is at most one round ahead,
+// and those that go without an exchange.
 void Core::catch_up_to(Round round) {
   const Round last = options_.rounds == 0 ? 0 : options_.rounds - 1;
-  flock_round_ = std::max(flock_round_, std::min(round, last));
+  flock_round_ = std::max(flock_round_, algorithm_->alone_from(std::min(round, last)));
 }
 
 }  // namespace starling::node

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compress/assembly.h"
+#include "gossip/algorithms.h"
 #include "gossip/assembly.h"
 #include "protocol/check.h"
 
@@ -100,6 +101,17 @@ void tell_edges(const Run& running, NodeId self, Reload& reload) {
   tell(before, after, "gone");
 }
 
+// What a mesh cannot take along (gossip/mesh/mesh.h).
+void tell_shards(const Run& running, Reload& reload) {
+  const std::size_t before = running.topology.present().size(),
+                    after = reload.run.topology.present().size();
+  if (!gossip::traits_of(running.config.gossip.algorithm).is_mesh() || before == after) return;
+  reload.changes.push_back(
+      fmt::format("shards move, {} in place of {}; lost is what owners had not told yet of their "
+                  "old ones, once",
+                  after, before));
+}
+
 }  // namespace
 
 Result<Reload> plan_reload(const Run& running, NodeId self, const Config& fresh) {
@@ -118,6 +130,7 @@ Result<Reload> plan_reload(const Run& running, NodeId self, const Config& fresh)
   reload.graph_changed = run->topology != running.topology;
   reload.run = std::move(*run);
   tell_edges(running, self, reload);
+  tell_shards(running, reload);
   if (reload.graph_changed && reload.changes.empty()) {
     reload.changes.emplace_back("edges between others are others");
   }

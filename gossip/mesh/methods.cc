@@ -115,13 +115,12 @@ std::unique_ptr<Method> make_mesh_method(const GossipOptions& options, MeshMetho
   const auto at = std::ranges::find(in.present, in.self);
   INVARIANT(at != in.present.end());
   const auto self = static_cast<std::size_t>(at - in.present.begin());
+  const Participation participation(participation_of(options, in.present), options.by_uptime,
+                                    shards.owners());
   const auto leg = [&](Made given, bool goes_down) {
-    return LegInputs{shards,
-                     self,
-                     in.self,
-                     in.seed,
-                     operator_of_leg(options, std::move(given), goes_down),
-                     {participation_of(options, in.present), options.by_uptime, shards.owners()}};
+    return LegInputs{
+        shards,       self, in.self, in.seed, operator_of_leg(options, std::move(given), goes_down),
+        participation};
   };
   return make_mesh({.start = in.start,
                     .common = std::move(in.common),

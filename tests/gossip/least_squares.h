@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -18,7 +19,7 @@
 
 namespace starling::test {
 
-inline constexpr std::size_t kNodes = 8, kSize = 84;  // shards of 10 and 11
+inline constexpr std::size_t kNodes = 8, kSize = 159;  // shards of 19 and 20
 
 using Vector = std::vector<float>;
 
@@ -59,7 +60,8 @@ struct LeastSquares {
   }
 };
 
-inline const MakeCompressor kTopTenth = [] { return std::make_unique<compress::TopK>(0.1); };
+// δ = 0.05: one of a shard.
+inline const MakeCompressor kTopOne = [] { return std::make_unique<compress::TopK>(0.05); };
 
 // An operator that the method's theory admits.
 inline MakeCompressor usual_operator(gossip::AlgorithmKind kind) {
@@ -71,7 +73,7 @@ inline MakeCompressor usual_operator(gossip::AlgorithmKind kind) {
         return std::make_unique<compress::CountSketch>(
             compress::CountSketchOptions{.rows = 3, .width = 16, .keep = 2});
       };
-    default: return kTopTenth;
+    default: return kTopOne;
   }
 }
 
@@ -105,6 +107,27 @@ inline double error_of(gossip::AlgorithmKind kind, const MakeCompressor& make, R
   flock.learning_rate = rate;
   flock.run(rounds, problem.step(rate));
   return problem.error(flock.model(0));
+}
+
+inline double worst_error(const Lockstep& flock, const LeastSquares& problem) {
+  double worst = 0;
+  for (std::size_t i = 0; i < kNodes; ++i) {
+    worst = std::max(worst, problem.error(flock.model(i)));
+  }
+  return worst;
+}
+
+// What is left of the error when the rate falls to nothing over the rounds.
+inline double error_with_decay(const gossip::GossipOptions& options, const MakeCompressor& make,
+                               int rounds, float rate) {
+  const LeastSquares problem;
+  Lockstep flock = mesh(options, make);
+  for (int round = 0; round < rounds; ++round) {
+    const float now = rate * static_cast<float>(rounds - round) / static_cast<float>(rounds);
+    flock.learning_rate = now;
+    flock.run(1, problem.step(now));
+  }
+  return worst_error(flock, problem);
 }
 
 }  // namespace starling::test

@@ -11,14 +11,6 @@ using namespace starling::test;
 
 namespace {
 
-double worst_error(const Lockstep& flock, const LeastSquares& problem) {
-  double worst = 0;
-  for (std::size_t i = 0; i < kNodes; ++i) {
-    worst = std::max(worst, problem.error(flock.model(i)));
-  }
-  return worst;
-}
-
 // Σ over the owners' parts of what each has saved under that name.
 std::vector<double> whole_of(Lockstep& flock, const std::string& name) {
   std::vector<double> all;
@@ -49,19 +41,6 @@ std::vector<double> mean_update(const Lockstep& flock, const UpdateOf& update_of
   return mean;
 }
 
-// What is left of the error when the rate falls to nothing over the rounds.
-double error_with_decay(const GossipOptions& options, const MakeCompressor& make, int rounds,
-                        float rate) {
-  const LeastSquares problem;
-  Lockstep flock = mesh(options, make);
-  for (int round = 0; round < rounds; ++round) {
-    const float now = rate * static_cast<float>(rounds - round) / static_cast<float>(rounds);
-    flock.learning_rate = now;
-    flock.run(1, problem.step(now));
-  }
-  return worst_error(flock, problem);
-}
-
 GossipOptions options_with(AlgorithmKind kind, Round freeze, Round period) {
   GossipOptions options = options_of(kind);
   options.freeze = freeze;
@@ -74,7 +53,7 @@ GossipOptions options_with(AlgorithmKind kind, Round freeze, Round period) {
 // §1: z = mean x_i - e moves by the mean update exactly, whatever C loses and when models average.
 TEST_CASE("mesh: LIEC's mean model without the owners' errors follows exact gradient descent") {
   const LeastSquares problem;
-  Lockstep flock = mesh(options_with(AlgorithmKind::liec_sgd, 1, 8), kTopTenth);
+  Lockstep flock = mesh(options_with(AlgorithmKind::liec_sgd, 1, 8), kTopOne);
   const auto iterate = [&] {
     std::vector<double> z = flock.mean();
     const std::vector<double> e = whole_of(flock, "method.down.error");
@@ -95,7 +74,7 @@ TEST_CASE("mesh: LIEC's mean model without the owners' errors follows exact grad
 TEST_CASE("mesh: LIEC averages to converge, and stays away from the optimum where data differ") {
   const LeastSquares problem;
   const auto error = [&](Round period) {
-    Lockstep flock = mesh(options_with(AlgorithmKind::liec_sgd, 1, period), kTopTenth);
+    Lockstep flock = mesh(options_with(AlgorithmKind::liec_sgd, 1, period), kTopOne);
     flock.learning_rate = 0.05;
     flock.run(4000, problem.step(0.05f));
     double sum = 0;
@@ -112,7 +91,7 @@ TEST_CASE("mesh: LIEC averages to converge, and stays away from the optimum wher
 TEST_CASE("mesh: EControl's virtual iterate follows exact gradient descent") {
   const LeastSquares problem;
   constexpr float kRate = 0.0625f;
-  Lockstep flock = mesh(AlgorithmKind::econtrol, kTopTenth, 0.1);
+  Lockstep flock = mesh(AlgorithmKind::econtrol, kTopOne, 0.1);
   flock.learning_rate = kRate;
   const auto iterate = [&] {
     const std::vector<double> up = mean_of(flock, "method.up.error"),
@@ -143,7 +122,7 @@ TEST_CASE("mesh: EControl with eta = 0 is EF21, to the bit") {
     std::vector<std::unique_ptr<Algorithm>> nodes;
     for (std::size_t i = 0; i < kNodes; ++i) {
       nodes.push_back(make_algorithm(
-          options, {graph, layout, start, start, node_id(i), 7, kTopTenth(), kIdentity()}));
+          options, {graph, layout, start, start, node_id(i), 7, kTopOne(), kIdentity()}));
     }
     return Lockstep(std::move(nodes), graph);
   };
@@ -180,7 +159,7 @@ TEST_CASE("mesh: top-1 without error feedback diverges where three workers pull 
 TEST_CASE("mesh: NEOLITHIC comes closer than DoubleSqueeze, at as many times the bytes") {
   const LeastSquares problem;
   const auto run = [&](const GossipOptions& options) {
-    Lockstep flock = mesh(options, kTopTenth);
+    Lockstep flock = mesh(options, kTopOne);
     flock.run(3000, problem.step(0.05f));
     return std::pair{problem.error(flock.model(0)), flock.sent_bytes()};
   };

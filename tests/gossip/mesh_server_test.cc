@@ -293,7 +293,7 @@ TEST_CASE(
     std::vector<MakeCompressor> operators;
     float rate = 1.0f / 16;
   };
-  const std::vector<MakeCompressor> contractive = {kSign, kTopTenth};
+  const std::vector<MakeCompressor> contractive = {kSign, kTopOne};
   for (const auto& [kind, operators, rate] :
        std::vector<Case>{{ef_sgd, contractive},
                          {doublesqueeze, contractive},

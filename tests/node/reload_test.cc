@@ -60,6 +60,16 @@ TEST_CASE("reload: nodes are appended, leave, and keep their numbers") {
   CHECK(plan->run.topology.weight(node_id(0), node_id(2)) == doctest::Approx(1.0 / 3));
 }
 
+TEST_CASE("reload: where a node of a mesh leaves it is said what goes with it") {
+  const std::string mesh = "[topology]\nkind = \"complete\"\n[gossip]\nalgorithm = \"econtrol\"\n";
+  const auto plan =
+      reloaded(run_file(mesh, kNodes), run_file(mesh, {"ann", "bob", "-cleo", "dan"}));
+  if (!plan.ok()) FAIL(plan.error().message);
+  CHECK(plan->changes == Told{"cleo leaves", "the edge to cleo is gone",
+                              "shards move, 3 in place of 4; lost is what owners had not told yet "
+                              "of their old ones, once"});
+}
+
 TEST_CASE("reload: the same file changes nothing, and an address alone no graph") {
   auto plan = with_nodes(kNodes);
   REQUIRE(plan.ok());

@@ -129,3 +129,23 @@ TEST_CASE("mesh: models are equal to the bit again after every node has lost its
     }
   }
 }
+
+// Between two exchanges nodes drift apart by as many rounds as have none; nobody leaves one out to
+// catch up.
+TEST_CASE("mesh: a slow node changes no bit, also where rounds go without an exchange") {
+  using enum gossip::AlgorithmKind;
+  for (const gossip::AlgorithmTraits* traits : methods()) {
+    if (traits->kind != zero_one_adam && traits->kind != econtrol) continue;
+    CAPTURE(std::string(traits->name));
+    const node::Run run = run_of(*traits, 200, 6);
+    Simulation even(run, kCalm);
+    even.run();
+    SimulationOptions options = kCalm;
+    options.slow = {{node_id(1), 3.0}, {node_id(4), 1.5}};
+    Simulation uneven(run, options);
+    uneven.run();
+    for (std::size_t i = 0; i < 6; ++i) {
+      CHECK(std::ranges::equal(even.model(node_id(i)), uneven.model(node_id(i))));
+    }
+  }
+}

@@ -74,6 +74,8 @@ class Lockstep {
   // Called with everything that happens, in order.
   std::function<void(std::size_t node, const gossip::Event&)> on_event;
   std::function<void(std::size_t node, const gossip::Action&)> on_action;
+  // May change what a node sends.
+  std::function<void(std::size_t node, gossip::Send&)> tamper;
 
   void give(std::size_t node, const gossip::Event& event) {
     if (on_event) on_event(node, event);
@@ -90,6 +92,7 @@ class Lockstep {
       auto [node, action] = std::move(queue_.front());
       queue_.pop_front();
       if (auto* send = std::get_if<gossip::Send>(&action)) {
+        if (tamper) tamper(node, *send);
         sent_bytes_ += send->parcel.body.size();
         give(index_of(send->to), gossip::Received{node_id(node), send->parcel});
       } else if (std::holds_alternative<gossip::RunLocalStep>(action)) {
