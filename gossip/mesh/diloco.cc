@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gossip/delta.h"
+#include "gossip/mesh/anchor.h"
 #include "gossip/mesh/leg_coder.h"
 
 namespace starling::gossip {
@@ -99,11 +100,8 @@ class DiLoCoDown final : public CodedDown {
 
   std::vector<std::span<float>> common() override { return {anchor_->theta}; }
   void begin() override { std::ranges::copy(model_, anchor_->theta.begin()); }
-  // What the node did alone stays in front of where all have gone.
   void starts_anew(std::size_t owner, std::span<const float> start) override {
-    const std::span<float> x = shards_.of(owner, model_);
-    const std::span<const float> theta = shards_.of(owner, std::span<const float>(anchor_->theta));
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = start[i] + (x[i] - theta[i]);
+    move_anchor(shards_.of(owner, model_), shards_.of(owner, std::span(anchor_->theta)), start);
   }
 
   Result<ByteBlock> encode(Exchange exchange, std::span<const float> mean, double /*rate*/,
@@ -129,12 +127,12 @@ class DiLoCoDown final : public CodedDown {
                                                      exchange);
     moved_.assign(theta.begin(), theta.end());
     coder_.decode_add(exchange, message, -1, moved_);
-    const auto share = static_cast<float>(1 - anchor_->options.blend);
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      // From θ to where it has gone, not by a difference of the two, where x stands at θ.
-      x[i] = share == 1 ? moved_[i] + (x[i] - theta[i]) : x[i] + share * (moved_[i] - theta[i]);
-      theta[i] = moved_[i];
+    // What of x is blended in goes a part of the way.
+    const auto blend = static_cast<float>(anchor_->options.blend);
+    if (blend > 0) {
+      for (std::size_t i = 0; i < x.size(); ++i) x[i] -= blend * (moved_[i] - theta[i]);
     }
+    move_anchor(x, theta, moved_);
   }
 
   void rewired() override {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "gossip/mesh/adam_moments.h"
+#include "gossip/mesh/anchor.h"
 #include "gossip/mesh/leg_coder.h"
 
 namespace starling::gossip {
@@ -166,11 +167,8 @@ class ZeroOneAdamDown final : public CodedDown {
     return {state_->common, state_->moments.m, state_->moments.v};
   }
   void begin() override { std::ranges::copy(model_, state_->common.begin()); }
-  // What the node did since stays in front of where all have gone.
   void starts_anew(std::size_t owner, std::span<const float> start) override {
-    const std::span<float> x = shards_.of(owner, model_);
-    const std::span<const float> a = shards_.of(owner, std::span<const float>(state_->common));
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = start[i] + (x[i] - a[i]);
+    move_anchor(shards_.of(owner, model_), shards_.of(owner, std::span(state_->common)), start);
   }
 
   Result<ByteBlock> encode(Exchange exchange, std::span<const float> mean, double /*rate*/,
@@ -206,11 +204,8 @@ class ZeroOneAdamDown final : public CodedDown {
       for (std::size_t i = 0; i < m.size(); ++i) told_[i] = step * m[i];
     }
     state_->fill_scales(shards_, owner, exchange.round, scales_);
-    for (std::size_t i = 0; i < a.size(); ++i) {
-      const float moved = a[i] - told_[i] * scales_[i];
-      x[i] = moved + (x[i] - a[i]);
-      a[i] = moved;
-    }
+    for (std::size_t i = 0; i < a.size(); ++i) told_[i] = a[i] - told_[i] * scales_[i];
+    move_anchor(x, a, told_);
   }
 
   void rewired() override { std::ranges::fill(error_, 0.0f); }
