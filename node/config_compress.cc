@@ -180,11 +180,6 @@ bool takes_any(AlgorithmKind algorithm) {
          (coding != gossip::Coding::raw && coding != gossip::Coding::own);
 }
 
-// Whether messages of the operator are sent.
-bool sends_operator(AlgorithmKind algorithm) {
-  return algorithm != AlgorithmKind::none && takes_any(algorithm);
-}
-
 Result<void> check_operator(const Draft& draft, AlgorithmKind algorithm, const char* named_in) {
   const OperatorKind kind = draft.config.compress.kind;
   if (kind == OperatorKind::automatic || takes_any(algorithm)) return {};
@@ -212,6 +207,10 @@ Result<void> check_operator(const Draft& draft, AlgorithmKind algorithm, const c
 }
 
 }  // namespace
+
+bool sends_operator(AlgorithmKind algorithm) {
+  return algorithm != AlgorithmKind::none && takes_any(algorithm);
+}
 
 void add_compress(Keys& keys) {
   keys.push_back(

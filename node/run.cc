@@ -7,6 +7,7 @@
 #include "gossip/algorithms.h"
 #include "gossip/assembly.h"
 #include "gossip/clipping.h"
+#include "node/coding.h"
 #include "node/digest.h"
 
 namespace starling::node {
@@ -77,32 +78,9 @@ TensorLayout layout_of(const Run& run) {
   return train::make_trainer(run.problem, node_id(0))->layout();
 }
 
-// What the operator codes.
-TensorLayout coded_layout(const Run& run, const TensorLayout& layout) {
-  return gossip::coded_layout(run.config.gossip, run.topology, layout);
-}
-
-bool is_mesh(const Run& run) { return gossip::traits_of(run.config.gossip.algorithm).is_mesh(); }
-
-// Shards of a mesh differ in length by one, and are no tensors.
-Result<std::unique_ptr<compress::Compressor>> compressor_of(const Run& run,
-                                                            const TensorLayout& layout) {
-  const compress::OperatorOptions options = operator_of(run.config);
-  const TensorLayout coded = coded_layout(run, layout);
-  auto made = compress::make_compressor(options, coded, run.config.run.seed);
-  if (!made || !is_mesh(run)) return made;
-  return compress::make_operator(options, coded.tensors().front(), run.config.run.seed);
-}
-
 // Factors, bits or codes in place of messages of an operator.
 bool codes_itself(const Config& config) {
   return gossip::traits_of(config.gossip.algorithm).coding == gossip::Coding::own;
-}
-
-// Whether messages of the operator of [compress] are sent.
-bool takes_operator(const Config& config) {
-  const gossip::Coding coding = gossip::traits_of(config.gossip.algorithm).coding;
-  return coding != gossip::Coding::own && coding != gossip::Coding::raw;
 }
 
 Error unproven(const Config& config, const std::string& what) {
@@ -233,6 +211,7 @@ Result<Run> checked(Run run) {
   if (Result<void> clip = check_clipping(run.config); !clip) return clip.error();
   if (Result<void> graph = check_graph(run); !graph) return graph.error();
   if (Result<void> op = check_operator(run); !op) return op.error();
+  if (Result<void> rate = check_rate(run, layout_of(run)); !rate) return rate.error();
   if (Result<void> local = check_local_problem(run); !local) return local.error();
   return run;
 }
@@ -274,11 +253,9 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan chec
   std::vector<float> start(trainer->layout().size());
   trainer->initialize(start);
   // load_run has made it once.
-  std::unique_ptr<compress::Compressor> compressor, second;
-  if (takes_operator(run.config)) {
-    compressor = compressor_of(run, trainer->layout()).value();
-    second = compressor_of(run, trainer->layout()).value();
-  }
+  const std::vector<NodeId> partners = gossip::partners(run.config.gossip, run.topology, self);
+  Coding coding;
+  if (takes_operator(run.config)) coding = coding_of(run, trainer->layout(), partners.size());
   auto algorithm = gossip::make_algorithm(
       run.config.gossip,
       {.topology = run.topology,
@@ -287,12 +264,13 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan chec
        .common = {start.size(), [&t = *trainer](std::span<float> x) { t.initialize(x); }},
        .self = self,
        .seed = run.config.run.seed,
-       .compressor = std::move(compressor),
-       .second = std::move(second),
-       .rounds = run.config.run.rounds});
+       .compressor = std::move(coding.first),
+       .second = std::move(coding.second),
+       .rounds = run.config.run.rounds,
+       .budget = std::move(coding.budget)});
   CoreOptions options{.rounds = run.config.run.rounds,
                       .evaluate_every = run.config.run.evaluate_every,
-                      .partners = gossip::partners(run.config.gossip, run.topology, self),
+                      .partners = partners,
                       .graph = graph_hash(run.topology),
                       .checkpoints = checkpoints,
                       .fetches_model = run.config.run.join == Join::neighbor};
@@ -302,7 +280,12 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan chec
 std::string operator_summary(const Run& run) {
   const compress::OperatorOptions options = operator_of(run.config);
   const TensorLayout layout = layout_of(run);
-  if (!codes_itself(run.config)) return compress::summary(options, coded_layout(run, layout));
+  if (!codes_itself(run.config)) {
+    const std::string summary = compress::summary(options, coded_layout(run, layout));
+    if (!follows_budget(run.config)) return summary;
+    return fmt::format("{}; the lowest of the levels for a budget of {}", summary,
+                       rate_in_words(run.config.rate));
+  }
   const gossip::GossipOptions& gossip = run.config.gossip;
   if (!gossip::traits_of(gossip.algorithm).takes(gossip::kPowerIteration)) {
     const bool modulo = gossip::traits_of(gossip.algorithm).takes(gossip::kModulo);
@@ -320,9 +303,9 @@ std::string operator_summary(const Run& run) {
 
 gossip::Footprint footprint_of(const Run& run, std::size_t degree) {
   const TensorLayout layout = layout_of(run);
-  std::unique_ptr<compress::Compressor> compressor;
-  if (takes_operator(run.config)) compressor = compressor_of(run, layout).value();
-  return gossip::footprint_of(run.config.gossip, layout, degree, compressor.get());
+  Coding coding;
+  if (takes_operator(run.config)) coding = coding_of(run, layout, degree);
+  return gossip::footprint_of(run.config.gossip, layout, degree, coding.first.get());
 }
 
 std::string algorithm_summary(const Run& run) { return describe(effective_options(run), false); }
@@ -334,7 +317,9 @@ Fingerprint fingerprint_of(const Run& run) {
           {"topology", describe(run.topology)},
           {"model", describe(layout_of(run))},
           {"algorithm", describe(effective_options(run), c.optimal_relaxation)},
-          {"compressor", compress::describe(operator_of(c))}};
+          // Which levels there are follows from the operator; budgets may differ.
+          {"compressor",
+           compress::describe(operator_of(c)) + (follows_budget(c) ? " with levels of rate" : "")}};
 }
 
 Fingerprint fingerprint_of(const Run& run, NodeId self) {

@@ -12,16 +12,6 @@
 namespace starling::gossip {
 namespace {
 
-bool tells_the_mean(AlgorithmKind kind) {
-  switch (kind) {
-    case AlgorithmKind::ef_sgd:
-    case AlgorithmKind::ef21:
-    case AlgorithmKind::diana:
-    case AlgorithmKind::dcsgd: return true;
-    default: return false;
-  }
-}
-
 std::unique_ptr<UpLeg> make_up(const GossipOptions& options, LegInputs inputs) {
   switch (options.algorithm) {
     case AlgorithmKind::ef_sgd:
@@ -46,6 +36,16 @@ std::unique_ptr<DownLeg> make_down(AlgorithmKind kind, LegInputs inputs, std::sp
 }
 
 }  // namespace
+
+bool tells_the_mean(AlgorithmKind kind) {
+  switch (kind) {
+    case AlgorithmKind::ef_sgd:
+    case AlgorithmKind::ef21:
+    case AlgorithmKind::diana:
+    case AlgorithmKind::dcsgd: return true;
+    default: return false;
+  }
+}
 
 std::unique_ptr<Method> make_mesh_method(const GossipOptions& options, MeshMethodInputs in) {
   const Shards shards(in.start.size(), in.present.size());

@@ -59,7 +59,7 @@ TEST_CASE("every file in configs/ loads") {
   }
   CHECK(names == std::set<std::string>{"a9a", "algorithms", "attack", "compress", "directed",
                                        "fashion-mnist", "hospitals", "mesh", "quadratic",
-                                       "quickstart", "two-nodes"});
+                                       "quickstart", "rate", "two-nodes"});
 }
 
 TEST_CASE("every key of the run file stands in some file of configs/") {
