@@ -13,6 +13,10 @@ constexpr double kSecondsPerDay = 86400;
 // How far a round may be from an even share for what earlier rounds have left or taken.
 constexpr double kShareMin = 0.25, kShareMax = 4;
 constexpr double kUrgency = 4;
+// Below that part of the largest learning rate the weight grows no more.
+constexpr double kRateMin = 0.01;
+// adaptive_top_k: rounds in which the even price comes in for even sizes.
+constexpr double kBeginning = 20;
 
 }  // namespace
 
@@ -31,7 +35,7 @@ double Budget::first_queue() const {
 
 double Budget::horizon() const {
   if (controller_ == RateController::drift) return 4 * options_.patience;
-  return std::max(20.0, static_cast<double>(shape_.rounds) / 10);
+  return std::max(20.0, static_cast<double>(shape_.rounds) / 5);
 }
 
 // ---- inputs ---------------------------------------------------------------------------------
@@ -53,7 +57,10 @@ void Budget::measured(std::size_t link, double bytes_per_second) {
   }
 }
 
-void Budget::set_learning_rate(double rate) { learning_rate_ = rate; }
+void Budget::set_learning_rate(double rate) {
+  largest_rate_ = std::max(largest_rate_, rate);
+  weight_ = largest_rate_ > 0 ? 1 / std::max(rate, kRateMin * largest_rate_) : 1;
+}
 
 void Budget::sent(std::size_t link, std::uint64_t bytes) {
   INVARIANT(link < links_.size());
@@ -113,12 +120,12 @@ std::optional<double> Budget::round_bytes(const Link& link) const {
   return static_cast<double>(options_.bytes_per_day) / kSecondsPerDay * mean_seconds_;
 }
 
-// The share of an even round that those to come may have, of what was not spent so far.
+// The share of an even round that those to come may have, of what was not spent so far: it is
+// spread over a tenth of the run, for what is owed for longer starves the end.
 double Budget::left_over(double queue) const {
   double rounds = shape_.rounds > round_ ? static_cast<double>(shape_.rounds - round_) : 1;
-  if (controller_ == RateController::layers) {
-    rounds = std::min(rounds, static_cast<double>(LayerPlan::kPlanRounds));
-  }
+  const bool plans = controller_ == RateController::layers;
+  rounds = std::min(rounds, plans ? static_cast<double>(LayerPlan::kPlanRounds) : horizon() / 2);
   return std::clamp(1 - queue / rounds, kShareMin, kShareMax);
 }
 
@@ -175,13 +182,20 @@ void Budget::Stream::end_round(double horizon) {
 }
 
 // In gains, what the last budget's worth of bytes brings at the margin, rounds compare whatever the
-// budget is worth in bytes now.
+// budget is worth in bytes now. At first differences and feedback grow from nothing: a price from
+// then would spend all at once.
 double Budget::price(std::size_t number, double margin) const {
   const auto even = even_bytes();
-  if (!even || !(learning_rate_ > 0)) return std::numeric_limits<double>::infinity();
-  const bool known = number < streams_.size() && streams_[number].seen > 0;
-  const double gain =
-      known ? std::exp(streams_[number].reference) / learning_rate_ : margin * *even;
+  if (!even) return std::numeric_limits<double>::infinity();
+  const double own = margin * *even;
+  const double seen = number < streams_.size() ? streams_[number].seen : 0;
+  double gain = own;
+  if (seen > 0) {
+    gain = std::exp(streams_[number].reference) / weight_;
+    const double trust =
+        controller_ == RateController::drift ? 1 : std::min(1.0, seen / kBeginning);
+    if (own > 0 && trust < 1) gain = std::pow(own, 1 - trust) * std::pow(gain, trust);
+  }
   return gain * pressure(*even) / *even;
 }
 
@@ -189,7 +203,7 @@ void Budget::learn(std::size_t number, double margin, double weight) {
   const auto even = even_bytes();
   if (!even) return;
   Stream& one = stream(number);
-  one.gains += weight * learning_rate_ * margin * *even;
+  one.gains += weight * weight_ * margin * *even;
   one.weight += weight;
 }
 
@@ -206,7 +220,8 @@ std::optional<double> Budget::mean_cost(std::size_t link) const {
 void Budget::archive(Archive& archive, const std::vector<std::uint64_t>& names) {
   INVARIANT(names.size() == links_.size());
   constexpr std::uint64_t kStreamsMax = 256;
-  archive.number("learning_rate", learning_rate_);
+  archive.number("weight", weight_);
+  archive.number("largest_rate", largest_rate_);
   archive.number("mean_seconds", mean_seconds_);
   archive.roster("link", names);
   for (std::size_t i = 0; i < links_.size(); ++i) {

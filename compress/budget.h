@@ -30,14 +30,18 @@ struct RoundShape {
 // that goes to all neighbors is held against the tightest link where the budget is in seconds, and
 // against the mean of the queues otherwise.
 //
+// The weight w of an error is 1/η, the learning rate: messages are in units of the model and hold η
+// as a factor, so ‖C(x) - x‖²/η is η times the error of the gradient, as the bounds of a biased
+// operator have it. It is 100 times the smallest at most.
+//
 //   drift           (Cui et al. 2112.06694 in the form of Wang et al., INFOCOM 2023) A level is
-//       argmin V·w·error + Z·bytes/budget with w = the learning rate, in units in which Z = V where
-//       rounds are alike: the reference is what a round's budget of bytes last brought at the
-//       margin, averaged over 4V rounds. Z >= V/1000.
+//       argmin V·w·error + Z·bytes/budget in units in which Z = V where rounds are alike: the
+//       reference is what a round's budget of bytes last brought at the margin, averaged over 4V
+//       rounds. Z >= V/1000.
 //   adaptive_top_k  (2210.13532, in the derived form of §3) The same price in every round, so that
 //       Σ w·error is least under the total: |x_i|² >= price · bytes per entry / w. The reference is
-//       averaged over a tenth of the run, and the price follows what is left of the total, so
-//       that it lasts to the end of the run and is spent there.
+//       averaged over a fifth of the run, and the price follows what is left of the total, so that
+//       it lasts to the end of the run and is spent there.
 //   layers          (L-GreCo) Levels of the tensors by dynamic programming (layer_plan.h), for an
 //       equal budget in every round.
 //
@@ -114,7 +118,7 @@ class Budget {
   std::vector<Link> links_;
   std::vector<Stream> streams_;
   std::uint64_t round_ = 0;
-  double learning_rate_ = 1;
+  double weight_ = 1, largest_rate_ = 0;
   // bytes_per_day alone: of the newest round, and the mean of all.
   std::optional<Time> began_;
   double round_seconds_ = 0, mean_seconds_ = 0;

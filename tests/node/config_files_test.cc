@@ -74,7 +74,7 @@ TEST_CASE("every key of the run file stands in some file of configs/") {
     const bool alive = all.find("\n" + key.key + " = ") != std::string::npos;
     const bool alternative = all.find("\n# " + key.key + " = ") != std::string::npos;
     const bool may_alternate = key.section == "compress" || key.section == "gossip" ||
-                               key.key == "directory" || key.key == "left";
+                               key.section == "rate" || key.key == "directory" || key.key == "left";
     CHECK((alive || (may_alternate && alternative)));
   }
 }
