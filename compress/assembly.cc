@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "compress/counter_random.h"
+#include "compress/ladder.h"
+#include "compress/rated.h"
 #include "compress/sparse.h"
 #include "compress/tensors.h"
 #include "compress/top_k.h"
@@ -95,6 +97,29 @@ Result<std::unique_ptr<Compressor>> make_compressor(const OperatorOptions& optio
   return config_error(fmt::format(
       "operator {} needs up to {} bytes for a model of {} bytes; {} or operator = \"identity\"",
       describe(options), most, raw, advice(options.kind)));
+}
+
+Result<std::unique_ptr<Compressor>> make_rated(const OperatorOptions& options,
+                                               const TensorLayout& layout, std::uint64_t seed,
+                                               const RatedInputs& inputs) {
+  if (auto lowest = make_compressor(options, layout, seed); !lowest) return lowest.error();
+  RatedPlace place{.stream = inputs.stream, .streams = inputs.streams};
+  if (!goes_by_tensor(options)) {
+    auto rated = std::make_unique<Rated>(make_ladder(options), inputs.budget, place);
+    if (inputs.by_size) return std::unique_ptr<Compressor>(std::move(rated));
+    return std::unique_ptr<Compressor>(std::make_unique<WholeModel>(layout, std::move(rated)));
+  }
+  const std::vector<double> ratios = ratios_of(options, layout);
+  const auto all = static_cast<double>(layout.size());
+  return std::unique_ptr<Compressor>(std::make_unique<Tensors>(
+      layout, [&](const Tensor& t, std::size_t number) -> std::unique_ptr<Compressor> {
+        OperatorOptions of_tensor = options;
+        of_tensor.ratio = ratios[number];
+        if (!has_ladder(of_tensor)) return make_operator(of_tensor, t, subkey(seed, number));
+        place.part = number;
+        place.share = static_cast<double>(t.size()) / all;
+        return std::make_unique<Rated>(make_ladder(of_tensor), inputs.budget, place);
+      }));
 }
 
 std::vector<std::string> raw_tensors(const OperatorOptions& options, const TensorLayout& layout) {

@@ -13,6 +13,8 @@
 
 namespace starling::compress {
 
+class Budget;  // budget.h
+
 // The operator for the flat vector of a model: one message for all of it, or one a tensor
 // (tensors.h) where scope says so and always for low-rank. Errors of encode name the tensor. What
 // an operator draws once, not for each message, comes from `seed`, which all nodes share. Fails
@@ -28,6 +30,19 @@ bool goes_by_tensor(const OperatorOptions& options);
 // index, and of any size. `options` have passed check_options.
 std::unique_ptr<Compressor> make_operator(const OperatorOptions& options, const Tensor& tensor,
                                           std::uint64_t seed);
+
+// The operator of make_compressor at the level that `budget` chooses for each message (rated.h); of
+// several tensors each has its own, where its operator has a ladder. `by_size`: for vectors of any
+// size, without regard to tensors (make_operator). Fails as make_compressor does for the lowest
+// level. `budget` outlives it.
+struct RatedInputs {
+  Budget& budget;
+  std::size_t stream = 0, streams = 1;  // as RatedPlace has them
+  bool by_size = false;
+};
+Result<std::unique_ptr<Compressor>> make_rated(const OperatorOptions& options,
+                                               const TensorLayout& layout, std::uint64_t seed,
+                                               const RatedInputs& inputs);
 
 // The names of the tensors that go as raw float32 because their code would not be shorter, in the
 // order of the layout; empty for an operator of the flat vector.

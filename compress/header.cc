@@ -26,6 +26,7 @@ std::string_view name_of(Op op) {
     case Op::variable_rate: return "variable-rate";
     case Op::induced: return "induced";
     case Op::tensors: return "tensors";
+    case Op::rated: return "rated";
     case Op::repeated: return "repeated";
   }
   return "?";

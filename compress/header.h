@@ -31,6 +31,7 @@ enum class Op : std::uint8_t {
   variable_rate = 15,
   induced = 16,
   tensors = 17,   // one message a tensor, one after the other
+  rated = 18,     // the message of a level, behind its number
   repeated = 19,  // several messages, each behind its length
 };
 std::string_view name_of(Op op);  // as in the run file; "?" for a number that is none

@@ -4,6 +4,7 @@
 #include "compress/count_sketch.h"
 #include "compress/identity.h"
 #include "compress/induced.h"
+#include "compress/ladder.h"
 #include "compress/low_rank.h"
 #include "compress/natural.h"
 #include "compress/natural_dithering.h"
@@ -52,13 +53,12 @@ BucketNorm bucket_norm(const OperatorOptions& o) {
   return has_l2(o) ? BucketNorm::l2 : BucketNorm::max;
 }
 
-Made make_quantize(const OperatorOptions& o) {
+QuantizeParams quantize_params(const OperatorOptions& o) {
   const bool nearest = o.rounding == RoundingKind::nearest;
-  return std::make_unique<Quantize>(
-      QuantizeParams{.bits = static_cast<unsigned>(o.bits.value_or(default_bits(o.kind))),
-                     .bucket = bucket_of(o),
-                     .norm = bucket_norm(o),
-                     .rounding = nearest ? Rounding::nearest : Rounding::stochastic});
+  return {.bits = static_cast<unsigned>(o.bits.value_or(default_bits(o.kind))),
+          .bucket = bucket_of(o),
+          .norm = bucket_norm(o),
+          .rounding = nearest ? Rounding::nearest : Rounding::stochastic};
 }
 
 Made make_low_rank(const OperatorOptions& o, const Tensor& tensor, std::uint64_t seed) {
@@ -105,7 +105,7 @@ Made make_operator(const OperatorOptions& o, const Tensor& tensor, std::uint64_t
           o.form == RandomForm::unbiased ? RandomK::Form::unbiased : RandomK::Form::contractive,
           ValueCoder(format_of(o), values_of(o)));
     case Kind::sign: return std::make_unique<Sign>(has_l2(o) ? Norm::l2 : Norm::l1, bucket_of(o));
-    case Kind::quantize: return make_quantize(o);
+    case Kind::quantize: return std::make_unique<Quantize>(quantize_params(o));
     case Kind::ternary:
       return std::make_unique<Ternary>(
           TernaryParams{.bucket = bucket_of(o), .clip = static_cast<float>(o.clip)});
@@ -126,6 +126,17 @@ Made make_operator(const OperatorOptions& o, const Tensor& tensor, std::uint64_t
                                        make_operator(o.unbiased.front(), tensor, seed));
   }
   return nullptr;
+}
+
+bool has_ladder(const OperatorOptions& o) {
+  if (o.kind == Kind::top_k) return o.ratio < kLadderRatioMax / 1.1;
+  return o.kind == Kind::quantize && o.bits.value_or(default_bits(o.kind)) < 8;
+}
+
+std::unique_ptr<Ladder> make_ladder(const OperatorOptions& o) {
+  INVARIANT(has_ladder(o));
+  if (o.kind == Kind::quantize) return make_quantize_ladder(quantize_params(o));
+  return make_top_k_ladder(o.ratio, sparse_of(o));
 }
 
 }  // namespace starling::compress

@@ -266,7 +266,13 @@ ScaleNorm default_norm(OperatorKind kind) {
 
 std::optional<OptionProblem> problem_of(const OperatorOptions& options) {
   INVARIANT(options.kind != Kind::automatic);
-  return problem_in(options, "");
+  if (auto problem = problem_in(options, "")) return problem;
+  if (options.down.empty()) return std::nullopt;
+  const OperatorOptions& down = options.down.front();
+  if (down.kind == Kind::automatic) {
+    return OptionProblem{"down.operator", "\"auto\"", "the name of an operator"};
+  }
+  return problem_in(down, "down.");
 }
 
 Result<void> check_options(const OperatorOptions& options) {
@@ -276,6 +282,9 @@ Result<void> check_options(const OperatorOptions& options) {
                                               problem->found, problem->expected)};
 }
 
-std::string describe(const OperatorOptions& options) { return described(options, false); }
+std::string describe(const OperatorOptions& options) {
+  const std::string text = described(options, false);
+  return options.down.empty() ? text : text + " down=" + describe_part(options.down);
+}
 
 }  // namespace starling::compress

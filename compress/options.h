@@ -71,6 +71,7 @@ struct OperatorOptions {
   EstimatorKind estimator = EstimatorKind::pareto;
   std::vector<OperatorOptions> biased = {};    // induced: one
   std::vector<OperatorOptions> unbiased = {};  // induced: one
+  std::vector<OperatorOptions> down = {};      // of all, outermost: what owners in a mesh tell with
 
   bool operator==(const OperatorOptions&) const = default;
 };

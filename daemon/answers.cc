@@ -113,6 +113,7 @@ void Answers::fill(control::StatusReply& s) const {
   s.set_neighbor_max_receive(limits.neighbor_max_receive);
   s.set_max_per_day(limits.max_per_day);
   s.set_neighbor_max_per_day(limits.neighbor_max_per_day);
+  fill_rate(s);
   s.set_loss(p.step_loss);
   if (!evaluations_.empty()) *s.mutable_evaluation() = evaluations_.back();
   s.mutable_evaluations()->Assign(evaluations_.begin(), evaluations_.end());
@@ -128,6 +129,18 @@ void Answers::fill(control::StatusReply& s) const {
     s.set_consensus_distance(all->relative);
     s.set_consensus_rounds(all->rounds);
   }
+}
+
+void Answers::fill_rate(control::StatusReply& s) const {
+  if (progress_->rates.empty()) return;
+  s.set_rate_budget(node::rate_in_words(parts_.run.config.rate));
+  double queue = 0, cost = 0;
+  for (const gossip::RateStatus& link : progress_->rates) {
+    queue = std::max(queue, link.queue);
+    cost = std::max(cost, link.mean_cost.value_or(0));
+  }
+  s.set_rate_cost(cost);
+  s.set_rate_queue(queue);
 }
 
 void Answers::fill(control::PeersReply& reply) const {

@@ -67,6 +67,7 @@ class Answers {
 
   void fill(control::StatusReply& reply) const;
   void fill(control::PeersReply& reply) const;
+  void fill_rate(control::StatusReply& status) const;
   node::EdgeCounts counts_of(NodeId peer) const;
   const std::string& name_of_node(NodeId id) const;
 

@@ -54,6 +54,10 @@ Json json_of(const control::StatusReply& s) {
                     {"neighbor_max_receive", s.neighbor_max_receive()},
                     {"max_per_day", s.max_per_day()},
                     {"neighbor_max_per_day", s.neighbor_max_per_day()}};
+  if (s.has_rate_budget()) {
+    json["rate"] = {
+        {"budget", s.rate_budget()}, {"cost", s.rate_cost()}, {"queue", s.rate_queue()}};
+  }
   return json;
 }
 
@@ -152,6 +156,10 @@ std::string limits_of(const control::StatusReply& s) {
   add("at most {} from each neighbor", s.neighbor_max_receive());
   add_day("moves at most {} a day", s.max_per_day());
   add_day("moves at most {} a day with each neighbor", s.neighbor_max_per_day());
+  if (s.has_rate_budget()) {
+    parts.push_back(fmt::format("costs a link {} of its budget of {} so far, queue {:.1f}",
+                                percent_text(s.rate_cost()), s.rate_budget(), s.rate_queue()));
+  }
   return parts.empty() ? "" : fmt::format("{} {}", s.node(), fmt::join(parts, ", "));
 }
 

@@ -62,7 +62,9 @@ Result<std::vector<Kind>> kinds_of(const std::vector<std::string>& words) {
                       slip.empty() ? "one of " + node::listed(names)
                                    : fmt::format("a known one; did you mean '{}'?", slip))};
     }
-    kinds.push_back(*std::ranges::find(compress::operator_kinds(), word, compress::name_of));
+    kinds.push_back(
+        *std::ranges::find(compress::operator_kinds(), word,
+                           [](compress::OperatorKind kind) { return compress::name_of(kind); }));
   }
   return kinds;
 }

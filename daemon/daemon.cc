@@ -14,6 +14,7 @@
 #include "daemon/answers.h"
 #include "daemon/control_server.h"
 #include "daemon/engine.h"
+#include "daemon/goodput.h"
 #include "daemon/link_security.h"
 #include "daemon/metrics.h"
 #include "daemon/metrics_server.h"
@@ -226,6 +227,9 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   void round_done(const node::RoundDone& done) override {
     if (done.evaluated) answers_.evaluated();
     tally_.round_done(answers_.progress());
+    if (run_.config.rate.seconds_per_round) {
+      for (const node::LinkMeasured& link : goodput_.since(links_.status())) engine_.post(link);
+    }
     log_->info("{}", round_line(done, answers_.progress()));
   }
   void checkpointed(const CheckpointOutcome& outcome) override {
@@ -345,6 +349,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   Engine engine_;
   peer::Links links_;
   Pauses pauses_{engine_, links_};
+  Goodput goodput_;
   Tally tally_;
   node::Consensus consensus_;
   Answers answers_;

@@ -34,7 +34,8 @@ void Engine::post(node::CoreEvent event) {
 void Engine::handle_from_links(const node::CoreEvent& event, std::uint64_t generation) {
   const auto* received = std::get_if<node::Received>(&event);
   const bool of_link = received || std::holds_alternative<node::PeerUp>(event) ||
-                       std::holds_alternative<node::PeerDown>(event);
+                       std::holds_alternative<node::PeerDown>(event) ||
+                       std::holds_alternative<node::LinkMeasured>(event);
   if (!of_link || generation == generation_) handle(event);
   if (!received) return;
   asio::post(io_, [this, from = received->from, bytes = received->parcel.body.size()] {

@@ -20,10 +20,16 @@ namespace starling::gossip {
 
 // ---- events ---------------------------------------------------------------------------------
 
+// What was measured of a link: how many bytes a second get over it while it is busy.
+struct LinkRate {
+  NodeId peer;
+  double bytes_per_second;
+};
 // Start the round: rounds come in ascending order, each after the RoundFinished of the one before,
 // but numbers may be left out when a node catches up with its neighbors.
 struct BeginRound {
   Round round;
+  std::vector<LinkRate> rates = {};  // the newest, of links that were measured since the last one
 };
 // The link to a neighbor is up at both ends. When the two have settled where their edge stands it
 // takes part, from the next round on.
@@ -119,6 +125,13 @@ struct EdgeStatus {
   std::uint64_t malformed = 0, too_long = 0;
 };
 
+// How a link stands to its budget (compress/budget.h).
+struct RateStatus {
+  NodeId peer;
+  double queue;                     // virtual, in rounds of the budget
+  std::optional<double> mean_cost;  // a round so far, in budgets
+};
+
 // Engine thread only. Deterministic: the same construction and the same sequence of (event, now)
 // give the same actions and the same model, bit for bit.
 class Algorithm {
@@ -174,6 +187,9 @@ class Algorithm {
 
   // Neighbors whose message the current exchange still waits for, ascending; for people.
   virtual std::vector<NodeId> waiting_for() const = 0;
+
+  // Of its links, ascending by neighbor, where messages follow a budget; for people.
+  virtual std::vector<RateStatus> rates() const { return {}; }
 };
 
 }  // namespace starling::gossip

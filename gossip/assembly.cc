@@ -3,6 +3,7 @@
 #include "gossip/algorithms.h"
 #include "gossip/async_gossip.h"
 #include "gossip/beer.h"
+#include "gossip/budgeted.h"
 #include "gossip/choco.h"
 #include "gossip/clipping.h"
 #include "gossip/cold.h"
@@ -135,7 +136,9 @@ TensorLayout coded_layout(const GossipOptions& options, const Topology& topology
   return shard;
 }
 
-std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, AlgorithmInputs inputs) {
+namespace {
+
+std::unique_ptr<Algorithm> make_unbudgeted(const GossipOptions& options, AlgorithmInputs inputs) {
   Ends edges;
   for (const NodeId peer : partners(options, inputs.topology, inputs.self)) {
     const double weight = inputs.topology.weight(inputs.self, peer);
@@ -155,6 +158,16 @@ std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, Algorith
   }
   return std::make_unique<Rounds>(make_method(options, std::move(inputs), edges), edges,
                                   overlaps(options));
+}
+
+}  // namespace
+
+std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, AlgorithmInputs inputs) {
+  std::unique_ptr<compress::Budget> budget = std::move(inputs.budget);
+  std::vector<NodeId> peers = partners(options, inputs.topology, inputs.self);
+  std::unique_ptr<Algorithm> algorithm = make_unbudgeted(options, std::move(inputs));
+  if (!budget) return algorithm;
+  return std::make_unique<Budgeted>(std::move(budget), std::move(peers), std::move(algorithm));
 }
 
 }  // namespace starling::gossip

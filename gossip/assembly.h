@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "compress/budget.h"
 #include "compress/compressor.h"
 #include "gossip/algorithm.h"
 #include "gossip/common.h"
@@ -35,6 +36,8 @@ struct AlgorithmInputs {
   // for what owners tell.
   std::unique_ptr<compress::Compressor> compressor = nullptr, second = nullptr;
   Round rounds = std::numeric_limits<Round>::max();  // of the run
+  // What the compressors refer to where their messages follow a budget; its links are partners().
+  std::unique_ptr<compress::Budget> budget = nullptr;
 };
 
 std::unique_ptr<Algorithm> make_algorithm(const GossipOptions& options, AlgorithmInputs inputs);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compress/options.h"
+#include "compress/rate_options.h"
 #include "gossip/options.h"
 #include "gossip/topology.h"
 #include "protocol/ids.h"
@@ -93,6 +94,8 @@ struct Config {
   // What codes the messages. `automatic` is what the algorithm is made of: identity for d-psgd,
   // low-rank for powergossip.
   compress::OperatorOptions compress;
+  // How much of it may go over a link; the operator is its lowest level then.
+  compress::RateOptions rate;
   bool optimal_relaxation = false;  // gossip.relaxation follows from the graph
   // All keys but those of [topology], [[node]] and tables inside [compress].
   std::vector<StatedKey> stated;
@@ -122,6 +125,9 @@ std::string metrics_address(const Config& config, NodeId self);
 
 // The operator of the run with `automatic` replaced by what the algorithm is made of.
 compress::OperatorOptions operator_of(const Config& config);
+
+// "20000 bytes a round", of the budget that is set.
+std::string rate_in_words(const compress::RateOptions& rate);
 
 // One key of the run file, for documentation and for `starling config keys`.
 struct KeyDocumentation {

@@ -67,7 +67,8 @@ Result<void> check_training(const Draft& draft) {
 Result<void> check_relations(const Draft& draft) {
   if (Result<void> checked = check_data(draft); !checked) return checked;
   if (Result<void> checked = check_training(draft); !checked) return checked;
-  return check_compress(draft);
+  if (Result<void> checked = check_compress(draft); !checked) return checked;
+  return check_rate(draft);
 }
 
 }  // namespace starling::node

@@ -124,6 +124,8 @@ void add_others(Keys& keys) {
                        "count-sketch: counters of a table; a power of two."));
   keys.push_back(whole({"compress", "keep"}, FIELD(op.keep), {0, kWholeMax},
                        "count-sketch: how many of the largest estimates are used; 0: all."));
+  keys.push_back(part("down", &OperatorOptions::down, "a table, {operator = \"sign\"}",
+                      "In a mesh: the operator of what owners tell; unset: the same."));
   keys.push_back(part("biased", &OperatorOptions::biased,
                       "a table, {operator = \"top-k\", ratio = 0.01}",
                       "induced: the contractive operator, first."));
@@ -150,7 +152,8 @@ Result<void> check_taken(const Draft& draft, const OperatorOptions& options,
   for (const Key& key : all_keys()) {
     if (key.section != "compress" || key.name == "operator") continue;
     if (!draft.given("compress." + path + key.name)) continue;
-    if (std::find(taken.begin(), taken.end(), key.name) != taken.end()) {
+    const bool is_down = key.name == "down" && path.empty();
+    if (is_down || std::find(taken.begin(), taken.end(), key.name) != taken.end()) {
       if (!key.part || (options.*key.part).empty()) continue;
       const auto& inner = (options.*key.part).front();
       if (auto checked = check_taken(draft, inner, path + key.name + "."); !checked) return checked;
@@ -182,11 +185,6 @@ bool takes_any(AlgorithmKind algorithm) {
          (traits.takes_operator() && traits.coding != gossip::Coding::sketch);
 }
 
-// Whether messages of the operator are sent.
-bool sends_operator(AlgorithmKind algorithm) {
-  return algorithm != AlgorithmKind::none && takes_any(algorithm);
-}
-
 Result<void> check_operator(const Draft& draft, AlgorithmKind algorithm, const char* named_in) {
   const OperatorKind kind = draft.config.compress.kind;
   if (kind == OperatorKind::automatic || takes_any(algorithm)) return {};
@@ -214,6 +212,10 @@ Result<void> check_operator(const Draft& draft, AlgorithmKind algorithm, const c
 }
 
 }  // namespace
+
+bool sends_operator(AlgorithmKind algorithm) {
+  return algorithm != AlgorithmKind::none && takes_any(algorithm);
+}
 
 void add_compress(Keys& keys) {
   keys.push_back(

@@ -311,7 +311,7 @@ void add_limits(Keys& keys) {
 Keys make_keys() {
   Keys keys;
   for (auto* add : {add_run, add_topology, add_node, add_data, add_model, add_train, add_gossip,
-                    add_robust, add_compress, add_checkpoint, add_limits, add_metrics}) {
+                    add_robust, add_compress, add_rate, add_checkpoint, add_limits, add_metrics}) {
     add(keys);
   }
   return keys;

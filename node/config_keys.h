@@ -78,6 +78,10 @@ std::string bracketed(const std::string& section);
 Result<void> check_relations(const Draft& draft);
 // The part of it that is about [compress]. In config_compress.cc.
 Result<void> check_compress(const Draft& draft);
+// Whether messages of the operator of [compress] are sent.
+bool sends_operator(gossip::AlgorithmKind algorithm);
+// [rate]. In config_rate.cc.
+Result<void> check_rate(const Draft& draft);
 // [metrics], when the nodes are known. In config_metrics.cc.
 Result<void> check_metrics(const Draft& draft);
 // Fills config.nodes, config.topology and config.gossip.relaxation. In config_nodes.cc.

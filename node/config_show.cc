@@ -52,7 +52,10 @@ std::vector<ShownKey> operator_keys(const compress::OperatorOptions& options, bo
   for (const Key& key : all_keys()) {
     if (key.section != "compress") continue;
     if (inside && key.name == "scope") continue;
-    if (key.name != "operator" && std::ranges::find(taken, key.name) == taken.end()) continue;
+    const bool is_down = key.name == "down" && !options.down.empty();
+    if (key.name != "operator" && !is_down && std::ranges::find(taken, key.name) == taken.end()) {
+      continue;
+    }
     std::string value = key.show(draft);
     if (key.part) {
       const auto& inner = options.*key.part;

@@ -23,6 +23,8 @@ namespace starling::node {
 using Keys = std::vector<Key>;
 // [compress], the longest section. In config_compress.cc.
 void add_compress(Keys& keys);
+// [rate]. In config_rate.cc.
+void add_rate(Keys& keys);
 
 }  // namespace starling::node
 

@@ -86,6 +86,7 @@ Progress Core::progress(Time now) const {
                        .strikes = strikes.fresh(now),
                        .left_out = strikes.left(now)});
   }
+  p.rates = algorithm_->rates();
   p.sent_bytes = sent_bytes_;
   p.received_bytes = received_bytes_;
   p.sent_uncompressed_bytes = sent_uncompressed_bytes_;
@@ -162,6 +163,11 @@ void Core::on(const CheckpointSaved& event, Time now, Effects& out) {
   saving_ = false;
   if (event.saved) saved_rounds_ = round_;
   phase_ == Phase::waiting ? begin_when_ready(now, out) : go_on(now, out);
+}
+
+void Core::on(const LinkMeasured& event, Time /*now*/, Effects& /*out*/) {
+  std::erase_if(measured_, [&](const gossip::LinkRate& one) { return one.peer == event.peer; });
+  measured_.push_back({event.peer, event.bytes_per_second});
 }
 
 void Core::on(const HandOverRequested& /*event*/, Time /*now*/, Effects& out) {
@@ -249,7 +255,7 @@ void Core::begin_round(Time now, Effects& out) {
   admit_barred(now, out);
   between_rounds_ = false;
   round_ = std::max(round_, flock_round_);
-  give(gossip::BeginRound{round_}, now, out);
+  give(gossip::BeginRound{round_, std::exchange(measured_, {})}, now, out);
 }
 
 void Core::round_finished(Round round, Time now, Effects& out) {

@@ -68,13 +68,18 @@ struct CheckpointRequested {};  // at the end of the round, or at once while pau
 struct PauseRequested {
   bool on;
 };
+// The driver saw how fast bytes get over the link; the next round begins with it (BeginRound).
+struct LinkMeasured {
+  NodeId peer;
+  double bytes_per_second;
+};
 struct HandOverRequested {};  // likewise, or at once where no round has begun
 struct StopRequested {        // be done without another evaluation
   bool at_once;               // even in the middle of a round; otherwise when it is finished
 };
 using CoreEvent = std::variant<Start, PeerUp, PeerDown, Received, TimerFired, StepComputed,
                                Evaluated, CheckpointSaved, CheckpointRequested, PauseRequested,
-                               HandOverRequested, StopRequested>;
+                               LinkMeasured, HandOverRequested, StopRequested>;
 
 // ---- effects --------------------------------------------------------------------------------
 
@@ -130,7 +135,8 @@ struct Progress {
   Round evaluated_rounds = 0;                   // rounds done when it was made
   double evaluated_at_seconds = 0;              // training seconds then
   std::vector<NodeId> waiting_for;
-  std::vector<EdgeCounts> edges;  // ascending by neighbor
+  std::vector<EdgeCounts> edges;          // ascending by neighbor
+  std::vector<gossip::RateStatus> rates;  // likewise, where messages follow a budget
   // Exchange messages with their frame headers; heartbeats and handshakes are the links' affair.
   std::uint64_t sent_bytes = 0, received_bytes = 0;
   // What the same rounds would have cost as raw float32: the whole model once a round and edge.
@@ -197,6 +203,7 @@ class Core {
   void on(const CheckpointSaved& event, Time now, Effects& out);
   void on(const CheckpointRequested& event, Time now, Effects& out);
   void on(const PauseRequested& event, Time now, Effects& out);
+  void on(const LinkMeasured& event, Time now, Effects& out);
   void on(const HandOverRequested& event, Time now, Effects& out);
   void on(const StopRequested& event, Time now, Effects& out);
 
@@ -266,6 +273,7 @@ class Core {
   bool hand_over_wanted_ = false;
   bool pause_wanted_ = false, paused_ = false;  // the phase is `waiting` then
   bool saving_ = false;                         // from SaveCheckpoint to CheckpointSaved
+  std::vector<gossip::LinkRate> measured_;  // since the last round began, the newest of each link
   std::vector<NodeId> dropped_;
   Round saved_rounds_ = 0;  // what the newest checkpoint holds
   Time saved_at_{0};        // or tried to

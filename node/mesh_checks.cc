@@ -12,6 +12,7 @@
 
 #include "compress/assembly.h"
 #include "gossip/algorithms.h"
+#include "gossip/mesh/methods.h"
 
 namespace starling::node {
 namespace {
@@ -107,6 +108,38 @@ Result<void> check_momentum(const Run& run) {
                  "expected a number above 0 and up to 1");
 }
 
+// Of methods that tell something coded, by an operator of [compress].
+Result<void> check_down(const Run& run) {
+  const AlgorithmKind kind = run.config.gossip.algorithm;
+  const gossip::AlgorithmTraits& traits = gossip::traits_of(kind);
+  if (run.config.compress.down.empty()) return {};
+  if (run.config.rate.any()) {
+    return refused(run,
+                   "[compress] down: found an operator beside a budget in [rate], whose levels "
+                   "are those of one operator; remove one of them");
+  }
+  const bool tells = traits.is_mesh() && traits.takes_operator() &&
+                     traits.coding != gossip::Coding::sketch && !gossip::tells_the_mean(kind);
+  if (tells) return {};
+  return refused(run, fmt::format("[compress] down: found an operator for what owners tell, but {} "
+                                  "{}; remove it",
+                                  name_of_algorithm(run),
+                                  traits.is_mesh() ? "tells it as it is" : "has no owners"));
+}
+
+// Of which some rounds send vectors as they are, and others nothing.
+Result<void> check_budget(const Run& run) {
+  const gossip::AlgorithmTraits& traits = gossip::traits_of(run.config.gossip.algorithm);
+  if (!run.config.rate.any() || !(traits.takes(gossip::kFreeze) || traits.takes(gossip::kPeriod))) {
+    return {};
+  }
+  return refused(run,
+                 fmt::format("[rate]: found a budget, but {} sends vectors as they are in some "
+                             "rounds, whatever the budget; take econtrol, ef21-sgdm or "
+                             "cd-adam, or no budget",
+                             name_of_algorithm(run)));
+}
+
 // §8: the others need what every node says, or keep shifts and errors that wait for it.
 Result<void> check_participation(const Run& run) {
   const gossip::GossipOptions& options = run.config.gossip;
@@ -123,9 +156,12 @@ Result<void> check_participation(const Run& run) {
 }  // namespace
 
 Result<void> check_mesh(const Run& run) {
-  if (Result<void> checked = check_participation(run); !checked) return checked;
+  for (auto* check : {check_participation, check_down}) {
+    if (Result<void> checked = check(run); !checked) return checked;
+  }
   if (!gossip::traits_of(run.config.gossip.algorithm).is_mesh()) return {};
-  for (auto* check : {check_links, check_operator, check_sketch, check_likeness, check_momentum}) {
+  for (auto* check :
+       {check_links, check_operator, check_sketch, check_likeness, check_momentum, check_budget}) {
     if (Result<void> checked = check(run); !checked) return checked;
   }
   return {};

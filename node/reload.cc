@@ -20,7 +20,8 @@ std::string shown(const std::string& value) { return value.empty() ? "nothing" :
 // May differ from node to node without harm to an exchange (fingerprint_of).
 bool waits(const StatedKey& key) {
   if (key.section == "run") return key.key != "name" && key.key != "seed";
-  return key.section == "train" || key.section == "checkpoint" || key.section == "metrics";
+  return key.section == "train" || key.section == "rate" || key.section == "checkpoint" ||
+         key.section == "metrics";
 }
 
 Result<void> compare_keys(const Config& running, const Config& fresh, Reload& reload) {
@@ -42,6 +43,11 @@ Result<void> compare_keys(const Config& running, const Config& fresh, Reload& re
   // Of tables inside [compress].
   const std::string was = compress::describe(operator_of(running)),
                     is = compress::describe(operator_of(fresh));
+  if (running.rate.any() != fresh.rate.any()) {
+    return config_error(fmt::format("{}: [rate]: found {}, and the run goes on with {}; {}",
+                                    fresh.file.string(), fresh.rate.any() ? "a budget" : "none",
+                                    running.rate.any() ? "one" : "none", kAdvice));
+  }
   if (was == is) return {};
   return config_error(fmt::format("{}: [compress]: found {}, and the run goes on with {}; {}",
                                   fresh.file.string(), is, was, kAdvice));

@@ -7,6 +7,7 @@
 #include "gossip/algorithms.h"
 #include "gossip/assembly.h"
 #include "gossip/clipping.h"
+#include "node/coding.h"
 #include "node/digest.h"
 #include "node/mesh_checks.h"
 
@@ -92,31 +93,9 @@ TensorLayout layout_of(const Run& run) {
   return train::make_trainer(run.problem, node_id(0))->layout();
 }
 
-// What the operator codes.
-TensorLayout coded_layout(const Run& run, const TensorLayout& layout) {
-  return gossip::coded_layout(run.config.gossip, run.topology, layout);
-}
-
-bool is_mesh(const Run& run) { return gossip::traits_of(run.config.gossip.algorithm).is_mesh(); }
-
-// Shards of a mesh differ in length by one, and are no tensors.
-Result<std::unique_ptr<compress::Compressor>> compressor_of(const Run& run,
-                                                            const TensorLayout& layout) {
-  const compress::OperatorOptions options = operator_of(run.config);
-  const TensorLayout coded = coded_layout(run, layout);
-  auto made = compress::make_compressor(options, coded, run.config.run.seed);
-  if (!made || !is_mesh(run)) return made;
-  return compress::make_operator(options, coded.tensors().front(), run.config.run.seed);
-}
-
 // Factors, bits or codes in place of messages of an operator.
 bool codes_itself(const Config& config) {
   return gossip::traits_of(config.gossip.algorithm).coding == gossip::Coding::own;
-}
-
-// Whether messages of the operator of [compress] are sent.
-bool takes_operator(const Config& config) {
-  return gossip::traits_of(config.gossip.algorithm).takes_operator();
 }
 
 Error unproven(const Config& config, const std::string& what) {
@@ -133,12 +112,24 @@ Result<void> check_operator(const Run& run) {
     return Error{made.error().code,
                  fmt::format("{}: [compress] {}", config.file.string(), made.error().message)};
   }
-  const compress::Contract contract = (*made)->contract(coded_layout(run, layout).size());
-  const auto why = gossip::objection(config.gossip.algorithm, contract);
-  if (!why || config.gossip.allow_unproven) return {};
-  return unproven(config, fmt::format("[compress] operator: found {} ({}), but {}",
-                                      compress::describe(operator_of(config)),
-                                      compress::describe(contract), *why));
+  const compress::OperatorOptions options = operator_of(config);
+  const auto objection = [&](const compress::Compressor& c, const char* key,
+                             const compress::OperatorOptions& of) -> Result<void> {
+    const compress::Contract contract = c.contract(coded_layout(run, layout).size());
+    const auto why = gossip::objection(config.gossip.algorithm, contract);
+    if (!why || config.gossip.allow_unproven) return {};
+    return unproven(config,
+                    fmt::format("[compress] {}: found {} ({}), but {}", key, compress::describe(of),
+                                compress::describe(contract), *why));
+  };
+  const Result<void> admitted = objection(**made, "operator", options);
+  if (!admitted || options.down.empty()) return admitted;
+  const auto down = down_compressor_of(run, layout);
+  if (!down) {
+    return Error{down.error().code, fmt::format("{}: [compress] down: {}", config.file.string(),
+                                                down.error().message)};
+  }
+  return objection(**down, "down", options.down.front());
 }
 
 Result<void> check_mode(const Config& config) {
@@ -208,6 +199,7 @@ Result<Run> checked(Run run) {
   if (Result<void> graph = check_graph(run); !graph) return graph.error();
   if (Result<void> mesh = check_mesh(run); !mesh) return mesh.error();
   if (Result<void> op = check_operator(run); !op) return op.error();
+  if (Result<void> rate = check_rate(run, layout_of(run)); !rate) return rate.error();
   if (Result<void> local = check_local_problem(run); !local) return local.error();
   return run;
 }
@@ -249,11 +241,9 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan chec
   std::vector<float> start(trainer->layout().size());
   trainer->initialize(start);
   // load_run has made it once.
-  std::unique_ptr<compress::Compressor> compressor, second;
-  if (takes_operator(run.config)) {
-    compressor = compressor_of(run, trainer->layout()).value();
-    second = compressor_of(run, trainer->layout()).value();
-  }
+  const std::vector<NodeId> partners = gossip::partners(run.config.gossip, run.topology, self);
+  Coding coding;
+  if (takes_operator(run.config)) coding = coding_of(run, trainer->layout(), partners.size());
   auto algorithm = gossip::make_algorithm(
       run.config.gossip,
       {.topology = run.topology,
@@ -262,12 +252,13 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan chec
        .common = {start.size(), [&t = *trainer](std::span<float> x) { t.initialize(x); }},
        .self = self,
        .seed = run.config.run.seed,
-       .compressor = std::move(compressor),
-       .second = std::move(second),
-       .rounds = run.config.run.rounds});
+       .compressor = std::move(coding.first),
+       .second = std::move(coding.second),
+       .rounds = run.config.run.rounds,
+       .budget = std::move(coding.budget)});
   CoreOptions options{.rounds = run.config.run.rounds,
                       .evaluate_every = run.config.run.evaluate_every,
-                      .partners = gossip::partners(run.config.gossip, run.topology, self),
+                      .partners = partners,
                       .graph = graph_hash(run.topology),
                       .checkpoints = checkpoints,
                       .fetches_model = run.config.run.join == Join::neighbor};
@@ -277,7 +268,12 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan chec
 std::string operator_summary(const Run& run) {
   const compress::OperatorOptions options = operator_of(run.config);
   const TensorLayout layout = layout_of(run);
-  if (!codes_itself(run.config)) return compress::summary(options, coded_layout(run, layout));
+  if (!codes_itself(run.config)) {
+    const std::string summary = compress::summary(options, coded_layout(run, layout));
+    if (!follows_budget(run.config)) return summary;
+    return fmt::format("{}; the lowest of the levels for a budget of {}", summary,
+                       rate_in_words(run.config.rate));
+  }
   const gossip::GossipOptions& gossip = run.config.gossip;
   if (!gossip::traits_of(gossip.algorithm).takes(gossip::kPowerIteration)) {
     const bool modulo = gossip::traits_of(gossip.algorithm).takes(gossip::kModulo);
@@ -295,9 +291,9 @@ std::string operator_summary(const Run& run) {
 
 gossip::Footprint footprint_of(const Run& run, std::size_t degree) {
   const TensorLayout layout = layout_of(run);
-  std::unique_ptr<compress::Compressor> compressor;
-  if (takes_operator(run.config)) compressor = compressor_of(run, layout).value();
-  return gossip::footprint_of(run.config.gossip, layout, degree, compressor.get());
+  Coding coding;
+  if (takes_operator(run.config)) coding = coding_of(run, layout, degree);
+  return gossip::footprint_of(run.config.gossip, layout, degree, coding.first.get());
 }
 
 std::string algorithm_summary(const Run& run) { return describe(effective_options(run), false); }
@@ -309,7 +305,9 @@ Fingerprint fingerprint_of(const Run& run) {
           {"topology", describe(run.topology)},
           {"model", describe(layout_of(run))},
           {"algorithm", describe(effective_options(run), c.optimal_relaxation)},
-          {"compressor", compress::describe(operator_of(c))}};
+          // Which levels there are follows from the operator; budgets may differ.
+          {"compressor",
+           compress::describe(operator_of(c)) + (follows_budget(c) ? " with levels of rate" : "")}};
 }
 
 Fingerprint fingerprint_of(const Run& run, NodeId self) {

@@ -29,6 +29,9 @@ std::string describe(const node::Evaluated&) { return "evaluated"; }
 std::string describe(const node::CheckpointSaved&) { return "checkpoint saved"; }
 std::string describe(const node::CheckpointRequested&) { return "asked for a checkpoint"; }
 std::string describe(const node::PauseRequested& e) { return e.on ? "rests" : "goes on"; }
+std::string describe(const node::LinkMeasured& e) {
+  return fmt::format("n{} takes {:.0f} bytes a second", index_of(e.peer), e.bytes_per_second);
+}
 std::string describe(const node::HandOverRequested&) { return "reads its run file again"; }
 std::string describe(const node::StopRequested&) { return "asked to stop"; }
 

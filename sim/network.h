@@ -25,10 +25,17 @@ struct SingleLink {
   double bytes_per_second = 0;  // of the link alone, beside both ends' own; 0: unlimited
 };
 
+// From then on all bandwidths are that many times what they are without.
+struct BandwidthChange {
+  Time from;
+  double factor;  // above 0
+};
+
 struct NetworkOptions {
   LinkModel model = {};
-  std::vector<SingleLink> links = {};  // of one link the last counts
-  std::uint64_t seed = 0;              // of the jitter
+  std::vector<SingleLink> links = {};         // of one link the last counts
+  std::vector<BandwidthChange> changes = {};  // ascending
+  std::uint64_t seed = 0;                     // of the jitter
 };
 
 // A message leaves the sender's uplink after what is queued there, travels for the delay, and
@@ -59,9 +66,12 @@ class Network {
     Time free{0};  // when the far end is done with what came before
   };
   Way& way(NodeId from, NodeId to);
+  // By the bandwidth at its begin.
+  Duration transmission(std::uint64_t bytes, double bytes_per_second, Time begin) const;
   Duration jitter_of(NodeId from, NodeId to, std::uint64_t message) const;
 
   const LinkModel model_;
+  const std::vector<BandwidthChange> changes_;
   const std::uint64_t seed_;
   std::vector<Time> uplink_free_, downlink_free_;
   std::map<std::pair<NodeId, NodeId>, Way> ways_;

@@ -12,8 +12,10 @@ namespace starling::sim {
 Simulation::Simulation(const node::Run& run, SimulationOptions options)
     : run_(run),
       options_(options),
-      network_(run.topology.nodes(),
-               {.model = options.link, .links = options.links, .seed = fault_seed()}),
+      network_(run.topology.nodes(), {.model = options.link,
+                                      .links = options.links,
+                                      .changes = options.bandwidth,
+                                      .seed = fault_seed()}),
       fingerprint_(node::fingerprint_of(run)),
       hosts_(run.topology.nodes()) {
   add_links(run);

@@ -26,7 +26,8 @@ namespace starling::sim {
 
 struct SimulationOptions {
   LinkModel link = {};
-  std::vector<SingleLink> links = {};  // those that differ
+  std::vector<SingleLink> links = {};           // those that differ
+  std::vector<BandwidthChange> bandwidth = {};  // in the course of time
   // Virtual time that a local step takes; coding and evaluation take none.
   Duration step{0};
   std::map<NodeId, double> slow = {};  // nodes whose step takes that many times as long
@@ -249,6 +250,7 @@ class Simulation {
   bool have_edge(const std::array<NodeId, 2>& ends) const;
   bool agree(const std::array<NodeId, 2>& ends);
   Fingerprint fingerprint(NodeId host) const;
+  void measure(NodeId from, const node::Send& send, std::uint64_t bytes, Duration busy);
   bool is_lost(Link& link, const gossip::Parcel& parcel);
   // Where nothing gets through any more the link goes down when that has lasted for `silence`.
   void notice_silence(Link& link);

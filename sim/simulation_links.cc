@@ -48,8 +48,19 @@ void Simulation::transmit(NodeId from, node::Send send) {
   };
   const Time there = network_.reached(sender, send.to, bytes, now_);
   const Time free = is_between_nodes(*link) ? blocked_until(*link, from) : Time{0};
-  schedule_at(to, std::max(there, free), [this, sender, to, send, bytes, arrive] {
-    schedule_at(to, network_.received(sender, send.to, bytes, now_), arrive);
+  schedule_at(to, std::max(there, free), [this, from, sender, to, send, bytes, arrive] {
+    const Time received = network_.received(sender, send.to, bytes, now_);
+    measure(from, send, bytes, received - now_);
+    schedule_at(to, received, arrive);
+  });
+}
+
+// A daemon sees how long its link is busy with a message; here it hears of it when that has come.
+void Simulation::measure(NodeId from, const node::Send& send, std::uint64_t bytes, Duration busy) {
+  if (!run_.config.rate.seconds_per_round || busy <= Duration{0}) return;
+  const double rate = static_cast<double>(bytes) / seconds(busy);
+  schedule_at(from, now_ + busy, [this, from, peer = send.to, rate] {
+    give(from, node::LinkMeasured{peer, rate});
   });
 }
 

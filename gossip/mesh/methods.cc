@@ -24,10 +24,6 @@ namespace {
 using enum AlgorithmKind;
 using Made = std::unique_ptr<compress::Compressor>;
 
-bool tells_the_mean(AlgorithmKind kind) {
-  return kind == ef_sgd || kind == ef21 || kind == diana || kind == dcsgd;
-}
-
 // What codes a leg, from the operator of [compress] where there is one.
 Made operator_of_leg(const GossipOptions& options, Made given, bool goes_down) {
   switch (options.algorithm) {
@@ -109,6 +105,10 @@ Legs make_legs(const GossipOptions& options, LegInputs up, LegInputs down, std::
 }
 
 }  // namespace
+
+bool tells_the_mean(AlgorithmKind kind) {
+  return kind == ef_sgd || kind == ef21 || kind == diana || kind == dcsgd;
+}
 
 std::unique_ptr<Method> make_mesh_method(const GossipOptions& options, MeshMethodInputs in) {
   const Shards shards(in.start.size(), in.present.size());

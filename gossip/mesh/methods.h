@@ -47,4 +47,7 @@ struct MeshMethodInputs {
 // `options` with its defaults set.
 std::unique_ptr<Method> make_mesh_method(const GossipOptions& options, MeshMethodInputs inputs);
 
+// Whether its owners tell the mean as it is.
+bool tells_the_mean(AlgorithmKind kind);
+
 }  // namespace starling::gossip

@@ -48,14 +48,14 @@ TEST_CASE("config refuses names: sections and keys that do not exist") {
        "run.toml:1:2: [gosip]: unknown section; did you mean [gossip]?"},
       {"[zzz]\n" + kAll,
        "run.toml:1:2: [zzz]: unknown section; expected one of [run], [topology], [[node]], "
-       "[data], [model], [train], [gossip], [robust], [compress], [checkpoint], [limits], "
+       "[data], [model], [train], [gossip], [robust], [compress], [rate], [checkpoint], [limits], "
        "[metrics]"},
       {"[Gossip]\n" + kAll, "run.toml:1:2: [Gossip]: unknown section; did you mean [gossip]?"},
       {"rounds = 4\n" + kAll,
        "run.toml:1:1: rounds: found a key outside of the sections, expected it under [run]"},
       {"zzzz = 4\n" + kAll,
        "run.toml:1:1: [zzzz]: unknown section; expected one of [run], [topology], [[node]], "
-       "[data], [model], [train], [gossip], [robust], [compress], [checkpoint], [limits], "
+       "[data], [model], [train], [gossip], [robust], [compress], [rate], [checkpoint], [limits], "
        "[metrics]"},
       {"[gossip]\nrnak = 1\n" + kAll,
        "run.toml:2:1: [gossip] rnak: unknown key; did you mean 'rank'?"},

@@ -110,6 +110,20 @@ class Parity(FlockTest):
                             for key, value in keys.items()},
                            models=1 if algorithm in MESH else None)
 
+    # Nothing measured enters a budget in bytes, so it has the same levels in both.
+    def test_levels_that_follow_a_budget(self):
+        top_k = {"compress.operator": "top-k", "compress.ratio": 0.005, "rate.bytes_per_round": 900}
+        for algorithm, changes, models in (
+                ("choco", {}, None),
+                ("choco", {"rate.controller": "drift"}, None),
+                ("choco", {"compress.scope": "tensor"}, None),
+                ("beer", {"rate.bytes_per_round": 1800}, None),
+                ("econtrol", {"topology.kind": "complete"}, 1)):
+            with self.subTest(algorithm, **changes):
+                shutil.rmtree(self.state, ignore_errors=True)
+                self.check({"gossip.algorithm": algorithm}, SMALL, top_k, {"run.rounds": 30},
+                           changes, models=models)
+
     def test_d2_on_a_graph_that_it_takes(self):
         self.check({"gossip.algorithm": "d2", "topology.kind": "complete"}, SMALL)
 
