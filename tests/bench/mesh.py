@@ -6,8 +6,8 @@
 DATA is the folder with the four files of the data set. Eight nodes, links of 100 mbit/s and 10 ms
 one way, in the simulator's virtual time with 5 ms for a local step; the data dealt alike, and
 unevenly (Dirichlet 0.3). Prints for each: test accuracy of the worst node, megabytes sent a node and
-its part of what all-reduce sends, virtual seconds, and what the simulation took. Builds nothing:
-takes build/release/daemon/starling.
+its part of what all-reduce sends, and virtual seconds. Builds nothing: takes
+build/release/daemon/starling.
 """
 import argparse
 import json
@@ -75,7 +75,7 @@ def methods(rounds):
          SIGN | ADAM | {"gossip.freeze": rounds // 10, "gossip.period": 4}),
         ("sketched-amsgrad, 1 %", "sketched-amsgrad",
          {"compress.operator": "count-sketch", "compress.rows": 3, "compress.width": 1024,
-          "compress.keep": 100, "train.learning_rate": 0.01}),
+          "compress.keep": 100, "train.learning_rate": 0.001}),
         ("birder", "birder", ADAM | {"gossip.allow_unproven": True}),
         ("diloco, H = 20, raw", "diloco", RAW | local(20, rounds)),
         ("diloco, H = 20, 4 bits", "diloco", FOUR_BITS | local(20, rounds)),
@@ -107,21 +107,27 @@ def main():
     chosen = options.methods and set(options.methods.split(","))
     run_file = options.scratch / "mesh-bench.toml"
     run_file.write_text(RUN)
-    for split in [options.split] if options.split else ["iid", "dirichlet"]:
-        print(f"\n{split}{', alpha 0.3' if split == 'dirichlet' else ''}, {options.rounds} rounds\n\n"
-              "| | worst node | sent a node | of all-reduce | seconds | simulated in |\n"
-              "|---|---|---|---|---|---|", flush=True)
-        raw = None
-        for name, algorithm, words in methods(options.rounds):
-            if chosen and algorithm not in chosen and raw is not None:
-                continue
+    splits = [options.split] if options.split else ["iid", "dirichlet"]
+    rows, raw = [], None
+    for name, algorithm, words in methods(options.rounds):
+        if chosen and algorithm not in chosen and raw is not None:
+            continue
+        runs = []
+        for split in splits:
             run, took = simulate(run_file, options.data.resolve(),
                                  {"run.rounds": options.rounds, "data.split": split,
                                   "data.alpha": 0.3, "gossip.algorithm": algorithm} | words)
-            sent = run["sent_bytes_mean"]
-            raw = raw or sent
-            print(f"| {name} | {100 * run['min_accuracy']:.1f} % | {sent / 1e6:.2f} MB | "
-                  f"1/{raw / sent:.0f} | {run['train_seconds']:.1f} | {took:.0f} s |", flush=True)
+            print(f"{name}, {split}: simulated in {took:.0f} s", file=sys.stderr)
+            runs.append(run)
+        sent = runs[0]["sent_bytes_mean"]
+        raw = raw or sent
+        cells = [name] + [f"{100 * run['min_accuracy']:.1f} %" for run in runs]
+        cells += [f"{sent / 1e6:.2f} MB", f"1/{raw / sent:.0f}", f"{runs[0]['train_seconds']:.1f}"]
+        rows.append(cells)
+    head = ["", *[f"worst node, {split}" for split in splits], "sent a node", "of all-reduce",
+            "seconds"]
+    for cells in [head, ["---"] * len(head), *rows]:
+        print("| " + " | ".join(cells) + " |")
     run_file.unlink()
 
 
