@@ -62,7 +62,8 @@ TEST_CASE("report: a node's line follows from its progress and model") {
                           .compute = 2s,
                           .encode = 500ms,
                           .evaluate = 1s,
-                          .elapsed = 10s};
+                          .elapsed = 10s,
+                          .rates = {}};
   const NodeReport report = report_of("n3", progress, model);
   CHECK(report.name == "n3");
   CHECK(report.round == 12);
