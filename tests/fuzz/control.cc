@@ -204,9 +204,10 @@ std::vector<Seed> seeds() {
   using namespace std::string_view_literals;
   // A whole request of each verb; the byte behind `request` is its length.
   constexpr auto status = "\1\2\x0a\0"sv, peers = "\1\2\x12\0"sv, stop = "\1\2\x1a\0"sv,
-                 checkpoint = "\1\2\x22\0"sv, reload = "\1\2\x2a\0"sv, none = "\1\0"sv;
+                 checkpoint = "\1\2\x22\0"sv, reload = "\1\2\x2a\0"sv, none = "\1\0"sv,
+                 monitor = "\1\2\x5a\0"sv;
   return {seed({"\0"sv, status, peers, stop, checkpoint, reload, none}),
-          seed({"\1"sv, status, stop, peers, checkpoint, none}),
+          seed({"\1"sv, status, stop, peers, checkpoint, none, monitor}),
           // One byte at a time, and two requests in one piece.
           seed({"\0"sv, "\0\1\2\0\1\0\0\1\0\0\1\0\0\1\x0a\0\1\0"sv,
                 "\0\x0c\2\0\0\0\x0a\0\2\0\0\0\x12\0"sv}),

@@ -20,7 +20,8 @@ using daemon::ControlServer;
 inline constexpr std::size_t kPrefix = sizeof(std::uint32_t);
 
 inline bool only_looks(Request::VerbCase verb) {
-  return verb == Request::kStatus || verb == Request::kPeers || verb == Request::kMetrics;
+  return verb == Request::kStatus || verb == Request::kPeers || verb == Request::kMetrics ||
+         verb == Request::kMonitor;
 }
 
 // How often the owner was asked, and how often it had to be.

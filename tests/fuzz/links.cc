@@ -92,14 +92,14 @@ class World {
 
   void end(bool stops) {
     bool done = false;
-    if (stops) links_->stop(peer::Farewell::finished, 2s, [&done] { done = true; });
-    let_pass(stops ? 3s : 0s);
     if (stops) {
+      links_->stop(peer::Farewell::finished, 2s, [&done] { done = true; });
+      let_pass(3s, [&done] { return done; });
       INVARIANT(done);
       for (const std::size_t neighbor : kNeighbors) INVARIANT(!owner_.edges[neighbor].up);
     }
     links_ = nullptr;
-    let_pass(3s);  // a goodbye may still be under way
+    let_pass(3s, [this] { return io_.stopped(); });  // a goodbye may still be under way
     INVARIANT(io_.stopped());
     lines_.clear();
     for (const Port& port : ports_.neighbors) {
@@ -222,13 +222,18 @@ class World {
 
   // ---- the node --------------------------------------------------------------------------------
 
-  void let_pass(std::chrono::milliseconds time) {
-    constexpr std::chrono::milliseconds kStep = 250ms;  // less than a heartbeat
-    for (; time > 0ms; time -= kStep) {
+  // Or until it is enough.
+  template <class IsEnough>
+  void let_pass(std::chrono::milliseconds time, const IsEnough& is_enough) {
+    constexpr std::chrono::milliseconds kStep = 500ms;  // less than a heartbeat
+    settle(io_);
+    for (; time > 0ms && !is_enough(); time -= kStep) {
       fuzz::pass(std::min(time, kStep));
       settle(io_);
     }
-    settle(io_);
+  }
+  void let_pass(std::chrono::milliseconds time) {
+    let_pass(time, [] { return false; });
   }
   void stand_still() {
     fuzz::pass(1h);

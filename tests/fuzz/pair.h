@@ -35,6 +35,11 @@ class Pair {
             {.kind = gossip::TopologyKind::path, .nodes = 2, .degree = 0, .edges = {}}, 1)) {
     layout_.add("weight", {3, 2});
     layout_.add("bias", {2});
+    common_.resize(layout_.size());
+    for (std::size_t node = 0; node < starts_.size(); ++node) {
+      starts_[node].resize(layout_.size());
+      Random(3, Stream::test, {node}).fill_normal(starts_[node]);
+    }
     options_.algorithm = kind;
     // Small enough that no input makes them diverge.
     options_.gamma = 0.25;
@@ -43,12 +48,16 @@ class Pair {
     options_.period = 2;
   }
 
+  // Made once: an input begins at its two ends.
+  static const Pair& of(std::size_t kind) {
+    static std::array<std::unique_ptr<const Pair>, kAlgorithms.size()> all;
+    if (!all[kind]) all[kind] = std::make_unique<Pair>(kAlgorithms[kind]);
+    return *all[kind];
+  }
+
   std::unique_ptr<gossip::Algorithm> make(std::size_t node) const {
-    std::vector<float> start(layout_.size());
-    const std::vector<float> common(layout_.size(), 0.0f);
-    Random(3, Stream::test, {node}).fill_normal(start);
-    return gossip::make_algorithm(options_, {topology_, layout_, start, common, node_id(node), 7,
-                                             compressor(), compressor()});
+    return gossip::make_algorithm(options_, {topology_, layout_, starts_[node], common_,
+                                             node_id(node), 7, compressor(), compressor()});
   }
 
  private:
@@ -90,6 +99,8 @@ class Pair {
 
   gossip::Topology topology_;
   TensorLayout layout_;
+  std::vector<float> common_;
+  std::array<std::vector<float>, 2> starts_;
   gossip::GossipOptions options_;
 };
 

@@ -21,8 +21,8 @@ constexpr NodeId kFar = node_id(1);
 
 class Node {
  public:
-  explicit Node(AlgorithmKind kind)
-      : algorithm_(Pair(kind).make(0)), update_(algorithm_->model().size(), 0.01f) {
+  explicit Node(const Pair& pair)
+      : algorithm_(pair.make(0)), update_(algorithm_->model().size(), 0.01f) {
     link_up();
   }
 
@@ -168,7 +168,7 @@ std::vector<Seed> seeds() {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace starling::fuzz;
   Input input(data, std::min<std::size_t>(size, 1000));
-  Node node(kAlgorithms[input.below(kAlgorithms.size())]);
+  Node node(Pair::of(input.below(kAlgorithms.size())));
   while (!input.empty()) node.happen(input);
   return 0;
 }
