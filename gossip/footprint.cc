@@ -92,7 +92,9 @@ Footprint footprint_of_mesh(const GossipOptions& options, const TensorLayout& la
   const std::uint64_t model = layout.size() * sizeof(float);
   const std::uint64_t shard = layout.size() / (degree + 1) + 1;
   std::uint64_t told = compress::Identity().encoded_bytes_max(shard);
-  if (compressor) told = std::max<std::uint64_t>(told, compressor->encoded_bytes_max(shard));
+  const std::uint64_t times = options.algorithm == AlgorithmKind::neolithic ? options.repeats : 1;
+  if (compressor)
+    told = std::max<std::uint64_t>(told, times * compressor->encoded_bytes_max(shard));
   const std::uint64_t started = options.algorithm == AlgorithmKind::cd_adam ? 5 : 3;
   return {.model = model,
           .node = vectors_of(options.algorithm).node * model,

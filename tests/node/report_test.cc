@@ -56,14 +56,14 @@ TEST_CASE("report: a node's line follows from its progress and model") {
                           .evaluated_at_seconds = 3,
                           .waiting_for = {},
                           .edges = {},
+                          .rates = {},
                           .sent_bytes = 100,
                           .received_bytes = 200,
                           .sent_uncompressed_bytes = 4000,
                           .compute = 2s,
                           .encode = 500ms,
                           .evaluate = 1s,
-                          .elapsed = 10s,
-                          .rates = {}};
+                          .elapsed = 10s};
   const NodeReport report = report_of("n3", progress, model);
   CHECK(report.name == "n3");
   CHECK(report.round == 12);

@@ -33,6 +33,16 @@ ALGORITHMS = {
     "econtrol": TOP_K,
     "doublesqueeze": {"compress.operator": "sign"},
     "cd-adam": {"compress.operator": "sign"},
+    "one-bit-adam": {"compress.operator": "sign", "gossip.freeze": 3},
+    "zero-one-adam": {"compress.operator": "sign", "gossip.freeze": 3},
+    "liec-sgd": {"compress.operator": "sign"},
+    "neolithic": {"compress.operator": "sign"},
+    "dore": {"compress.operator": "quantize", "compress.bits": 8},
+    "birder": {"gossip.allow_unproven": True},
+    "diloco": {"compress.operator": "sign"},
+    "streaming-diloco": {"compress.operator": "sign"},
+    "sketched-amsgrad": {"compress.operator": "count-sketch", "compress.width": 65536,
+                         "compress.keep": 4096},
 }
 CHOSEN = os.environ.get("STARLING_MEMORY_ALGORITHMS", "d-psgd,cold")
 DEGREES = [int(d) for d in os.environ.get("STARLING_MEMORY_DEGREES", "2").split(",")]
