@@ -82,7 +82,7 @@ TEST_CASE("mesh checks: an operator for what owners tell, where they tell someth
   const auto taken = run_with("econtrol", down);
   if (!taken.ok()) FAIL(taken.error().message);
   CHECK(compress::describe(operator_of(taken->config)) ==
-        "sign bucket=0 norm=l1 scope=model down=(quantize bits=4 bucket=512 norm=linf "
+        "sign norm=l1 bucket=0 scope=model down=(quantize bits=4 bucket=512 norm=linf "
         "rounding=stochastic)");
   CHECK(
       refusal("ef21", down) ==
