@@ -173,6 +173,8 @@ class ZeroOneAdamDown final : public CodedDown {
 
   Result<ByteBlock> encode(Exchange exchange, std::span<const float> mean, double /*rate*/,
                            std::size_t room) override {
+    // The variance learns from the mean itself, without what was held back.
+    if (coder_.is_dense(exchange)) return coder_.encode(exchange, self_, mean, room);
     if (state_->schedule.is_frozen(exchange.round) && !is_frozen_) {
       is_frozen_ = true;
       std::ranges::fill(error_, 0.0f);

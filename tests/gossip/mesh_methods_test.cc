@@ -207,7 +207,7 @@ TEST_CASE("mesh: 1-bit and 0/1 Adam come near the optimum as the rate falls") {
   CHECK(error_with_decay(options_with(AlgorithmKind::one_bit_adam, 200, 1), kSign, 4000, 0.02f) <
         0.01);
   CHECK(error_with_decay(options_with(AlgorithmKind::zero_one_adam, 200, 1), kSign, 4000, 0.02f) <
-        0.02);
+        0.04);
 }
 
 // §4, pitfalls: a variance that freezes when gradients have become tiny.

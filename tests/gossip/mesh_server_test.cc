@@ -6,6 +6,7 @@
 #include "compress/repeated.h"
 #include "gossip/mesh/adam_moments.h"
 #include "tests/gossip/least_squares.h"
+#include "tests/gossip/server_coding.h"
 
 using namespace starling;
 using namespace starling::gossip;
@@ -13,22 +14,12 @@ using namespace starling::test;
 
 namespace {
 
-constexpr std::uint64_t kSeed = 7;  // of the flock
-
-std::span<float> shard(Vector& x, std::size_t p) {
-  const std::size_t begin = kSize * p / kNodes, end = kSize * (p + 1) / kNodes;
-  return std::span(x).subspan(begin, end - begin);
-}
-
 // The published form: workers, and a server that holds everything, with C taken shard by shard.
 // Written from the specification's listings.
 class Server {
  public:
-  Server(const GossipOptions& options, const MakeCompressor& make) : o_(options), c_(make()) {
-    if (o_.algorithm == AlgorithmKind::neolithic) {
-      c_ = std::make_unique<compress::Repeated>(std::move(c_), o_.repeats);
-    }
-  }
+  Server(const GossipOptions& options, const MakeCompressor& make)
+      : o_(options), coder_(operator_of(options, make)) {}
 
   void round(const UpdateOf& update_of) {
     const bool local = o_.algorithm == AlgorithmKind::liec_sgd;
@@ -56,6 +47,12 @@ class Server {
  private:
   using enum AlgorithmKind;
 
+  static std::unique_ptr<compress::Compressor> operator_of(const GossipOptions& options,
+                                                           const MakeCompressor& make) {
+    if (options.algorithm != neolithic) return make();
+    return std::make_unique<compress::Repeated>(make(), options.repeats);
+  }
+
   bool has_shifts() const {
     switch (o_.algorithm) {
       case ef21:
@@ -70,21 +67,7 @@ class Server {
   }
   bool averages() const { return (round_ + 1) % o_.period == 0; }
 
-  // C of every shard, decoded, with the keys that a node of the mesh has; -1: each owner's own.
-  Vector compressed(const Vector& u, int node) {
-    Vector out(kSize, 0.0f), in = u;
-    std::vector<std::byte> bytes(c_->encoded_bytes_max(kSize));
-    for (std::size_t p = 0; p < kNodes; ++p) {
-      const std::uint64_t from = node < 0 ? p : static_cast<std::uint64_t>(node);
-      const std::uint64_t of_exchange =
-          Random(kSeed, Stream::compression, {from, round_, node < 0 ? 1u : 0u}).bits(0);
-      const std::uint64_t key = Random(of_exchange, Stream::compression, {p}).bits(0);
-      const auto used = c_->encode(shard(in, p), key, bytes);
-      REQUIRE(used.ok());
-      REQUIRE(c_->decode_add(std::span(bytes).first(*used), 1, shard(out, p)).ok());
-    }
-    return out;
-  }
+  Vector compressed(const Vector& u, int node) { return coder_.compressed(u, node, round_); }
 
   // ±1 of every coordinate, with these for mean.
   Vector signs(Vector u, int node) {
@@ -99,12 +82,8 @@ class Server {
     return u;
   }
 
-  // What is left of u, and what of it is sent.
   Vector feed_back(Vector& e, const Vector& u, int node) {
-    for (std::size_t k = 0; k < kSize; ++k) e[k] += u[k];
-    const Vector q = compressed(e, node);
-    for (std::size_t k = 0; k < kSize; ++k) e[k] += -1.0f * q[k];
-    return q;
+    return coder_.feed_back(e, u, node, round_);
   }
 
   // What it sends, decoded.
@@ -269,7 +248,7 @@ class Server {
   }
 
   const GossipOptions o_;
-  std::unique_ptr<compress::Compressor> c_;
+  ShardCoder coder_;
   Round round_ = 0;
   std::vector<Vector> h_{kNodes, x}, e_{kNodes, x}, v_{kNodes, x};
   Vector s_ = x, m_ = x, square_ = x, largest_ = x;  // S or the server's error, and moments
