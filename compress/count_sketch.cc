@@ -198,6 +198,12 @@ Result<void> CountSketch::decode_add(std::span<const std::byte> bytes, float sca
   return {};
 }
 
+Result<void> CountSketch::fits(std::span<const std::byte> message, std::size_t d) const {
+  const Result<std::uint64_t> theirs = check(message, d);
+  if (!theirs) return theirs.error();
+  return expect("header field seed", *theirs, options_.seed.value());
+}
+
 Result<void> CountSketch::merge(std::span<const std::byte> message, std::size_t d,
                                 std::span<std::byte> into) const {
   const Result<std::uint64_t> ours = check(into, d), theirs = check(message, d);

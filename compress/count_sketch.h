@@ -47,6 +47,9 @@ class CountSketch final : public Compressor {
   Result<void> decode_add(std::span<const std::byte> bytes, float scale,
                           std::span<float> y) const override;
 
+  // Whether merge() takes a message into one of ours of d floats: its shape, its values, and the
+  // seed as set_seed has it. Fails as merge does, but for sums.
+  Result<void> fits(std::span<const std::byte> message, std::size_t d) const;
   // Adds a neighbor's sketch of d floats to `into`, a message of our own for d floats with the same
   // seed. Fails (ErrorCode::peer), with `into` untouched, where they do not fit or a sum overflows.
   Result<void> merge(std::span<const std::byte> message, std::size_t d,

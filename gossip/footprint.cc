@@ -50,13 +50,13 @@ Vectors vectors_of(AlgorithmKind kind) {
     case AlgorithmKind::ef21_bc:
     case AlgorithmKind::econtrol: return {.node = 5};
     case AlgorithmKind::cd_adam: return {.node = 8};
-    case AlgorithmKind::birder: return {.node = 3};
-    case AlgorithmKind::liec_sgd: return {.node = 3};
+    case AlgorithmKind::birder:
+    case AlgorithmKind::liec_sgd:
     case AlgorithmKind::neolithic: return {.node = 3};
-    case AlgorithmKind::sketched_amsgrad: return {.node = 5};
-    case AlgorithmKind::dore: return {.node = 5};
+    case AlgorithmKind::sketched_amsgrad:
+    case AlgorithmKind::dore:
     case AlgorithmKind::diloco:
-    case AlgorithmKind::streaming_diloco: return {.node = 5};
+    case AlgorithmKind::streaming_diloco:
     case AlgorithmKind::one_bit_adam: return {.node = 5};
     case AlgorithmKind::zero_one_adam: return {.node = 7};
   }

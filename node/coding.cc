@@ -60,12 +60,6 @@ Result<std::unique_ptr<compress::Compressor>> made_of(const compress::OperatorOp
   return compress::make_operator(options, coded.tensors().front(), run.config.run.seed);
 }
 
-std::string place_of(const Config& config, std::string_view section, std::string_view key) {
-  const auto is_it = [&](const StatedKey& one) { return one.section == section && one.key == key; };
-  const auto stated = std::ranges::find_if(config.stated, is_it);
-  return stated == config.stated.end() ? config.file.string() : stated->where;
-}
-
 }  // namespace
 
 bool is_mesh(const Run& run) { return gossip::traits_of(run.config.gossip.algorithm).is_mesh(); }

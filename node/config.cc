@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -106,6 +107,12 @@ Result<NodeId> find_present_node(const Config& config, std::string_view name) {
       fmt::format("{}: [[node]] left: node \"{}\" has left the run; expected one that has not, or "
                   "remove left = true at every node to take it back",
                   config.file.string(), shown(name)));
+}
+
+std::string place_of(const Config& config, std::string_view section, std::string_view key) {
+  const auto is_it = [&](const StatedKey& one) { return one.section == section && one.key == key; };
+  const auto stated = std::ranges::find_if(config.stated, is_it);
+  return stated == config.stated.end() ? config.file.string() : stated->where;
 }
 
 const std::vector<KeyDocumentation>& documented_keys() {

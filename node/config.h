@@ -119,6 +119,9 @@ Result<NodeId> find_node(const Config& config, std::string_view name);
 // The same, of a node that has not left.
 Result<NodeId> find_present_node(const Config& config, std::string_view name);
 
+// Where the file has that key, or would have it, "run.toml:3:7"; the file where it knows none such.
+std::string place_of(const Config& config, std::string_view section, std::string_view key);
+
 // Where this node's metrics are to be had, "host:port"; empty: nowhere. Of nodes whose addresses
 // have the same host the first has the port of [metrics] listen, the next in the list the next one.
 std::string metrics_address(const Config& config, NodeId self);

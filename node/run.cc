@@ -144,13 +144,10 @@ Result<void> check_clipping(const Config& config) {
   if (!config.gossip.clip) return {};
   const auto why = gossip::objection_to_clipping(config.gossip.algorithm);
   if (!why) return {};
-  const auto is_it = [](const StatedKey& one) { return one.section == "robust"; };
-  const auto stated = std::ranges::find_if(config.stated, is_it);
-  return Error{
-      ErrorCode::config,
-      fmt::format("{}: [robust] clip: found true, but {}; take d-psgd, ad-psgd, choco, "
-                  "def-atc or actc, or clip = false",
-                  stated == config.stated.end() ? config.file.string() : stated->where, *why)};
+  return Error{ErrorCode::config,
+               fmt::format("{}: [robust] clip: found true, but {}; take d-psgd, ad-psgd, choco, "
+                           "def-atc or actc, or clip = false",
+                           place_of(config, "robust", "clip"), *why)};
 }
 
 Result<void> check_graph(const Run& run) {

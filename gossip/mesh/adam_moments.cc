@@ -20,6 +20,14 @@ double mean_of(std::span<const float> x) {
 
 }  // namespace
 
+bool AdamMoments::is_known(std::span<const float> v) {
+  return std::ranges::any_of(v, [](float value) { return value > 0; });
+}
+
+double AdamMoments::filled(Round gradients) {
+  return 1 - std::pow(double{kBeta1}, static_cast<double>(gradients));
+}
+
 void AdamMoments::take(std::span<float> m, std::span<float> v, std::span<const float> gradient,
                        bool learns) {
   for (std::size_t i = 0; i < m.size(); ++i) {
@@ -38,7 +46,7 @@ void AdamMoments::fill_scales(std::span<const float> v, Round updates, std::span
 }
 
 void AdamMoments::learn_from_momentum(std::span<float> v, std::span<const float> m, Round updates) {
-  if (std::ranges::any_of(v, [](float value) { return value > 0; })) return;
+  if (is_known(v)) return;
   double sum = 0;
   for (const float value : m) sum += double{value} * value;
   if (m.empty() || sum == 0) return;

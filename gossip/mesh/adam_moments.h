@@ -23,6 +23,10 @@ class AdamMoments {
 
   static constexpr float kBeta1 = 0.9f, kBeta2 = 0.999f, kEpsilon = 1e-8f;
 
+  // Whether gradients have said anything of it.
+  static bool is_known(std::span<const float> v);
+  // The part of m that gradients have filled after so many of them; the rest is the 0 it began at.
+  static double filled(Round gradients);
   // Takes a mean gradient of a round of the warm-up into m, and into v where `learns`.
   static void take(std::span<float> m, std::span<float> v, std::span<const float> gradient,
                    bool learns);

@@ -60,10 +60,7 @@ class BirderUp final : public SummedUp {
     ++pieces_;
   }
   void reduce(Exchange /*exchange*/, std::span<float> mean) override {
-    const auto n = static_cast<float>(pieces_);
-    for (std::size_t i = 0; i < sum_.size(); ++i) mean[i] = sum_[i] / n;
-    std::ranges::fill(sum_, 0.0f);
-    pieces_ = 0;
+    take_mean(sum_, std::exchange(pieces_, 0), mean);
   }
   double rate() const override { return rate_; }
   void archive(Archive& archive, std::span<const std::size_t> /*owners*/) override {

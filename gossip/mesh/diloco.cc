@@ -14,16 +14,12 @@ struct Anchor {
   Anchor(const DiLoCoOptions& o, std::span<float> x) : options(o), model(x), theta(x.size()) {}
 
   // Of what belongs to an owner's shard.
-  template <class Float>
-  std::span<Float> fragment(std::span<Float> shard, Exchange exchange) const {
-    const std::size_t f = exchange.round % options.fragments;
-    const std::size_t begin = shard.size() * f / options.fragments,
-                      end = shard.size() * (f + 1) / options.fragments;
-    return shard.subspan(begin, end - begin);
+  std::span<float> fragment(std::span<float> shard, Exchange exchange) const {
+    const Shards parts(shard.size(), options.fragments);
+    return parts.of(exchange.round % options.fragments, shard);
   }
   std::size_t size(std::size_t floats, Exchange exchange) const {
-    const std::size_t f = exchange.round % options.fragments;
-    return floats * (f + 1) / options.fragments - floats * f / options.fragments;
+    return Shards(floats, options.fragments).size(exchange.round % options.fragments);
   }
 
   const DiLoCoOptions options;
@@ -70,10 +66,7 @@ class DiLoCoUp final : public SummedUp {
   }
   // What came late of other fragments waits for their rounds.
   void reduce(Exchange exchange, std::span<float> mean) override {
-    const auto n = static_cast<float>(shards_.owners());
-    const std::span<float> sum = anchor_->fragment(std::span(sum_), exchange);
-    for (std::size_t i = 0; i < sum.size(); ++i) mean[i] = sum[i] / n;
-    std::ranges::fill(sum, 0.0f);
+    take_mean(anchor_->fragment(std::span(sum_), exchange), shards_.owners(), mean);
   }
   void archive(Archive& archive, std::span<const std::size_t> owners) override {
     archive.fixed("error", error_);

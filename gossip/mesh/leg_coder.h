@@ -59,9 +59,6 @@ class LegCoder {
   }
   void archive(Archive& archive) { coded_.archive(archive); }
 
-  bool rests(const Participation& participation, Round round) const {
-    return participation.rests(seed_, self, round);
-  }
   // Draws of a method's own for the piece or message of a shard, this node's alone.
   Random random(Exchange exchange, std::size_t owner) const {
     return {seed_, Stream::compression, {index_of(node_), exchange.round, exchange.index, owner}};
@@ -94,13 +91,18 @@ class CodedUp : public UpLeg {
   std::size_t bytes_max(std::size_t floats) const override { return coder_.bytes_max(floats); }
 
  protected:
-  bool rests(Exchange exchange) const { return coder_.rests(participation_, exchange.round); }
-
   Participation participation_;
   LegCoder coder_;
   const Shards& shards_ = coder_.shards;
   const std::size_t self_ = coder_.self;
 };
+
+// The mean of so many that are in the sum, which is empty then.
+inline void take_mean(std::span<float> sum, std::size_t count, std::span<float> mean) {
+  const auto n = static_cast<float>(count);
+  for (std::size_t i = 0; i < sum.size(); ++i) mean[i] = sum[i] / n;
+  std::ranges::fill(sum, 0.0f);
+}
 
 // One whose owner adds up what comes, each piece once.
 class SummedUp : public CodedUp {
@@ -115,9 +117,7 @@ class SummedUp : public CodedUp {
     participation_.has_come(from);
   }
   void reduce(Exchange /*exchange*/, std::span<float> mean) override {
-    const auto n = static_cast<float>(shards_.owners());
-    for (std::size_t i = 0; i < sum_.size(); ++i) mean[i] = sum_[i] / n;
-    std::ranges::fill(sum_, 0.0f);
+    take_mean(sum_, shards_.owners(), mean);
     participation_.end_round();
   }
   double rate() const override { return 1; }

@@ -42,14 +42,12 @@ class LiecUp final : public CodedUp {
   }
   void reduce(Exchange exchange, std::span<float> mean) override {
     if (coder_.is_dense(exchange)) {
-      const auto n = static_cast<float>(pieces_);
-      for (std::size_t i = 0; i < sum_.size(); ++i) mean[i] = sum_[i] / n;
+      take_mean(sum_, pieces_, mean);
     } else {
-      const auto n = static_cast<float>(shards_.owners());
-      for (std::size_t i = 0; i < sum_.size(); ++i) mean[i] = (sum_[i] + late_[i]) / n;
+      for (std::size_t i = 0; i < sum_.size(); ++i) sum_[i] += late_[i];
       std::ranges::fill(late_, 0.0f);
+      take_mean(sum_, shards_.owners(), mean);
     }
-    std::ranges::fill(sum_, 0.0f);
     pieces_ = 0;
   }
   double rate() const override { return 1; }

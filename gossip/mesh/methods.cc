@@ -116,7 +116,7 @@ std::unique_ptr<Method> make_mesh_method(const GossipOptions& options, MeshMetho
   INVARIANT(at != in.present.end());
   const auto self = static_cast<std::size_t>(at - in.present.begin());
   const Participation participation(participation_of(options, in.present), options.by_uptime,
-                                    shards.owners());
+                                    shards.owners(), self, in.seed);
   const auto leg = [&](Made given, bool goes_down) {
     return LegInputs{
         shards,       self, in.self, in.seed, operator_of_leg(options, std::move(given), goes_down),

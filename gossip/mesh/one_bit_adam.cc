@@ -1,7 +1,6 @@
 #include "gossip/mesh/one_bit_adam.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "gossip/mesh/adam_moments.h"
 #include "gossip/mesh/leg_coder.h"
@@ -82,21 +81,21 @@ class OneBitAdamDown final : public CodedDown {
                            m = shards_.of(owner, std::span(moments_->m)),
                            v = shards_.of(owner, std::span(moments_->v));
     scales_.resize(x.size());
-    double begun = 1;  // the part of m that gradients have filled
+    double filled = 1;
     Round updates = moments_->freeze();
     if (coder_.is_dense(exchange)) {
       told_.assign(x.size(), 0.0f);
       coder_.decode_add(exchange, message, 1, told_);
       AdamMoments::take(m, v, told_, true);
       updates = exchange.round + 1;
-      begun -= std::pow(double{AdamMoments::kBeta1}, static_cast<double>(updates));
+      filled = AdamMoments::filled(updates);
     } else {
       std::ranges::fill(m, 0.0f);
       coder_.decode_add(exchange, message, 1, m);
       AdamMoments::learn_from_momentum(v, m, updates);
     }
     AdamMoments::fill_scales(v, updates, scales_);
-    const auto step = static_cast<float>(rate / begun);
+    const auto step = static_cast<float>(rate / filled);
     for (std::size_t i = 0; i < x.size(); ++i) x[i] -= step * m[i] * scales_[i];
   }
 

@@ -24,15 +24,16 @@ namespace starling::gossip {
 class Participation {
  public:
   Participation() = default;  // all, always
-  // `listed`: of each node, above 0; empty: 1.
-  Participation(std::vector<double> listed, bool by_uptime, std::size_t nodes)
-      : listed_(std::move(listed)), seen_(by_uptime ? nodes : 0) {}
+  // `listed`: of each node, above 0; empty: 1. `self`: this node's place; `seed`: of the run.
+  Participation(std::vector<double> listed, bool by_uptime, std::size_t nodes, std::size_t self,
+                std::uint64_t seed)
+      : listed_(std::move(listed)), seen_(by_uptime ? nodes : 0), self_(self), seed_(seed) {}
 
   bool is_partial() const { return !listed_.empty() || !seen_.empty(); }
-  // Whether the node has nothing to send in this round.
-  bool rests(std::uint64_t seed, std::size_t self, Round round) const {
-    if (listed_.empty() || listed_[self] >= 1) return false;
-    return Random(seed, Stream::participation, {self}).uniform(round) >= listed_[self];
+  // Whether this node has nothing to send in this round.
+  bool rests(Round round) const {
+    if (listed_.empty() || listed_[self_] >= 1) return false;
+    return Random(seed_, Stream::participation, {self_}).uniform(round) >= listed_[self_];
   }
   double weight(std::size_t node) const {
     if (!seen_.empty()) {
@@ -61,6 +62,8 @@ class Participation {
   std::vector<double> listed_;
   std::vector<std::uint64_t> seen_;  // rounds with a piece of each node; none: by listed_
   std::uint64_t rounds_ = 0;
+  std::size_t self_ = 0;
+  std::uint64_t seed_ = 0;
 };
 
 }  // namespace starling::gossip

@@ -113,8 +113,8 @@ class SketchedUp final : public UpLeg {
     if (exchange.index == kValues) {
       return norm_of_decoded(PlacesAndValues::decoded(piece, floats, keep_, true));
     }
-    std::vector<std::byte> sum = nothing(exchange);
-    if (auto merged = sketch_->merge(piece, floats, sum); !merged) return merged.error();
+    sketch_->set_seed(seed_of(exchange, self_));
+    if (auto fits = sketch_->fits(piece, floats); !fits) return fits.error();
     return 0.0;  // it says where to look, and moves nothing
   }
 

@@ -16,7 +16,7 @@ class PlainUp final : public SummedUp {
 
   void adapt(const LocalStep& step) override { update_ = step.update; }
   Result<ByteBlock> encode(Exchange exchange, std::size_t owner, std::size_t room) override {
-    if (rests(exchange)) return ByteBlock(room);
+    if (participation_.rests(exchange.round)) return ByteBlock(room);
     return coder_.encode(exchange, owner, shards_.of(owner, update_), room);
   }
   void counted(Exchange, std::size_t, std::span<const std::byte>, bool) override {}
@@ -75,7 +75,7 @@ class ShiftedUp final : public CodedUp {
   }
 
   Result<ByteBlock> encode(Exchange exchange, std::size_t owner, std::size_t room) override {
-    if (rests(exchange)) return ByteBlock(room);
+    if (participation_.rests(exchange.round)) return ByteBlock(room);
     const std::size_t begin = shards_.begin(owner);
     piece_.resize(shards_.size(owner));
     for (std::size_t i = 0; i < piece_.size(); ++i) {

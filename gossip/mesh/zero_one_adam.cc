@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 
 #include "gossip/mesh/adam_moments.h"
 #include "gossip/mesh/anchor.h"
@@ -141,8 +140,7 @@ class ZeroOneAdamUp final : public SummedUp {
 
  private:
   bool knows_variance(std::size_t owner) const {
-    const std::span<const float> v = shards_.of(owner, std::span<const float>(state_->moments.v));
-    return std::ranges::any_of(v, [](float value) { return value > 0; });
+    return AdamMoments::is_known(shards_.of(owner, std::span<const float>(state_->moments.v)));
   }
 
   const std::shared_ptr<State> state_;
@@ -200,9 +198,7 @@ class ZeroOneAdamDown final : public CodedDown {
     } else {
       AdamMoments::take(m, v, told_, state_->schedule.learns(exchange.round));
       AdamMoments::learn_from_momentum(v, m, updates);
-      const double begun =
-          1 - std::pow(double{AdamMoments::kBeta1}, static_cast<double>(exchange.round + 1));
-      const auto step = static_cast<float>(rate / begun);
+      const auto step = static_cast<float>(rate / AdamMoments::filled(exchange.round + 1));
       for (std::size_t i = 0; i < m.size(); ++i) told_[i] = step * m[i];
     }
     state_->fill_scales(shards_, owner, exchange.round, scales_);

@@ -65,8 +65,14 @@ TEST_CASE("count-sketch: merging refuses other seeds, sizes and sums that overfl
     std::vector<std::byte> copy = into;
     const auto merged = c.merge(message, 16, copy);
     CHECK(copy == into);
+    // What does not fit is known beforehand.
+    const auto fits = c.fits(message, 16);
+    if (!fits.ok()) CHECK(fits.error().message == merged.error().message);
     return merged.error().message;
   };
+  CHECK(c.fits(into, 16).ok());
+  CHECK_FALSE(c.fits(encoded(other, huge, 0), 16).ok());
+  CHECK_FALSE(c.fits(encoded(c, normals(15, 1), 0), 16).ok());
   CHECK(sentence(encoded(other, huge, 0)) == "header field seed: found 8, expected 9");
   CHECK(sentence(encoded(c, normals(15, 1), 0)) == "header field d: found 15, expected 16");
   CHECK(sentence(into).starts_with("sum of cell 0: found "));

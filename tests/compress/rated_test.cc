@@ -10,6 +10,7 @@
 #include "compress/layer_plan.h"
 #include "properties.h"
 #include "protocol/random.h"
+#include "tests/support/rated_alone.h"
 
 using namespace starling;
 using namespace starling::compress;
@@ -17,36 +18,13 @@ using namespace starling::test;
 
 namespace {
 
-constexpr RateOptions kBudget{.bytes_per_round = 1000};
-
-// With the budget that it refers to.
-class Owned final : public Compressor {
- public:
-  explicit Owned(std::unique_ptr<Ladder> ladder, RateController controller = RateController::drift)
-      : budget_(kBudget, controller, 1, {.rounds = 100}), rated_(std::move(ladder), budget_, {}) {}
-  Contract contract(std::size_t d) const override { return rated_.contract(d); }
-  std::size_t encoded_bytes_max(std::size_t d) const override {
-    return rated_.encoded_bytes_max(d);
-  }
-  Result<std::size_t> encode(std::span<const float> x, std::uint64_t key,
-                             std::span<std::byte> out) override {
-    return rated_.encode(x, key, out);
-  }
-  Result<void> decode_add(std::span<const std::byte> bytes, float scale,
-                          std::span<float> y) const override {
-    return rated_.decode_add(bytes, scale, y);
-  }
-
- private:
-  Budget budget_;
-  Rated rated_;
-};
+constexpr std::uint64_t kBytes = 1000;  // a round
 
 std::unique_ptr<Compressor> sparse(std::size_t /*d*/) {
-  return std::make_unique<Owned>(make_top_k_ladder(0.01, SparseCoder()));
+  return std::make_unique<RatedAlone>(make_top_k_ladder(0.01, SparseCoder()), kBytes);
 }
 std::unique_ptr<Compressor> coarse(std::size_t /*d*/) {
-  return std::make_unique<Owned>(make_quantize_ladder({.bits = 2}));
+  return std::make_unique<RatedAlone>(make_quantize_ladder({.bits = 2}), kBytes);
 }
 
 double total(const std::vector<std::vector<LevelCost>>& parts,
@@ -80,7 +58,7 @@ TEST_CASE("rated: is an operator at whatever level it is") {
 }
 
 TEST_CASE("rated: a level that does not exist, or another ladder's, is refused by name") {
-  Owned rated(make_quantize_ladder({.bits = 2}));
+  RatedAlone rated(make_quantize_ladder({.bits = 2}), kBytes);
   const std::vector<float> x = normals(300, 1);
   std::vector<std::byte> message = encoded(rated, x, 1);
   std::vector<float> y(300);
@@ -88,7 +66,7 @@ TEST_CASE("rated: a level that does not exist, or another ladder's, is refused b
   std::memcpy(message.data() + 2, &level, sizeof level);
   CHECK(rated.decode_add(message, 1, y).error().message ==
         "header field param (the level): found 3, expected at most 2");
-  const Owned shorter(make_quantize_ladder({.bits = 4}));
+  const RatedAlone shorter(make_quantize_ladder({.bits = 4}), kBytes);
   CHECK(shorter.decode_add(encoded(rated, x, 1), 1, y).error().message ==
         "header field count: found 3, expected 2");
 }
