@@ -300,8 +300,10 @@ std::optional<std::string> play(const Case& c, std::array<std::size_t, 2>* passe
     return "what both ends hold differs";
   }
   if (c.fate != Fate::goes_on) return std::nullopt;
-  // In the handshake one end may begin a round before the other has the edge.
-  if (left.ledger.count + 1 < c.run.config.run.rounds) {
+  // In each of the two handshakes one end may begin a round before the other has the edge; where
+  // the cut falls into the first, both of them cost one.
+  constexpr Round kHandshakes = 2;
+  if (left.ledger.count + kHandshakes < c.run.config.run.rounds) {
     return fmt::format("counted {} of {}", left.ledger.count, c.run.config.run.rounds);
   }
   for (std::size_t k = 0; k < a.model().size(); ++k) {
