@@ -66,7 +66,7 @@ class Beer final : public Method {
                       std::span<Message> out) override {
     Tracked& t = tracked(exchange);
     under_way_ = &t;
-    return t.replicas.encode(edges, out, [&](Replicas::Own& own) {
+    return t.replicas.encode(edges, out, coder_, [&](Replicas::Own& own) {
       return coder_.encode(exchange, coder_.difference(t.value, own.reference));
     });
   }
@@ -78,6 +78,7 @@ class Beer final : public Method {
 
   void mix(Exchange exchange, std::span<const Arrival> arrivals) override {
     Tracked& t = tracked(exchange);
+    coder_.spare(false);
     t.replicas.commit(arrivals, coder_.compressor());
     for (const Arrival& arrival : arrivals) {
       add_difference(t.pending, static_cast<float>(gamma_ * arrival.terms.weight),

@@ -54,6 +54,7 @@ void Clipping::seal(std::span<Message> messages) const {
       sealed = std::move(block);
     }
     message.body = sealed;
+    message.opening = {};
   }
 }
 

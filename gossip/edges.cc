@@ -204,13 +204,12 @@ Result<void> Edges::let_in(std::size_t index, Exchange exchange, const Result<Me
 
 Parcel Edges::parcel_of(const Edge& edge, const SentMessage& record) const {
   INVARIANT(edge.epoch.has_value());
-  const auto& [body, start] = record.message;
   Parcel parcel{.epoch = *edge.epoch,
                 .round = numbering_ == Numbering::by_edge ? round_ : record.exchange.round,
                 .exchange = record.exchange.index,
                 .base = record.base,
-                .body = body};
-  if (start.size() > 0) {
+                .body = record.message.body};
+  if (record.message.start.size() > 0) {
     parcel.type = FrameType::opening;
     parcel.body = record.opening.size() > 0 ? record.opening : packed(record.message);
   }

@@ -40,6 +40,8 @@ struct Message {
   // What the neighbor needs to know before the body, because the edge is new or has missed
   // something. Otherwise empty.
   SharedBytes start = {};
+  // Both as one body (opening.h), where they were written so.
+  SharedBytes opening = {};
 };
 
 }  // namespace starling::gossip

@@ -48,7 +48,7 @@ class InnovationMethod : public Method {
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                       std::span<Message> out) final {
     auto encoded = replicas_.encode(
-        edges, out, [&](Replicas::Own& own) { return make_message(exchange, own); });
+        edges, out, coder_, [&](Replicas::Own& own) { return make_message(exchange, own); });
     if (encoded && clipping_) clipping_->seal(out);
     return encoded;
   }
@@ -89,6 +89,7 @@ class InnovationMethod : public Method {
   }
 
   bool commit(std::span<const Arrival> arrivals) {
+    coder_.spare(false);
     return replicas_.commit(clipping_ ? clipping_->opened(arrivals) : arrivals,
                             coder_.compressor());
   }

@@ -29,6 +29,7 @@ ByteBlock MessageCoder::taken(std::size_t used, std::size_t room) const {
 
 Result<SharedBytes> MessageCoder::encode(Exchange exchange, std::span<const float> x) {
   const Result<std::size_t> used = compressor_->encode(x, key_of(exchange), scratch_bytes_);
+  rest();  // x may have been there
   if (!used) return used.error();
   return SharedBytes(taken(*used));
 }
@@ -44,6 +45,7 @@ Result<ByteBlock> MessageCoder::encode_shard(Exchange exchange, std::size_t owne
 Result<SharedBytes> MessageCoder::encode_ef(Exchange exchange, std::span<float> e,
                                             std::span<const float> g) {
   const Result<std::size_t> used = compressor_->encode_ef(e, g, key_of(exchange), scratch_bytes_);
+  rest();  // as may g
   if (!used) return used.error();
   return SharedBytes(taken(*used));
 }
@@ -55,10 +57,10 @@ std::span<const float> MessageCoder::difference(std::span<const float> a,
 
 Result<double> MessageCoder::check(std::span<const std::byte> body, std::size_t floats) const {
   scratch_.assign(floats, 0.0f);
-  if (Result<void> decoded = compressor_->decode_add(body, 1, scratch_); !decoded) {
-    return decoded.error();
-  }
-  return norm_of(scratch_);
+  const Result<void> decoded = compressor_->decode_add(body, 1, scratch_);
+  Result<double> norm = decoded ? Result<double>(norm_of(scratch_)) : decoded.error();
+  rest();
+  return norm;
 }
 
 }  // namespace starling::gossip

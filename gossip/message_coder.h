@@ -29,12 +29,18 @@ class MessageCoder {
                                  std::size_t room);
   // C(e + g), and e becomes what that leaves.
   Result<SharedBytes> encode_ef(Exchange exchange, std::span<float> e, std::span<const float> g);
-  // a - b, in memory of the coder, until the next call of this or of check().
+  // a - b, in memory of the coder, until the next call of another function.
   std::span<const float> difference(std::span<const float> a, std::span<const float> b);
   // The norm of what the body decodes to, or a part of `floats` of them. Fails where it is no
   // message.
   Result<double> check(std::span<const std::byte> body) const { return check(body, size_); }
   Result<double> check(std::span<const std::byte> body, std::size_t floats) const;
+  // Whether to hold no floats between two calls: while messages as large as the model are under
+  // way. To ask the kernel for them in each exchange would take longer than to write them.
+  void spare(bool on) const {
+    spares_ = on;
+    rest();
+  }
 
   void archive(Archive& archive) {
     const Archive::Scope scope(archive, "operator");
@@ -47,12 +53,16 @@ class MessageCoder {
  private:
   std::uint64_t key_of(Exchange exchange) const;
   ByteBlock taken(std::size_t used, std::size_t room = 0) const;
+  void rest() const {
+    if (spares_) scratch_ = std::vector<float>();  // {} would keep the memory
+  }
 
   const std::unique_ptr<compress::Compressor> compressor_;
   const std::uint64_t seed_;
   const NodeId self_;
   const std::size_t size_;
   std::vector<std::byte> scratch_bytes_;
+  mutable bool spares_ = false;
   mutable std::vector<float> scratch_;  // what check() decodes to, too
 };
 

@@ -5,17 +5,29 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace starling::gossip {
 
+OpeningWriter::OpeningWriter(std::size_t start_bytes, const SharedBytes& body)
+    : both_(kStartLengthBytes + start_bytes + body.size()), start_bytes_(start_bytes) {
+  const auto length = static_cast<std::uint32_t>(start_bytes);
+  std::memcpy(both_.bytes().data(), &length, kStartLengthBytes);
+  std::ranges::copy(body.bytes(), both_.bytes().last(body.size()).begin());
+}
+
+Message OpeningWriter::message() && {
+  const SharedBytes both(std::move(both_));
+  Message message = unpacked(both, start_bytes_);
+  message.opening = both;
+  return message;
+}
+
 SharedBytes packed(const Message& message) {
-  const auto& [body, start] = message;
-  ByteBlock both(kStartLengthBytes + start.size() + body.size());
-  const auto length = static_cast<std::uint32_t>(start.size());
-  std::memcpy(both.bytes().data(), &length, kStartLengthBytes);
-  std::ranges::copy(start.bytes(), both.bytes().subspan(kStartLengthBytes).begin());
-  std::ranges::copy(body.bytes(), both.bytes().last(body.size()).begin());
-  return both;
+  if (message.opening.size() > 0) return message.opening;
+  OpeningWriter writer(message.start.size(), message.body);
+  std::ranges::copy(message.start.bytes(), writer.start().begin());
+  return std::move(writer).message().opening;
 }
 
 Message unpacked(const SharedBytes& both, std::size_t start_bytes) {
@@ -33,10 +45,10 @@ Result<Message> opened(const SharedBytes& both, std::size_t start_bytes_max) {
                                               "to {}",
                                               both.size(), length, start_bytes_max)};
   }
-  const auto [body, start] = unpacked(both, length);
-  ByteBlock copy(body.size());
-  std::ranges::copy(body.bytes(), copy.bytes().begin());
-  return Message{std::move(copy), start};
+  const Message parts = unpacked(both, length);
+  ByteBlock copy(parts.body.size());
+  std::ranges::copy(parts.body.bytes(), copy.bytes().begin());
+  return Message{std::move(copy), parts.start};
 }
 
 }  // namespace starling::gossip

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include "gossip/exchange.h"
 #include "protocol/bytes.h"
@@ -10,6 +11,21 @@
 namespace starling::gossip {
 
 inline constexpr std::size_t kStartLengthBytes = 4;
+
+// One that is written at its place: where a start as large as the model was made elsewhere first,
+// there would be two of them.
+class OpeningWriter {
+ public:
+  // A copy of `body`, behind a start of so many bytes.
+  OpeningWriter(std::size_t start_bytes, const SharedBytes& body);
+  // To be filled.
+  std::span<std::byte> start() { return both_.bytes().subspan(kStartLengthBytes, start_bytes_); }
+  Message message() &&;
+
+ private:
+  ByteBlock both_;
+  const std::size_t start_bytes_;
+};
 
 SharedBytes packed(const Message& message);
 // Parts of the same bytes.

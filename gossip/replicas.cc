@@ -7,6 +7,7 @@
 #include <set>
 
 #include "gossip/delta.h"
+#include "gossip/opening.h"
 #include "protocol/check.h"
 
 namespace starling::gossip {
@@ -99,16 +100,16 @@ std::size_t Replicas::start_bytes_max() const {
   return kCountBytes + common_.size() * sizeof(float);
 }
 
-SharedBytes Replicas::start_for(const Edge& edge, SharedBytes& whole) const {
-  if (edge.knows == told_) return {};
+Message Replicas::message_for(const Edge& edge, Message& whole) const {
+  if (edge.knows == told_) return {under_way_};
   const std::uint64_t missed = edge.knows ? told_ - *edge.knows : told_ + 1;
   if (missed <= log_.size()) {
     const auto first = log_.end() - static_cast<std::ptrdiff_t>(missed);
     std::size_t bytes = kCountBytes;
     for (auto m = first; m != log_.end(); ++m) bytes += kLengthBytes + m->size();
     if (bytes <= start_bytes_max()) {
-      ByteBlock block(bytes);
-      std::span<std::byte> out = block.bytes();
+      OpeningWriter writer(bytes, under_way_);
+      std::span<std::byte> out = writer.start();
       put(static_cast<std::uint32_t>(missed), out);
       out = out.subspan(kCountBytes);
       for (auto m = first; m != log_.end(); ++m) {
@@ -116,20 +117,21 @@ SharedBytes Replicas::start_for(const Edge& edge, SharedBytes& whole) const {
         std::ranges::copy(m->bytes(), out.subspan(kLengthBytes).begin());
         out = out.subspan(kLengthBytes + m->size());
       }
-      return block;
+      return std::move(writer).message();
     }
   }
-  if (whole.size() == 0) {
-    ByteBlock block(start_bytes_max());
-    put(0, block.bytes());
+  if (whole.start.size() == 0) {
+    OpeningWriter writer(start_bytes_max(), under_way_);
+    put(0, writer.start());
     std::ranges::copy(std::as_bytes(std::span(own_.reference)),
-                      block.bytes().subspan(kCountBytes).begin());
-    whole = std::move(block);
+                      writer.start().subspan(kCountBytes).begin());
+    whole = std::move(writer).message();
   }
   return whole;
 }
 
 Result<double> Replicas::check(const Message& message, const MessageCoder& coder) const {
+  if (message.start.size() > 0) coder.spare(true);
   const Result<double> start =
       message.start.size() > 0 ? check_start(message.start, coder) : Result<double>(0.0);
   if (!start) return start;
@@ -204,17 +206,19 @@ void Replicas::trim_log() {
 // ---- exchanges ------------------------------------------------------------------------------
 
 Result<void> Replicas::encode(std::span<const std::size_t> edges, std::span<Message> out,
-                              const Make& make) {
+                              const MessageCoder& coder, const Make& make) {
+  const auto is_behind = [&](std::size_t edge) { return edges_[edge].knows != told_; };
+  if (std::ranges::any_of(edges, is_behind)) coder.spare(true);
   Result<SharedBytes> made = make(own_);
   if (!made) return made.error();
   under_way_ = std::move(*made);
-  SharedBytes whole;
+  Message whole;
   for (std::size_t i = 0; i < edges.size(); ++i) {
     const Edge& edge = edges_[edges[i]];
     // Those that missed the same get the same bytes.
     std::size_t same = 0;
     while (same < i && edges_[edges[same]].knows != edge.knows) ++same;
-    out[i] = {under_way_, same < i ? out[same].start : start_for(edge, whole)};
+    out[i] = same < i ? out[same] : message_for(edge, whole);
   }
   return {};
 }

@@ -59,9 +59,10 @@ class Replicas {
 
   // Lets `make` write this node's message and hands it to all `edges`, behind what they have
   // missed; it has to be committed, whether it counts on an edge or on none. Fails as `make` does;
-  // the references are as they were and the residual is of no use then.
+  // the references are as they were and the residual is of no use then. `coder`: that `make` uses.
   using Make = std::function<Result<SharedBytes>(Own&)>;
-  Result<void> encode(std::span<const std::size_t> edges, std::span<Message> out, const Make& make);
+  Result<void> encode(std::span<const std::size_t> edges, std::span<Message> out,
+                      const MessageCoder& coder, const Make& make);
 
   // Whether this can be a neighbor's message, with what is in front of it; see Method::check.
   Result<double> check(const Message& message, const MessageCoder& coder) const;
@@ -106,9 +107,9 @@ class Replicas {
     std::shared_ptr<Kept> kept = nullptr;  // of the pending exchange, once it is committed
   };
 
-  // Empty where the neighbor is in step. `whole`: the start that is the reference itself, made
-  // when it is first needed.
-  SharedBytes start_for(const Edge& edge, SharedBytes& whole) const;
+  // With a start where the neighbor is not in step. `whole`: the message whose start is the
+  // reference itself, made when it is first needed.
+  Message message_for(const Edge& edge, Message& whole) const;
   std::vector<float>& replica_of(Edge& edge) const;
   void archive_kept(Archive& archive, Edge& edge) const;
   void note_those_behind(std::span<const Arrival> arrivals);

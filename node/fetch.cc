@@ -214,7 +214,7 @@ void Fetch::look_at_time(Time now, Asks& out) {
 void Fetch::give_up(std::string why) {
   state_ = State::given_up;
   why_ = std::move(why);
-  model_ = {};
+  let_go_of_model();
 }
 
 ModelFetched Fetch::outcome(Time now) const {

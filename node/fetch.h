@@ -71,7 +71,7 @@ class Fetch {
   State state() const { return state_; }
   // Done: the neighbor's model, bit for bit.
   std::span<const float> model() const { return model_; }
-  void let_go_of_model() { model_ = {}; }
+  void let_go_of_model() { model_ = std::vector<float>(); }  // {} would keep the memory
   ModelFetched outcome(Time now) const;
   // Given up: why.
   const std::string& why() const { return why_; }

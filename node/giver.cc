@@ -57,6 +57,7 @@ Result<gossip::Parcel> Giver::piece(NodeId from, std::uint32_t index) {
     return Error{ErrorCode::peer,
                  fmt::format("an ask for piece {}, expected one below {}", index, count)};
   }
+  interrupted_.erase(from);
   if (index + 1 == count) {
     fetching_.erase(from);
   } else {
@@ -75,6 +76,7 @@ std::vector<std::pair<NodeId, gossip::Parcel>> Giver::give(std::span<const float
   std::ranges::copy(model, copy.floats().begin());
   snapshot_ = {snapshot_name(model), round, std::move(copy)};
   fetching_.clear();
+  interrupted_.clear();
   std::vector<std::pair<NodeId, gossip::Parcel>> answers;
   for (const auto& [node, asks] : waiting_) {
     fetching_.insert(node);
@@ -86,13 +88,15 @@ std::vector<std::pair<NodeId, gossip::Parcel>> Giver::give(std::span<const float
 
 void Giver::down(NodeId peer) {
   waiting_.erase(peer);
-  fetching_.erase(peer);
+  if (fetching_.erase(peer) > 0) interrupted_.insert(peer);
 }
 
 void Giver::look_at_time(Time now) {
-  if (!snapshot_ || now - used_ < options_.keep) return;
+  const bool is_wanted = !fetching_.empty() || !interrupted_.empty();
+  if (!snapshot_ || (is_wanted && now - used_ < options_.keep)) return;
   snapshot_.reset();
   fetching_.clear();
+  interrupted_.clear();
 }
 
 }  // namespace starling::node

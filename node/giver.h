@@ -40,7 +40,7 @@ class Giver {
   std::vector<std::pair<NodeId, gossip::Parcel>> give(std::span<const float> model, Round round);
   bool has_waiting() const { return !waiting_.empty(); }
   void down(NodeId peer);
-  // Lets go of what nobody has asked for lately.
+  // Lets go of what everybody has who asked for it, or what nobody has asked for lately.
   void look_at_time(Time now);
   std::size_t kept_bytes() const { return snapshot_ ? snapshot_->model.size() : 0; }
 
@@ -61,6 +61,7 @@ class Giver {
   std::optional<Snapshot> snapshot_;
   std::map<NodeId, std::size_t> waiting_;  // asks for a snapshot
   std::set<NodeId> fetching_;              // have it and not its last piece
+  std::set<NodeId> interrupted_;           // likewise, and may come back for it
   Time used_{0};
 };
 

@@ -40,9 +40,12 @@ class Shelf {
   Shelf() = default;
   Shelf(const Shelf&) = delete;
   Shelf& operator=(const Shelf&) = delete;
-  ~Shelf() {
+  ~Shelf() { clear(); }
+
+  void clear() {
     for (Place& place : places_) {
-      if (std::byte* const block = place.block.load()) release(block);
+      std::byte* const block = place.block.exchange(nullptr, std::memory_order_acquire);
+      if (block) release(block);
     }
   }
 
@@ -58,6 +61,12 @@ class Shelf {
       }
     }
     return false;
+  }
+
+  // For the thread that takes: whether the block before was of about this size, too.
+  bool is_usual(std::size_t size) {
+    const std::size_t before = std::exchange(last_, size);
+    return size / 2 <= before && before / 2 <= size;
   }
 
   // Null: nothing fits. What is too small, or more than twice too large, is let go of.
@@ -77,6 +86,7 @@ class Shelf {
     std::atomic<std::byte*> block{nullptr};
   };
   std::array<Place, BlockPool::kKept> places_;
+  std::size_t last_ = 0;
 };
 
 void FreeBlock::operator()(std::byte* p) const {
@@ -91,6 +101,10 @@ BlockPool::BlockPool() : shelf_(std::make_shared<detail::Shelf>()) {}
 
 ByteBlock BlockPool::take(std::size_t size) {
   if (size < kSmallestBytes) return ByteBlock(size);
+  if (!shelf_->is_usual(size)) {
+    shelf_->clear();
+    return ByteBlock(size);
+  }
   std::size_t capacity = size;
   std::byte* block = shelf_->take(size, capacity);
   if (!block) {

@@ -130,7 +130,7 @@ class Star {
               std::initializer_list<std::uint64_t> key) {
     std::vector<float> x(kSize);
     Random(5, Stream::test, key).fill_normal(x);
-    REQUIRE(node.encode(edges, out,
+    REQUIRE(node.encode(edges, out, coder_,
                         [&](Replicas::Own& own) {
                           for (std::size_t i = 0; i < kSize; ++i) x[i] -= own.reference[i];
                           return message_of(sign_, x);
@@ -291,7 +291,9 @@ TEST_CASE(
       std::vector<std::size_t> edges{0, 1, 2};
       if (broken == 0) edges.pop_back();
       std::vector<Message> out(edges.size());
-      REQUIRE(node.encode(edges, out, [&](Replicas::Own&) { return message_of(sign, ones); }).ok());
+      REQUIRE(node.encode(edges, out, sign_coder(),
+                          [&](Replicas::Own&) { return message_of(sign, ones); })
+                  .ok());
       node.suspend(broken, true);
       const Arrival arrival{1, out[0], out[0]};
       node.commit(std::span(&arrival, 1), sign);

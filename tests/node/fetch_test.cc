@@ -308,6 +308,25 @@ TEST_CASE("giver: a copy that nobody asks for is let go of") {
   CHECK(giver.kept_bytes() == 0);
 }
 
+TEST_CASE("giver: a copy is let go of with its last piece, unless a link broke before that") {
+  Giver giver;
+  const auto model = model_of(1);
+  const auto take_last = [&](NodeId node) {
+    const gossip::Parcel ask{.type = FrameType::ask, .exchange = 5, .base = snapshot_name(model)};
+    CHECK(giver.answer(node, ask, 8, 0s)->has_value());
+  };
+  CHECK_FALSE(giver.answer(kLeft, {.type = FrameType::ask}, 7, 0s)->has_value());
+  CHECK_FALSE(giver.answer(kRight, {.type = FrameType::ask}, 7, 0s)->has_value());
+  giver.give(model, 7);
+  take_last(kLeft);
+  giver.down(kRight);
+  giver.look_at_time(1s);
+  CHECK(giver.kept_bytes() > 0);
+  take_last(kRight);
+  giver.look_at_time(1s);
+  CHECK(giver.kept_bytes() == 0);
+}
+
 TEST_CASE("giver: asks for what there is not, or too many of them, are refused") {
   Giver giver;
   const auto model = model_of(1);
