@@ -20,8 +20,9 @@ struct RateOptions {
   std::uint64_t bytes_per_day = 0;
   std::optional<RateController> controller = {};  // unset: usual_controller()
   // V of drift-plus-penalty: about how many rounds' budget the queue of a link holds. Larger: less
-  // error for the same bytes, and longer until the average of the cost has settled.
-  double patience = 10;
+  // error for the same bytes, and longer until the average of the cost has settled: where a queue
+  // grows to 3 V, 2 V / 0.02 rounds until it is within 2 %, 500 by default.
+  double patience = 5;
 
   bool any() const { return bytes_per_round > 0 || seconds_per_round || bytes_per_day > 0; }
   bool operator==(const RateOptions&) const = default;

@@ -62,7 +62,7 @@ TEST_CASE("rate: five hundred rounds cost their budget, over edges and in a mesh
         top_k("def-atc", {"rate.bytes_per_round=700"}),
         top_k("beer", {"rate.bytes_per_round=1400", "train.learning_rate=0.01"}),
         with("choco", {"compress.operator=quantize", "compress.bits=2", "compress.rounding=nearest",
-                       "rate.bytes_per_round=1500", "rate.patience=5"}),
+                       "rate.bytes_per_round=1500"}),
         top_k("econtrol", {"rate.bytes_per_round=700", "topology.kind=complete"}),
         top_k("ef-sgd", {"rate.bytes_per_round=3000", "topology.kind=complete"})}) {
     CAPTURE(overrides.back());
