@@ -22,6 +22,8 @@ constexpr Round kWarmRounds = 2;
 constexpr AlgorithmKind kOffered[] = {
     AlgorithmKind::d_psgd, AlgorithmKind::powergossip, AlgorithmKind::powergossip_exact,
     AlgorithmKind::choco,  AlgorithmKind::def_atc,     AlgorithmKind::cold};
+// Where all nodes are neighbors.
+constexpr AlgorithmKind kOfferedInMesh[] = {AlgorithmKind::econtrol, AlgorithmKind::doublesqueeze};
 
 std::vector<OperatorOptions> offered_operators() {
   return {{.kind = OperatorKind::top_k, .values = {{.kind = OperatorKind::bfloat16}}},
@@ -127,7 +129,11 @@ std::vector<Candidate> candidates_of(const node::Config& config) {
     const bool known = one.algorithm == all.front().algorithm && one.coding == all.front().coding;
     if (!known) all.push_back(std::move(one));
   };
-  for (const AlgorithmKind algorithm : kOffered) {
+  std::vector<AlgorithmKind> offered(std::begin(kOffered), std::end(kOffered));
+  if (config.topology.kind == gossip::TopologyKind::complete) {
+    offered.insert(offered.end(), std::begin(kOfferedInMesh), std::end(kOfferedInMesh));
+  }
+  for (const AlgorithmKind algorithm : offered) {
     if (!takes_operator(algorithm)) {
       add(candidate(config, algorithm, {}));
       continue;

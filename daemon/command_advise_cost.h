@@ -20,7 +20,8 @@ struct LeftOut {
   std::string algorithm, coding, why;
 };
 
-// The run file's own first; then each algorithm that is offered with each operator that it takes.
+// The run file's own first; then each algorithm that is offered, those of a mesh where all nodes
+// are neighbors, with each operator that it takes.
 std::vector<Candidate> candidates_of(const node::Config& config);
 
 // Of a node and a round: over kMeasuredRounds of them the median by this machine's clock, otherwise

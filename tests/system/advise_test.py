@@ -68,6 +68,15 @@ class Advise(FlockTest):
         self.assertIn("predicts the time to the same number of rounds, not to the same accuracy",
                       lines[-1])
 
+    def test_where_all_are_neighbors_methods_of_a_mesh_are_offered_too(self):
+        self.write_run({"topology.kind": "complete"})
+        told = self.told("--rate", "10mbit", "--delay", "10ms")
+        sent = {(one["algorithm"], one["operator"].split()[0]): one["sent_bytes_per_round"]
+                for one in told["candidates"]}
+        for algorithm in ("econtrol", "doublesqueeze"):
+            # A piece up and a piece down for each of three others, and not the model to each.
+            self.assertLess(sent[algorithm, "sign"], sent["d-psgd", "identity"] / 8, sent)
+
     def test_what_does_not_go_with_the_graph_is_left_out_with_the_reason(self):
         self.write_run({"topology.kind": "one-peer-exponential", "gossip.algorithm": "sgp"})
         told = self.told("--rate", "100mbit", "--delay", "1ms")
