@@ -112,9 +112,7 @@ int check(const RunFileOptions& options) {
   const auto run = node::load_run(std::move(*config));
   if (!run) return fail(run.error());
   for (std::size_t i = 0; i < run->topology.nodes(); ++i) {
-    for (auto* check : {node::check_memory, node::check_limits}) {
-      if (const auto fits = check(*run, node_id(i)); !fits) return fail(fits.error());
-    }
+    if (const auto fits = node::check_means(*run, node_id(i)); !fits) return fail(fits.error());
   }
   if (options.json) {
     Json fields = Json::object();

@@ -68,6 +68,16 @@ Engine::RunFile run_file_of(const node::Run& run, const DaemonOptions& options) 
           }};
 }
 
+peer::RateLimits rates_of_all(const node::LimitOptions& limits) {
+  return {.send = limits.max_send, .receive = limits.max_receive, .per_day = limits.max_per_day};
+}
+
+peer::RateLimits rates_of_each(const node::LimitOptions& limits) {
+  return {.send = limits.neighbor_max_send,
+          .receive = limits.neighbor_max_receive,
+          .per_day = limits.neighbor_max_per_day};
+}
+
 peer::LinkOptions link_options(const node::Run& run, NodeId self, const node::Core& core,
                                std::shared_ptr<const peer::Tls> tls) {
   const node::Config& config = run.config;
@@ -87,12 +97,8 @@ peer::LinkOptions link_options(const node::Run& run, NodeId self, const node::Co
   options.tls = std::move(tls);
   options.insecure_plaintext = config.run.insecure_plaintext;
   options.seed = config.run.seed;
-  const node::LimitOptions& limits = config.limits;
-  options.rates = {
-      .send = limits.max_send, .receive = limits.max_receive, .per_day = limits.max_per_day};
-  options.neighbor_rates = {.send = limits.neighbor_max_send,
-                            .receive = limits.neighbor_max_receive,
-                            .per_day = limits.neighbor_max_per_day};
+  options.rates = rates_of_all(config.limits);
+  options.neighbor_rates = rates_of_each(config.limits);
   return options;
 }
 
@@ -239,6 +245,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   void reloaded(const Result<node::Reload>& reload) override {
     if (reload) {
       run_ = reload->run;
+      links_.limit(rates_of_all(run_.config.limits), rates_of_each(run_.config.limits));
       links_.rewire(neighbors_of(run_, options_.self), node::fingerprint_of(run_));
       pauses_.rewired();
       consensus_.forget_all();

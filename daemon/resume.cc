@@ -8,7 +8,6 @@
 #include "daemon/link_security.h"
 
 #include "node/limits.h"
-#include "node/memory.h"
 
 namespace starling::daemon {
 namespace {
@@ -71,9 +70,7 @@ node::CheckpointPlan plan_of(const node::CheckpointOptions& options) {
 Result<Beginning> begin_node(const node::Run& run, const DaemonOptions& options) {
   const node::CheckpointOptions& checkpoint = run.config.checkpoint;
   const std::string& self = run.config.nodes[index_of(options.self)].name;
-  for (auto* check : {node::check_memory, node::check_limits}) {
-    if (const auto fits = check(run, options.self); !fits) return fits.error();
-  }
+  if (const auto fits = node::check_means(run, options.self); !fits) return fits.error();
   Beginning beginning;
   beginning.paths = paths_of(options.state_dir, self);
   fs::path directory = beginning.paths.dir;

@@ -4,6 +4,7 @@
 
 #include "gossip/assembly.h"
 #include "node/config_names.h"
+#include "node/memory.h"
 
 namespace starling::node {
 
@@ -34,6 +35,11 @@ Result<void> check_limits(const Run& run, NodeId self) {
   auto day = check_day("max_per_day", config.limits.max_per_day, degree * kLinkDayMin, neighbors);
   if (!day) return day;
   return check_day("neighbor_max_per_day", config.limits.neighbor_max_per_day, kLinkDayMin, "");
+}
+
+Result<void> check_means(const Run& run, NodeId self) {
+  if (const auto fits = check_memory(run, self); !fits) return fits;
+  return check_limits(run, self);
 }
 
 }  // namespace starling::node

@@ -1,4 +1,4 @@
-// What [limits] may say, so that a link is slow and not dead.
+// What [limits] may say, so that a link is slow and not dead; and whether a node may run at all.
 #pragma once
 
 #include "node/run.h"
@@ -16,5 +16,7 @@ static_assert(kLinkDayMin >= 2 * kLinkRateMin * 86400 * 24 / 23);
 
 // Fails with ErrorCode::config where a limit of all links leaves each less than that.
 Result<void> check_limits(const Run& run, NodeId self);
+// That, and as check_memory() (memory.h): before a node begins the run, or goes on with it.
+Result<void> check_means(const Run& run, NodeId self);
 
 }  // namespace starling::node

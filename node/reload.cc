@@ -7,13 +7,15 @@
 #include "compress/assembly.h"
 #include "gossip/algorithms.h"
 #include "gossip/assembly.h"
+#include "node/limits.h"
 #include "protocol/check.h"
 
 namespace starling::node {
 namespace {
 
 constexpr const char* kAdvice =
-    "a reload changes [topology] and [[node]] alone; for the rest restart all nodes of the run";
+    "a reload changes [topology], [[node]] and [limits] alone; for the rest restart all nodes of "
+    "the run";
 
 std::string shown(const std::string& value) { return value.empty() ? "nothing" : value; }
 
@@ -24,13 +26,21 @@ bool waits(const StatedKey& key) {
          key.section == "metrics";
 }
 
-Result<void> compare_keys(const Config& running, const Config& fresh, Reload& reload) {
+// `config`: of what goes on; keys of [limits] are told of there and in `reload`.
+Result<void> compare_keys(const Config& running, const Config& fresh, Config& config,
+                          Reload& reload) {
   INVARIANT(running.stated.size() == fresh.stated.size());
   for (std::size_t i = 0; i < fresh.stated.size(); ++i) {
     const StatedKey &was = running.stated[i], &is = fresh.stated[i];
     const bool follows =
         is.key == "relaxation" && running.optimal_relaxation && fresh.optimal_relaxation;
     if (was.value == is.value || follows) continue;
+    if (is.section == "limits") {
+      config.stated[i] = is;
+      reload.changes.push_back(
+          fmt::format("[limits] {}: {} in place of {}", is.key, shown(is.value), shown(was.value)));
+      continue;
+    }
     if (waits(is)) {
       reload.at_next_start.push_back(fmt::format("[{}] {}: {}, {} until then", is.section, is.key,
                                                  shown(is.value), shown(was.value)));
@@ -122,17 +132,21 @@ void tell_shards(const Run& running, Reload& reload) {
 
 Result<Reload> plan_reload(const Run& running, NodeId self, const Config& fresh) {
   Reload reload{.run = running};
-  if (Result<void> same = compare_keys(running.config, fresh, reload); !same) return same.error();
+  Config config = running.config;
+  if (Result<void> same = compare_keys(running.config, fresh, config, reload); !same) {
+    return same.error();
+  }
   if (Result<void> same = compare_nodes(running.config, fresh, self, reload); !same) {
     return same.error();
   }
-  Config config = running.config;
+  config.limits = fresh.limits;
   config.topology = fresh.topology;
   config.nodes = fresh.nodes;
   config.node_places = fresh.node_places;
   if (config.optimal_relaxation) config.gossip.relaxation = fresh.gossip.relaxation;
   Result<Run> run = with_graph(running, std::move(config));
   if (!run) return run.error();
+  if (const auto fits = check_means(*run, self); !fits) return fits.error();
   reload.graph_changed = run->topology != running.topology;
   reload.run = std::move(*run);
   tell_edges(running, self, reload);

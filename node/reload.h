@@ -15,8 +15,9 @@
 namespace starling::node {
 
 struct Reload {
-  Run run;  // the running one with the new graph, nodes and addresses, and nothing else
-  // The nodes, edges or weights are others, so the core has to be succeeded; else addresses alone.
+  Run run;  // the running one with the new graph, nodes, addresses and limits, and nothing else
+  // The nodes, edges or weights are others, so the core has to be succeeded; else addresses and
+  // limits alone.
   bool graph_changed = false;
   // For people, each a clause: "n4 joins", "the edge to n2 is gone".
   std::vector<std::string> changes = {};
@@ -24,13 +25,13 @@ struct Reload {
   std::vector<std::string> at_next_start = {};
 };
 
-// What a reload makes of the run that goes on at node `self`. [topology] and [[node]] may change:
-// nodes are appended, leave (left = true) and move to other addresses; they keep their places in
-// the list, for random keys, shares of the data and ledgers go by them. What the nodes of a run may
-// have of their own anyway ([train], rounds, [checkpoint], [metrics] …) waits for the next start.
-// Fails (ErrorCode::config) with the first thing that may not change, both values and the place,
-// and as load_run does: a graph that is not connected or not for the algorithm, data that are not
-// there. Nothing has happened then.
+// What a reload makes of the run that goes on at node `self`. [topology], [[node]] and [limits] may
+// change: nodes are appended, leave (left = true) and move to other addresses; they keep their
+// places in the list, for random keys, shares of the data and ledgers go by them. What the nodes of
+// a run may have of their own anyway ([train], rounds, [checkpoint], [metrics] …) waits for the
+// next start. Fails (ErrorCode::config) with the first thing that may not change, both values and
+// the place, as load_run does (a graph that is not connected or not for the algorithm, data that
+// are not there), and as check_means does (limits.h). Nothing has happened then.
 Result<Reload> plan_reload(const Run& running, NodeId self, const Config& fresh);
 
 // A core of the new run in the place of one that has said HandOver: Core::succeed.

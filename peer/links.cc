@@ -127,8 +127,7 @@ void Table::rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint) {
     const auto is_it = [&](const auto& edge) { return edge->neighbor.id == neighbor.id; };
     const auto known = std::ranges::find_if(before, is_it);
     const bool is_new = known == before.end();
-    edges_.push_back(is_new ? std::make_shared<Edge>(neighbor, options_.neighbor_rates, io_)
-                            : *known);
+    edges_.push_back(is_new ? std::make_shared<Edge>(neighbor, neighbor_rates_, io_) : *known);
     const std::shared_ptr<Edge> edge = edges_.back();
     if (!is_new) {
       before.erase(known);
@@ -254,6 +253,16 @@ void Table::set_round(Round round) {
   }
 }
 
+void Table::limit(const RateLimits& all, const RateLimits& each) {
+  neighbor_rates_ = each;
+  const auto now = Clock::now();
+  paces_.become(all, now);
+  for (const auto& edge : edges_) {
+    edge->paces.become(each, now);
+    if (edge->session) edge->session->paces_changed();
+  }
+}
+
 void Table::stop(Farewell farewell, Duration deadline, std::function<void()> done) {
   INVARIANT(!done_);
   done_ = std::move(done);
@@ -364,6 +373,7 @@ void Links::replace_keys(NodeId peer, std::vector<KeyPin> keys) {
 void Links::hold(NodeId peer, const std::string& why) { impl_->table->hold(peer, why); }
 void Links::release(NodeId peer) { impl_->table->release(peer); }
 void Links::set_round(Round round) { impl_->table->set_round(round); }
+void Links::limit(const RateLimits& all, const RateLimits& each) { impl_->table->limit(all, each); }
 void Links::rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint) {
   impl_->table->rewire(std::move(neighbors), std::move(fingerprint));
 }

@@ -201,6 +201,9 @@ class Links {
   void release(NodeId peer);
   // What handshakes and heartbeats say of us from now on.
   void set_round(Round round);
+  // The limits of all links together, and of each, from now on. What went above the old ones is
+  // owed to the new.
+  void limit(const RateLimits& all, const RateLimits& each);
   // The neighbors and the run are these from now on; their addresses have passed check_addresses.
   // Where the fingerprint is another one, every link sends what is queued and a goodbye and is
   // closed; those to neighbors that stay are dialled at once, for both ends have to see that they

@@ -19,6 +19,14 @@ Pace Pace::of_day(std::uint64_t bytes) {
   return pace;
 }
 
+void Pace::become(const Pace& other, Clock::time_point now) {
+  const Clock::time_point idle = now - burst_;
+  const double booked = limits() && free_at_ > idle ? seconds(free_at_ - idle) * rate_ : 0;
+  rate_ = other.rate_;
+  burst_ = other.burst_;
+  if (limits()) free_at_ = now - burst_ + duration_of(booked);
+}
+
 // A burst of a day's bytes is far more than should wait behind one turn.
 std::size_t Pace::piece() const {
   constexpr double kPacketBytes = 1400;

@@ -24,8 +24,11 @@ class Pace {
   // many as they are. It remembers nothing of the process before.
   static Pace of_day(std::uint64_t bytes);
 
+  // From now on as fast as `other`; what has been booked stays booked, in bytes.
+  void become(const Pace& other, Clock::time_point now);
+
   bool limits() const { return rate_ > 0; }
-  // What is booked at a time: a burst, but a packet at least.
+  // What is booked at a time: a burst, but a packet at least. Of a pace that limits, as the next.
   std::size_t piece() const;
   // The time from which on so many bytes may go.
   Clock::time_point book(std::size_t bytes, Clock::time_point now);

@@ -82,6 +82,7 @@ class Session {
   const std::optional<SessionEnd>& end() const { return end_; }
 
   const Connection& connection() const { return *connection_; }
+  void paces_changed() { connection_->paces_changed(); }
   Round peer_round() const { return peer_round_; }
   std::uint64_t unread_bytes() const { return unread_bytes_; }
   // How long frames have been on their way into the socket, the one under way included.

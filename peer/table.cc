@@ -30,11 +30,6 @@ LinkTrouble trouble_of(wire::Refusal::Reason reason) {
   }
 }
 
-Connection::Paces limiting(Connection::Paces paces) {
-  std::erase_if(paces, [](const auto& pace) { return !pace->limits(); });
-  return paces;
-}
-
 }  // namespace
 
 Table::Table(asio::io_context& io, LinkOptions options, PeerEvents& events,
@@ -48,6 +43,7 @@ Table::Table(asio::io_context& io, LinkOptions options, PeerEvents& events,
       log_(std::move(log)),
       self_{options_.self_name, options_.fingerprint},
       paces_(options_.rates),
+      neighbor_rates_(options_.neighbor_rates),
       acceptor_(io),
       accept_wake_(io),
       stop_deadline_(io) {
@@ -57,7 +53,7 @@ Table::Table(asio::io_context& io, LinkOptions options, PeerEvents& events,
     INVARIANT(!options_.tls || !neighbor.keys.empty());
     const auto hello = make_hello(self_, neighbor.name, kLargest, kLargest);
     INVARIANT(hello.ByteSizeLong() + 8 <= kHandshakeLimits.message_bytes_max);
-    edges_.push_back(std::make_shared<Edge>(neighbor, options_.neighbor_rates, io));
+    edges_.push_back(std::make_shared<Edge>(neighbor, neighbor_rates_, io));
   }
 }
 
@@ -84,8 +80,8 @@ void Table::up(Edge& edge, std::shared_ptr<Connection> connection, Handshake han
       .queue_bytes_max = bytes_or_frames(options_.queue_bytes_max, limits_),
       .unread_bytes_max = bytes_or_frames(options_.unread_bytes_max, limits_)};
   const std::string remote = connection->remote();
-  connection->pace(limiting({paces_.sending, edge.paces.sending, paces_.day, edge.paces.day}),
-                   limiting({paces_.receiving, edge.paces.receiving, paces_.day, edge.paces.day}));
+  connection->pace({paces_.sending, edge.paces.sending, paces_.day, edge.paces.day},
+                   {paces_.receiving, edge.paces.receiving, paces_.day, edge.paces.day});
   auto session =
       std::make_shared<Session>(std::move(connection), options, handshake.round, edge.unread_bytes);
   session->set_round(round_);

@@ -43,6 +43,12 @@ struct PacePair {
       : sending(std::make_shared<Pace>(rates.send)),
         receiving(std::make_shared<Pace>(rates.receive)),
         day(std::make_shared<Pace>(Pace::of_day(rates.per_day))) {}
+  void become(const RateLimits& rates, Clock::time_point now) const {
+    const PacePair other(rates);
+    sending->become(*other.sending, now);
+    receiving->become(*other.receiving, now);
+    day->become(*other.day, now);
+  }
   std::shared_ptr<Pace> sending, receiving;
   std::shared_ptr<Pace> day;  // of both
 };
@@ -99,6 +105,7 @@ class Table : public std::enable_shared_from_this<Table> {
   void hold(NodeId peer, const std::string& why);
   void release(NodeId peer);
   void set_round(Round round);
+  void limit(const RateLimits& all, const RateLimits& each);
   void rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint);
   void stop(Farewell farewell, Duration deadline, std::function<void()> done);
   void shut();
@@ -186,7 +193,8 @@ class Table : public std::enable_shared_from_this<Table> {
   const std::shared_ptr<spdlog::logger> log_;
 
   Introduction self_;
-  const PacePair paces_;  // of all links together
+  const PacePair paces_;       // of all links together
+  RateLimits neighbor_rates_;  // of each that is to come
   // In the order of the options. A coroutine of an edge holds it: it may go while that waits.
   std::vector<std::shared_ptr<Edge>> edges_;
   Tcp::acceptor acceptor_;

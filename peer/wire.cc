@@ -86,27 +86,49 @@ void Connection::pace(Paces sending, Paces receiving) {
   receiving_.paces = std::move(receiving);
 }
 
-Task<std::size_t> Connection::turn(Lane& lane, std::size_t wanted) {
-  for (const auto& pace : lane.paces) wanted = std::min(wanted, pace->piece());
+void Connection::paces_changed() {
+  sending_.timer.cancel();
+  receiving_.timer.cancel();
+}
+
+bool Connection::Lane::limits() const {
+  return std::ranges::any_of(paces, [](const auto& pace) { return pace->limits(); });
+}
+
+Clock::time_point Connection::book(Lane& lane, std::size_t wanted) {
+  for (const auto& pace : lane.paces) {
+    if (pace->limits()) wanted = std::min(wanted, pace->piece());
+  }
+  lane.booked = wanted;
   const Clock::time_point now = Clock::now();
   Clock::time_point begin = now;
-  for (const auto& pace : lane.paces) begin = std::max(begin, pace->book(wanted, now));
-  lane.booked = wanted;
-  if (begin > now) {
-    lane.timer.expires_at(begin);
-    co_await lane.timer.async_wait(awaited());
+  for (const auto& pace : lane.paces) {
+    if (pace->limits()) begin = std::max(begin, pace->book(wanted, now));
   }
-  co_return wanted;
+  return begin;
+}
+
+Task<std::size_t> Connection::turn(Lane& lane, std::size_t wanted) {
+  while (true) {
+    const Clock::time_point begin = book(lane, wanted);
+    if (begin <= Clock::now()) break;
+    lane.timer.expires_at(begin);
+    const auto [cancelled] = co_await lane.timer.async_wait(awaited());
+    if (!cancelled || !is_open()) break;
+    correct(lane, 0);
+  }
+  co_return lane.booked;
 }
 
 void Connection::correct(Lane& lane, std::uint64_t moved) {
   for (const auto& pace : lane.paces) {
+    if (!pace->limits()) continue;
     pace->correct(static_cast<std::int64_t>(lane.booked) - static_cast<std::int64_t>(moved));
   }
 }
 
 Task<ReadSome> Connection::read_some(std::span<std::byte> into) {
-  if (receiving_.paces.empty()) co_return co_await read_at_once(into);
+  if (!receiving_.limits()) co_return co_await read_at_once(into);
   into = into.first(co_await turn(receiving_, into.size()));
   const std::uint64_t before = traffic_.received_bytes();
   const ReadSome read = co_await read_at_once(into);
@@ -131,7 +153,7 @@ Task<ReadSome> Connection::read_at_once(std::span<std::byte> into) {
 }
 
 Task<WroteSome> Connection::write_some(std::span<const std::span<const std::byte>, 3> parts) {
-  if (sending_.paces.empty()) co_return co_await write_at_once(parts);
+  if (!sending_.limits()) co_return co_await write_at_once(parts);
   std::size_t left = co_await turn(sending_, parts[0].size() + parts[1].size() + parts[2].size());
   std::array<std::span<const std::byte>, 3> piece;
   for (std::size_t i = 0; i < parts.size(); ++i) {

@@ -57,9 +57,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool timed_out() const { return timed_out_; }
   void keep_open() { deadline_.cancel(); }
 
-  // From now on what is written keeps to all of these, and what is read to those; none: no limit.
+  // From now on what is written keeps to all of these that limit, and what is read to those.
   using Paces = std::vector<std::shared_ptr<Pace>>;
   void pace(Paces sending, Paces receiving);
+  // They are others now: who waits for a turn books it again.
+  void paces_changed();
 
   // Where the bodies of this connection lie; they may outlive it.
   BlockPool& blocks() { return blocks_; }
@@ -73,12 +75,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // One direction of a paced connection.
   struct Lane {
     explicit Lane(const asio::any_io_executor& executor) : timer(executor) {}
+    bool limits() const;
     Paces paces;
     asio::steady_timer timer;
     std::size_t booked = 0;
   };
   // Waits for its turn with at most so many bytes; returns with how many.
   Task<std::size_t> turn(Lane& lane, std::size_t wanted);
+  // Books so many or fewer; returns the time from which on they may go.
+  static Clock::time_point book(Lane& lane, std::size_t wanted);
   static void correct(Lane& lane, std::uint64_t moved);
   Task<ReadSome> read_at_once(std::span<std::byte> into);
   Task<WroteSome> write_at_once(std::span<const std::span<const std::byte>, 3> parts);

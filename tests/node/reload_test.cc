@@ -112,7 +112,8 @@ TEST_CASE("reload: what all nodes must agree on is refused with place and both v
     const char *before, *after, *message;
   };
   const char* advice =
-      "; a reload changes [topology] and [[node]] alone; for the rest restart all nodes of the run";
+      "; a reload changes [topology], [[node]] and [limits] alone; for the rest restart all nodes "
+      "of the run";
   for (const Change& change : {
            Change{"", "[run]\nseed = 2\n",
                   "run.toml:6:8: [run] seed: found 2, and the run goes on with 1"},
@@ -140,6 +141,31 @@ TEST_CASE("reload: what is a node's own waits for its next start, and the graph 
   CHECK(plan->run.config.run.rounds == 100);
   CHECK(plan->run.config.train.batch == 32);
   CHECK(plan->changes == Told{"the edge to cleo is new"});
+}
+
+TEST_CASE("reload: limits are others at once, and a second reload has nothing to do") {
+  const auto before = run_file("[limits]\nmax_send = \"8mbit\"\n", kNodes),
+             after =
+                 run_file("[limits]\nmax_send = \"16mbit\"\nmax_per_day = \"10 GiB\"\n", kNodes);
+  const auto plan = reloaded(before, after);
+  if (!plan) FAIL(plan.error().message);
+  CHECK_FALSE(plan->graph_changed);
+  CHECK(plan->changes == Told{"[limits] max_send: \"16mbit\" in place of \"8mbit\"",
+                              "[limits] max_per_day: \"10 GiB\" in place of \"0\""});
+  CHECK(plan->run.config.limits.max_send == 2e6);
+  CHECK(plan->run.config.limits.max_per_day == std::uint64_t{10} << 30);
+  const auto again = plan_reload(plan->run, node_id(0), parsed(after));
+  if (!again) FAIL(again.error().message);
+  CHECK(again->changes.empty());
+}
+
+TEST_CASE("reload: limits and neighbors that leave a link too little are refused") {
+  const auto with = [](const std::string& more) {
+    return run_file("[limits]\nmax_send = \"128kbit\"\n" + more, kNodes);
+  };
+  const auto plan = reloaded(with(""), with("[topology]\nkind = \"complete\"\n"));
+  REQUIRE_FALSE(plan.ok());
+  CHECK(plan.error().message.find("found 128kbit, but ann has 3 neighbors") != std::string::npos);
 }
 
 TEST_CASE("reload: a graph that the algorithm does not take is refused") {

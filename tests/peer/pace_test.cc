@@ -92,6 +92,48 @@ TEST_CASE("pace: bytes that did not go after all are free for the next, and more
   CHECK(pace.book(1, kBegin) == plain.book(1, kBegin) + std::chrono::milliseconds{10});
 }
 
+TEST_CASE("pace: that becomes another owes it the bytes that were booked") {
+  Pace pace(1e6), plain(2e6);
+  (void)pace.book(100'000, kBegin);
+  pace.become(Pace(2e6), kBegin);
+  (void)plain.book(100'000, kBegin);
+  CHECK(pace.book(1, kBegin) == plain.book(1, kBegin));
+  pace.become(Pace(0), kBegin);
+  CHECK_FALSE(pace.limits());
+  pace.become(Pace(1e6), kBegin);
+  CHECK(pace.book(1, kBegin) <= kBegin);  // nothing limited it until now
+}
+
+TEST_CASE("pace of a day: that becomes another lets no second burst go") {
+  constexpr std::uint64_t kDay = 2'400'000'000;
+  Pace pace = Pace::of_day(kDay);
+  while (pace.book(pace.piece(), kBegin) <= kBegin) {
+  }
+  pace.become(Pace::of_day(2 * kDay), kBegin);
+  std::uint64_t at_once = 0;
+  while (pace.book(pace.piece(), kBegin) <= kBegin) at_once += pace.piece();
+  CHECK(at_once == doctest::Approx(kDay / 24.0).epsilon(0.001));
+}
+
+TEST_CASE("a link that waits for its turn goes on at once where a limit is lifted") {
+  for (const bool all : {true, false}) {
+    const RateLimits slow{.send = 1000};
+    Pair pair(false, 0, [&](LinkOptions& o) { (all ? o.rates : o.neighbor_rates) = slow; });
+    (*pair.nodes[0])->send(node_id(1), {.epoch = 1}, bytes_of(300'000, 1));
+    run_for(pair.io, milliseconds{50});
+    CHECK(pair.nodes[1]->frames.empty());
+    (*pair.nodes[0])->limit({}, {});
+    REQUIRE(run_until(pair.io, [&] { return pair.nodes[1]->frames.size() == 1; }));
+    // And one that is set holds on a link that had none.
+    constexpr double kRate = 1e6;
+    (*pair.nodes[0])->limit({.send = kRate}, {});
+    const auto begun = Clock::now();
+    (*pair.nodes[0])->send(node_id(1), {.epoch = 1}, bytes_of(300'000, 1));
+    REQUIRE(run_until(pair.io, [&] { return pair.nodes[1]->frames.size() == 2; }));
+    CHECK(in_seconds(Clock::now() - begun) >= 0.3 - 2.5 * in_seconds(Pace::kBurst));
+  }
+}
+
 TEST_CASE("a body goes no faster than the limits of its sender and its receiver allow") {
   constexpr std::size_t kBytes = 300'000;
   constexpr double kRate = 1e6;

@@ -52,6 +52,27 @@ class Limits(FlockTest):
     def test_what_it_sends_to_each_keeps_to_neighbor_max_send(self):
         self.check(2 * 5e5, "sent_bytes", neighbor_max_send="4mbit")
 
+    def test_a_reload_sets_another_limit_while_the_flock_trains(self):
+        self.write(max_send="4mbit")
+        self.start_up()
+        self.training("n0", past_round=1)
+        self.write(max_send="16mbit", max_per_day="100 GiB")
+        replies = self.starling("reload", "--json")["nodes"]
+        self.assertEqual([reply["changes"] for reply in replies],
+                         4 * [['[limits] max_send: "16mbit" in place of "4mbit"',
+                               '[limits] max_per_day: "100 GiB" in place of "0"']])
+        self.assertEqual(self.status("n0")["limits"]["max_send"], 2e6)
+        self.assertEqual(self.status("n0")["limits"]["max_per_day"], 100 << 30)
+        ratio = self.rate("n1", "sent_bytes") / 2e6
+        self.assertLess(ratio, OVER + 0.1 / SECONDS)
+        if SLOWNESS == 1:
+            self.assertGreater(ratio, 0.5, "faster than before")
+        self.write(max_send="100kbit")
+        refused = self.call("starling", "reload", self.run_file, "--state", self.state)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("max_send: found 100kbit", refused.stdout + refused.stderr)
+        self.assertEqual(self.status("n0")["limits"]["max_send"], 2e6)
+
     def test_status_tells_the_limits(self):
         self.write(max_send="8mbit", neighbor_max_receive="1.5gbit", max_per_day="20 GiB")
         self.start_up()
