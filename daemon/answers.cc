@@ -113,6 +113,14 @@ void Answers::fill(control::StatusReply& s) const {
   s.set_neighbor_max_receive(limits.neighbor_max_receive);
   s.set_max_per_day(limits.max_per_day);
   s.set_neighbor_max_per_day(limits.neighbor_max_per_day);
+  for (const peer::DayUse& day : parts_.links.day_use()) {
+    const std::uint64_t left = day.at_once - std::min(day.used, day.at_once);
+    if (!day.peer) {
+      s.set_day_left(left);
+    } else if (!s.has_neighbor_day_left() || left < s.neighbor_day_left()) {
+      s.set_neighbor_day_left(left);
+    }
+  }
   fill_rate(s);
   s.set_loss(p.step_loss);
   if (!evaluations_.empty()) *s.mutable_evaluation() = evaluations_.back();

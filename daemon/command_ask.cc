@@ -54,6 +54,8 @@ Json json_of(const control::StatusReply& s) {
                     {"neighbor_max_receive", s.neighbor_max_receive()},
                     {"max_per_day", s.max_per_day()},
                     {"neighbor_max_per_day", s.neighbor_max_per_day()}};
+  if (s.has_day_left()) json["limits"]["day_left"] = s.day_left();
+  if (s.has_neighbor_day_left()) json["limits"]["neighbor_day_left"] = s.neighbor_day_left();
   if (s.has_rate_budget()) {
     json["rate"] = {
         {"budget", s.rate_budget()}, {"cost", s.rate_cost()}, {"queue", s.rate_queue()}};
@@ -147,15 +149,18 @@ std::string limits_of(const control::StatusReply& s) {
   const auto add = [&](const char* format, double rate) {
     if (rate > 0) parts.push_back(fmt::format(fmt::runtime(format), node::show_rate(rate)));
   };
-  const auto add_day = [&](const char* format, std::uint64_t bytes) {
-    if (bytes > 0) parts.push_back(fmt::format(fmt::runtime(format), node::show_bytes(bytes)));
+  const auto add_day = [&](const char* whose, std::uint64_t bytes, std::uint64_t left) {
+    if (bytes == 0) return;
+    parts.push_back(fmt::format("moves at most {} a day{} ({} of it at once now)",
+                                node::show_bytes(bytes), whose,
+                                bytes_text(static_cast<double>(left))));
   };
   add("sends at most {}", s.max_send());
   add("at most {} to each neighbor", s.neighbor_max_send());
   add("takes at most {}", s.max_receive());
   add("at most {} from each neighbor", s.neighbor_max_receive());
-  add_day("moves at most {} a day", s.max_per_day());
-  add_day("moves at most {} a day with each neighbor", s.neighbor_max_per_day());
+  add_day("", s.max_per_day(), s.day_left());
+  add_day(" with each neighbor", s.neighbor_max_per_day(), s.neighbor_day_left());
   if (s.has_rate_budget()) {
     parts.push_back(fmt::format("costs a link {} of its budget of {} so far, queue {:.1f}",
                                 percent_text(s.rate_cost()), s.rate_budget(), s.rate_queue()));

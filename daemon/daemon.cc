@@ -13,6 +13,7 @@
 #include "daemon/announce.h"
 #include "daemon/answers.h"
 #include "daemon/control_server.h"
+#include "daemon/day_file.h"
 #include "daemon/engine.h"
 #include "daemon/goodput.h"
 #include "daemon/link_security.h"
@@ -115,6 +116,9 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
         engine_(io_, std::move(beginning_.core), beginning_.checkpoints.get(),
                 run_file_of(run, options), *this),
         links_(io_, link_options(run, options.self, engine_.core(), beginning_.tls), *this, log_),
+        day_file_(
+            io_, beginning_.paths.day(), links_, [this](NodeId id) { return name_of_node(id); },
+            log_),
         answers_({.run = run_,
                   .self = options.self,
                   .engine = engine_,
@@ -150,6 +154,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     await_signal();
     await_hangup();
     tally_.begin(engine_.core().progress(engine_.now()));
+    day_file_.begin();
     links_.start();
     engine_.post(node::Start{});
     service_.ready();
@@ -264,7 +269,10 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     }
     export_model();
     const bool over = !stopping_ && !failure;
-    links_.stop(over ? peer::Farewell::finished : farewell_, kGoodbyeGrace, [this] { io_.stop(); });
+    links_.stop(over ? peer::Farewell::finished : farewell_, kGoodbyeGrace, [this] {
+      day_file_.end();
+      io_.stop();
+    });
   }
 
  private:
@@ -355,6 +363,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   std::optional<Error> failure_;
   Engine engine_;
   peer::Links links_;
+  DayFile day_file_;
   Pauses pauses_{engine_, links_};
   Goodput goodput_;
   Tally tally_;

@@ -18,6 +18,7 @@ struct NodePaths {
   std::filesystem::path model() const { return dir / "model.safetensors"; }
   std::filesystem::path log() const { return dir / "starlingd.log"; }
   std::filesystem::path lock() const { return dir / "lock"; }
+  std::filesystem::path day() const { return dir / "day.json"; }
   std::filesystem::path key() const { return dir / "node.key"; }  // unless --key names another
 };
 NodePaths paths_of(const std::filesystem::path& state_dir, const std::string& node);

@@ -263,6 +263,24 @@ void Table::limit(const RateLimits& all, const RateLimits& each) {
   }
 }
 
+std::vector<DayUse> Table::day_use() const {
+  const auto now = Clock::now();
+  std::vector<DayUse> all;
+  const auto add = [&](std::optional<NodeId> peer, const Pace& day) {
+    if (!day.limits()) return;
+    all.push_back({peer, static_cast<std::uint64_t>(day.burst_bytes()),
+                   static_cast<std::uint64_t>(day.booked_bytes(now))});
+  };
+  add(std::nullopt, *paces_.day);
+  for (const auto& edge : edges_) add(edge->neighbor.id, *edge->paces.day);
+  return all;
+}
+
+void Table::set_day_used(std::optional<NodeId> peer, std::uint64_t used, Duration ago) {
+  Pace& day = peer ? *edge_of(*peer).paces.day : *paces_.day;
+  if (day.limits()) day.set_booked(static_cast<double>(used), Clock::now() - ago);
+}
+
 void Table::stop(Farewell farewell, Duration deadline, std::function<void()> done) {
   INVARIANT(!done_);
   done_ = std::move(done);
@@ -374,6 +392,10 @@ void Links::hold(NodeId peer, const std::string& why) { impl_->table->hold(peer,
 void Links::release(NodeId peer) { impl_->table->release(peer); }
 void Links::set_round(Round round) { impl_->table->set_round(round); }
 void Links::limit(const RateLimits& all, const RateLimits& each) { impl_->table->limit(all, each); }
+std::vector<DayUse> Links::day_use() const { return impl_->table->day_use(); }
+void Links::set_day_used(std::optional<NodeId> peer, std::uint64_t used, Duration ago) {
+  impl_->table->set_day_used(peer, used, ago);
+}
 void Links::rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint) {
   impl_->table->rewire(std::move(neighbors), std::move(fingerprint));
 }

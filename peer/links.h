@@ -40,6 +40,13 @@ struct RateLimits {
   std::uint64_t per_day = 0;  // both ways together, in any 24 hours; 0: as many as they are
 };
 
+// What has gone of a day's bytes.
+struct DayUse {
+  std::optional<NodeId> peer = {};  // none: the budget of all links together
+  std::uint64_t at_once = 0;        // as many as may go at once when none have gone for long
+  std::uint64_t used = 0;           // of them, or more
+};
+
 struct LinkOptions {
   NodeId self;
   std::string self_name;
@@ -204,6 +211,9 @@ class Links {
   // The limits of all links together, and of each, from now on. What went above the old ones is
   // owed to the new.
   void limit(const RateLimits& all, const RateLimits& each);
+  // Of the budgets that are set; and as another process has left one, that long ago.
+  std::vector<DayUse> day_use() const;
+  void set_day_used(std::optional<NodeId> peer, std::uint64_t used, Duration ago);
   // The neighbors and the run are these from now on; their addresses have passed check_addresses.
   // Where the fingerprint is another one, every link sends what is queued and a goodbye and is
   // closed; those to neighbors that stay are dialled at once, for both ends have to see that they

@@ -20,11 +20,19 @@ Pace Pace::of_day(std::uint64_t bytes) {
 }
 
 void Pace::become(const Pace& other, Clock::time_point now) {
-  const Clock::time_point idle = now - burst_;
-  const double booked = limits() && free_at_ > idle ? seconds(free_at_ - idle) * rate_ : 0;
+  const double booked = limits() ? booked_bytes(now) : 0;
   rate_ = other.rate_;
   burst_ = other.burst_;
-  if (limits()) free_at_ = now - burst_ + duration_of(booked);
+  if (limits()) set_booked(booked, now);
+}
+
+double Pace::booked_bytes(Clock::time_point now) const {
+  const Clock::time_point idle = now - burst_;
+  return free_at_ > idle ? seconds(free_at_ - idle) * rate_ : 0;
+}
+
+void Pace::set_booked(double bytes, Clock::time_point then) {
+  free_at_ = then - burst_ + duration_of(bytes);
 }
 
 // A burst of a day's bytes is far more than should wait behind one turn.

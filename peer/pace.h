@@ -21,11 +21,17 @@ class Pace {
   // Bytes a second; 0: as fast as they can.
   explicit Pace(double rate) : rate_(rate) {}
   // No more than these in any 24 hours, and from the beginning kDayBurst of them at once; 0: as
-  // many as they are. It remembers nothing of the process before.
+  // many as they are.
   static Pace of_day(std::uint64_t bytes);
 
   // From now on as fast as `other`; what has been booked stays booked, in bytes.
   void become(const Pace& other, Clock::time_point now);
+  // Bytes that may go at once when none have gone for long, and how many of them, or more than
+  // those, are booked. Of a pace that limits.
+  double burst_bytes() const { return seconds(burst_) * rate_; }
+  double booked_bytes(Clock::time_point now) const;
+  // As if so many, and no others, had been booked then.
+  void set_booked(double bytes, Clock::time_point then);
 
   bool limits() const { return rate_ > 0; }
   // What is booked at a time: a burst, but a packet at least. Of a pace that limits, as the next.

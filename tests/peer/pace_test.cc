@@ -115,6 +115,16 @@ TEST_CASE("pace of a day: that becomes another lets no second burst go") {
   CHECK(at_once == doctest::Approx(kDay / 24.0).epsilon(0.001));
 }
 
+TEST_CASE("pace of a day: goes on from what another process has used, and from when") {
+  constexpr std::uint64_t kDay = 2'400'000'000;
+  Pace pace = Pace::of_day(kDay);
+  CHECK(pace.burst_bytes() == doctest::Approx(kDay / 24.0));
+  CHECK(pace.booked_bytes(kBegin) == 0);
+  pace.set_booked(pace.burst_bytes(), kBegin - std::chrono::minutes{30});
+  CHECK(pace.booked_bytes(kBegin) ==
+        doctest::Approx(kDay / 24.0 - 23.0 / 24 * kDay / 48).epsilon(1e-6));
+}
+
 TEST_CASE("a link that waits for its turn goes on at once where a limit is lifted") {
   for (const bool all : {true, false}) {
     const RateLimits slow{.send = 1000};

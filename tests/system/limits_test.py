@@ -4,6 +4,7 @@ How well they hold, over ten seconds of a flock that would send as much as it co
 
     STARLING_LIMIT_SECONDS=10 STARLING_BIN=build/release/daemon python3 tests/system/limits_test.py
 """
+import json
 import os
 import time
 import unittest
@@ -77,13 +78,47 @@ class Limits(FlockTest):
         self.write(max_send="8mbit", neighbor_max_receive="1.5gbit", max_per_day="20 GiB")
         self.start_up()
         self.training("n0")
-        self.assertEqual(self.status("n0")["limits"],
+        limits = self.status("n0")["limits"]
+        self.assertTrue(0.99 * (20 << 30) / 24 < limits.pop("day_left") < (20 << 30) / 24, limits)
+        self.assertEqual(limits,
                          {"max_send": 1e6, "max_receive": 0, "neighbor_max_send": 0,
                           "neighbor_max_receive": 1.875e8, "max_per_day": 20 << 30,
                           "neighbor_max_per_day": 0})
         done = self.call("starling", "status", self.run_file, "--state", self.state, "--node", "n0")
-        self.assertIn("n0 sends at most 8mbit, at most 1.5gbit from each neighbor, moves at most "
-                      "20 GiB a day\n", done.stdout)
+        self.assertRegex(done.stdout, "n0 sends at most 8mbit, at most 1.5gbit from each neighbor, "
+                         r"moves at most 20 GiB a day \([\d.]+ MB of it at once now\)\n")
+
+    def test_a_day_that_is_used_up_stays_so_when_the_process_is_killed(self):
+        self.write(max_per_day="4 GiB")
+        day = self.state / "n0" / "day.json"
+        at_once = (4 << 30) / 24
+        daemon = self.start_node("n0")
+        self.assertGreater(self.day_left(), 0.99 * at_once)
+        # Nothing of what it may is known to be left by one that dies at once.
+        daemon.kill()
+        daemon.wait()
+        self.assertLess(self.day_left_of_next(), 0.01 * at_once)
+        # An orderly end tells the truth: the others were not there, so it grew for a moment.
+        used = json.loads(day.read_text())["used"][""]
+        self.assertGreater(used, 0.99 * at_once)
+        hour = 3600 * 23 / 24 * (4 << 30) / 86400
+        day.write_text(json.dumps({"at": time.time() - 1800, "used": {"": int(at_once)}}))
+        self.assertAlmostEqual(self.day_left_of_next(), hour / 2, delta=0.01 * hour)
+        day.write_text("not json")
+        self.assertLess(self.day_left_of_next(), 0.01 * at_once)
+        self.assertIn("day.json: found something else than what a daemon writes there",
+                      self.log("n0"))
+
+    def day_left_of_next(self):
+        """Of a process that is started and stopped."""
+        daemon = self.start_node("n0")
+        left = self.day_left()
+        self.starling("stop", "--node", "n0")
+        self.ended(daemon)
+        return left
+
+    def day_left(self):
+        return self.until(lambda: self.status("n0"), "n0 answers")["limits"]["day_left"]
 
     def test_a_limit_that_leaves_a_link_too_little_is_refused(self):
         self.write(max_send="100kbit")
