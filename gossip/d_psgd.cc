@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gossip/delta.h"
+#include "gossip/shared_floats.h"
 #include "protocol/check.h"
 
 namespace starling::gossip {
@@ -11,17 +12,19 @@ namespace {
 class DPsgd final : public Method {
  public:
   DPsgd(std::span<const float> start, std::optional<Clipping> clipping)
-      : clipping_(std::move(clipping)), x_(start.begin(), start.end()) {}
+      : clipping_(std::move(clipping)), x_(start) {}
 
   std::uint32_t exchanges() const override { return 1; }
   std::size_t body_bytes_max() const override {
     return x_.size() * sizeof(float) + (clipping_ ? Clipping::kTailBytes : 0);
   }
 
-  void begin_at(std::span<const float> model) override { std::ranges::copy(model, x_.begin()); }
+  void begin_at(std::span<const float> model) override {
+    std::ranges::copy(model, x_.own().begin());
+  }
   void adapt(const LocalStep& step) override {
     if (clipping_) clipping_->follow(step.update);
-    subtract(x_, step.update);
+    subtract(x_.own(), step.update);
   }
 
   void open_edge(std::size_t edge, Epoch /*history*/) override {
@@ -31,7 +34,7 @@ class DPsgd final : public Method {
   Result<void> encode(Exchange /*exchange*/, std::span<const std::size_t> edges,
                       std::span<Message> out) override {
     if (edges.empty()) return {};
-    std::ranges::fill(out, Message{raw_message(x_)});
+    std::ranges::fill(out, Message{x_.message()});
     if (clipping_) clipping_->seal(out);
     return {};
   }
@@ -44,24 +47,26 @@ class DPsgd final : public Method {
   }
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
+    if (arrivals.empty()) return;
+    const std::span<float> x = x_.own();
     for (const Arrival& arrival : arrivals) {
       double weight = arrival.terms.weight * arrival.terms.relaxation;
       const auto theirs = arrival.theirs.body.floats().first(x_.size());
       const auto ours = arrival.ours.body.floats().first(x_.size());
       if (clipping_) weight *= clipping_->share(arrival, theirs, ours);
-      add_difference(x_, static_cast<float>(weight), theirs, ours);
+      add_difference(x, static_cast<float>(weight), theirs, ours);
     }
   }
 
-  std::span<const float> model() const override { return x_; }
+  std::span<const float> model() const override { return x_.values(); }
   void archive(Archive& archive) override {
-    archive.fixed("model", x_);
+    archive.fixed("model", x_.own());
     if (clipping_) clipping_->archive(archive);
   }
 
  private:
   std::optional<Clipping> clipping_;
-  std::vector<float> x_;
+  SharedFloats x_;
 };
 
 }  // namespace

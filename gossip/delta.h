@@ -79,11 +79,4 @@ inline std::uint64_t hash_of_both(std::uint64_t ours, std::uint64_t theirs, bool
   return self_is_low ? 3 * ours + theirs : 3 * theirs + ours;
 }
 
-// x as it is: the body of the methods that do not compress.
-inline SharedBytes raw_message(std::span<const float> x) {
-  ByteBlock block(x.size_bytes());
-  std::ranges::copy(x, block.floats().begin());
-  return block;
-}
-
 }  // namespace starling::gossip

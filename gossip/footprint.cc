@@ -123,9 +123,9 @@ Footprint footprint_of(const GossipOptions& options, const TensorLayout& layout,
   // Work memory of coder and operator.
   if (compressor) out.node += 2 * body;
   if (!compressor && has_replicas) out.node += body;
-  // Our last message, the one under way and the one that is made; the neighbor's, one of them
-  // ahead.
-  out.messages = 3 * body + 2 * degree * body;
+  // On each edge that broke in an exchange of its own our last message and the one under way; the
+  // neighbor's, one of them ahead.
+  out.messages = 4 * degree * body;
   // A neighbor that comes back with another history is told the reference, and tells its own.
   if (has_replicas) out.messages += 2 * degree * model;
   return out;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gossip/delta.h"
+#include "gossip/shared_floats.h"
 #include "gossip/tracked_update.h"
 
 namespace starling::gossip {
@@ -11,16 +12,20 @@ namespace {
 class GradientTracking final : public Method {
  public:
   explicit GradientTracking(std::span<const float> start)
-      : tracked_(start.size()), state_(2 * start.size(), 0.0f), size_(start.size()) {
-    std::ranges::copy(start, state_.begin());
+      : tracked_(start.size()),
+        state_(std::vector<float>(2 * start.size(), 0.0f)),
+        size_(start.size()) {
+    begin_at(start);
   }
 
   std::uint32_t exchanges() const override { return 1; }
   std::size_t body_bytes_max() const override { return state_.size() * sizeof(float); }
 
-  void begin_at(std::span<const float> model) override { std::ranges::copy(model, state_.begin()); }
+  void begin_at(std::span<const float> model) override {
+    std::ranges::copy(model, state_.own().begin());
+  }
   void adapt(const LocalStep& step) override {
-    const std::span<float> x = std::span(state_).first(size_), v = std::span(state_).last(size_);
+    const std::span<float> x = state_.own().first(size_), v = state_.own().last(size_);
     tracked_.track(step, v);
     subtract(x, v);
   }
@@ -29,7 +34,7 @@ class GradientTracking final : public Method {
   Result<void> encode(Exchange /*exchange*/, std::span<const std::size_t> edges,
                       std::span<Message> out) override {
     if (edges.empty()) return {};
-    std::ranges::fill(out, Message{raw_message(state_)});
+    std::ranges::fill(out, Message{state_.message()});
     return {};
   }
 
@@ -39,28 +44,30 @@ class GradientTracking final : public Method {
   }
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
+    if (arrivals.empty()) return;
+    const std::span<float> state = state_.own();
     for (const Arrival& arrival : arrivals) {
       const auto weight = static_cast<float>(arrival.terms.weight);
-      add_difference(state_, weight, arrival.theirs.body.floats(), arrival.ours.body.floats());
+      add_difference(state, weight, arrival.theirs.body.floats(), arrival.ours.body.floats());
     }
   }
 
   // A node that leaves takes its part of both sums along; the mean of v is that of u once more
   // when v begins anew at every node that stays.
   bool rewired() override {
-    tracked_.restart(std::span(state_).last(size_));
+    tracked_.restart(state_.own().last(size_));
     return false;
   }
 
-  std::span<const float> model() const override { return std::span(state_).first(size_); }
+  std::span<const float> model() const override { return state_.values().first(size_); }
   void archive(Archive& archive) override {
-    archive.fixed("model_and_tracker", state_);
+    archive.fixed("model_and_tracker", state_.own());
     tracked_.archive(archive);
   }
 
  private:
   TrackedUpdate tracked_;
-  std::vector<float> state_;  // x, then v
+  SharedFloats state_;  // x, then v
   std::size_t size_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "gossip/delta.h"
 #include "gossip/edge_duals.h"
+#include "gossip/shared_floats.h"
 
 namespace starling::gossip {
 namespace {
@@ -14,16 +15,19 @@ class Nids final : public Method {
       : factor_(options.factor),
         edges_(std::move(edges)),
         duals_(start.size(), edges_.size()),
-        x_(start.begin(), start.end()) {}
+        x_(start) {}
 
   std::uint32_t exchanges() const override { return 1; }
   std::size_t body_bytes_max() const override { return x_.size() * sizeof(float); }
 
-  void begin_at(std::span<const float> model) override { std::ranges::copy(model, x_.begin()); }
+  void begin_at(std::span<const float> model) override {
+    std::ranges::copy(model, x_.own().begin());
+  }
   void adapt(const LocalStep& step) override {
     duals_.follow(step.learning_rate);
-    subtract(x_, step.update);
-    duals_.subtract_sum(x_);
+    const std::span<float> x = x_.own();
+    subtract(x, step.update);
+    duals_.subtract_sum(x);
   }
   void open_edge(std::size_t edge, Epoch /*history*/) override { duals_.open(edge); }
   void suspend_edge(std::size_t edge, bool /*pending*/) override { duals_.suspend(edge); }
@@ -32,7 +36,7 @@ class Nids final : public Method {
   Result<void> encode(Exchange /*exchange*/, std::span<const std::size_t> edges,
                       std::span<Message> out) override {
     if (edges.empty()) return {};
-    std::ranges::fill(out, Message{raw_message(x_)});
+    std::ranges::fill(out, Message{x_.message()});
     return {};
   }
 
@@ -42,20 +46,22 @@ class Nids final : public Method {
   }
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
+    if (arrivals.empty()) return;
+    const std::span<float> x = x_.own();
     for (const Arrival& arrival : arrivals) {
       const auto step = static_cast<float>(factor_ * arrival.terms.weight);
       const auto ours = arrival.ours.body.floats(), theirs = arrival.theirs.body.floats();
       duals_.add(arrival.edge, step, ours, theirs);
-      add_difference(x_, step, theirs, ours);
+      add_difference(x, step, theirs, ours);
     }
   }
 
-  std::span<const float> model() const override { return x_; }
+  std::span<const float> model() const override { return x_.values(); }
   std::uint64_t edge_hash(std::size_t edge) const override {
     return duals_.hash(edge, edges_[edge].self < edges_[edge].peer);
   }
   void archive(Archive& archive) override {
-    archive.fixed("model", x_);
+    archive.fixed("model", x_.own());
     duals_.archive(archive);
   }
 
@@ -63,7 +69,7 @@ class Nids final : public Method {
   const double factor_;
   const std::vector<EdgeEnd> edges_;
   EdgeDuals duals_;
-  std::vector<float> x_;  // y between adapt and mix
+  SharedFloats x_;  // y between adapt and mix
 };
 
 }  // namespace
