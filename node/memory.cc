@@ -57,7 +57,10 @@ MemoryForecast forecast_memory(const Run& run, NodeId self) {
   const train::MemoryUse trainer = train::make_trainer(run.problem, self)->memory();
   const std::size_t degree = gossip::partners(run.config.gossip, run.topology, self).size();
   const gossip::Footprint gossip = footprint_of(run, degree);
+  // Of a giver, or of a fetch (giver.h, fetch.h).
+  const std::uint64_t handed_over = run.config.run.join == Join::neighbor ? gossip.model : 0;
   MemoryForecast out{{{"model and update", 2 * gossip.model},
+                      {"copy for one that joins", handed_over},
                       {"optimizer", trainer.optimizer},
                       {"work of the trainer", trainer.work},
                       {"data", data_bytes(*run.problem)},
