@@ -105,13 +105,14 @@ class Table : public std::enable_shared_from_this<Table> {
   void hold(NodeId peer, const std::string& why);
   void release(NodeId peer);
   void set_round(Round round);
-  void limit(const RateLimits& all, const RateLimits& each);
-  std::vector<DayUse> day_use() const;
-  void set_day_used(std::optional<NodeId> peer, std::uint64_t used, Duration ago);
   void rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint);
   void stop(Farewell farewell, Duration deadline, std::function<void()> done);
   void shut();
   std::vector<LinkStatus> status() const;
+  // table_limits.cc: likewise.
+  void limit(const RateLimits& all, const RateLimits& each);
+  std::vector<DayUse> day_use() const;
+  void set_day_used(std::optional<NodeId> peer, std::uint64_t used, Duration ago);
 
  private:
   // links.cc

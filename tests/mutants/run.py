@@ -48,7 +48,7 @@ MUTANTS = [
      "if (!part.active || current_.round >= round) return;",
      "if (part.active || current_.round >= round) return;"),
     ("missed-messages-not-told", "gossip/replicas.cc",
-     "if (edge.knows == told_) return {};", "if (edge.knows) return {};"),
+     "if (edge.knows == told_) return {under_way_};", "if (edge.knows) return {under_way_};"),
     ("reference-of-the-wrong-moment", "gossip/replicas.h",
      "return edges_[edge].kept ? edges_[edge].kept->reference : own_.reference;",
      "return own_.reference;"),
