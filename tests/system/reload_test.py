@@ -81,7 +81,7 @@ class Reload(FlockTest):
         refused = self.call("starling", "reload", self.run_file, "--state", self.state)
         self.assertEqual(refused.returncode, IO)
         self.assertIn("[gossip] gamma: found 0.25, and the run goes on with nothing; a reload "
-                      "changes [topology] and [[node]] alone", refused.stderr)
+                      "changes [topology], [[node]] and [limits] alone", refused.stderr)
         self.write(["n0", "n2"])
         gone = self.call("starling", "reload", self.run_file, "--state", self.state, "--node", "n0")
         self.assertEqual(gone.returncode, IO)
