@@ -29,8 +29,8 @@ Result<Run> load_run(Config config);
 // load_run does where operator and algorithm do not go together.
 Result<Run> with_config(const Run& run, Config config);
 
-// The same under a config that differs under [topology] and [[node]] alone. Reads the data once
-// more where the nodes that share it are others. Fails as load_run does.
+// The same under a config that differs under [topology], [[node]] and [limits] alone. Reads the
+// data once more where the nodes that share it are others. Fails as load_run does.
 Result<Run> with_graph(const Run& run, Config config);
 
 // `checkpoints`: of a driver that answers SaveCheckpoint.
