@@ -81,7 +81,8 @@ void DayFile::write(bool as_if_all_had_gone) {
   }
   const auto written = write_text(file_, json.dump() + "\n");
   if (!written && !failed_) {
-    log_->error("{}; after a restart the budget of the day begins anew", written.error().message);
+    log_->error("{}; the next process does not know what has gone of the day",
+                written.error().message);
   }
   failed_ = !written;
 }

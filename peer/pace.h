@@ -27,14 +27,14 @@ class Pace {
   // From now on as fast as `other`; what has been booked stays booked, in bytes.
   void become(const Pace& other, Clock::time_point now);
   // Bytes that may go at once when none have gone for long, and how many of them, or more than
-  // those, are booked. Of a pace that limits.
+  // those, are booked.
   double burst_bytes() const { return seconds(burst_) * rate_; }
   double booked_bytes(Clock::time_point now) const;
   // As if so many, and no others, had been booked then.
   void set_booked(double bytes, Clock::time_point then);
 
   bool limits() const { return rate_ > 0; }
-  // What is booked at a time: a burst, but a packet at least. Of a pace that limits, as the next.
+  // What is booked at a time: a burst, but a packet at least; any number where nothing limits.
   std::size_t piece() const;
   // The time from which on so many bytes may go.
   Clock::time_point book(std::size_t bytes, Clock::time_point now);

@@ -28,7 +28,7 @@ std::vector<DayUse> Table::day_use() const {
 
 void Table::set_day_used(std::optional<NodeId> peer, std::uint64_t used, Duration ago) {
   Pace& day = peer ? *edge_of(*peer).paces.day : *paces_.day;
-  if (day.limits()) day.set_booked(static_cast<double>(used), Clock::now() - ago);
+  day.set_booked(static_cast<double>(used), Clock::now() - ago);
 }
 
 }  // namespace starling::peer

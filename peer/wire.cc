@@ -96,15 +96,11 @@ bool Connection::Lane::limits() const {
 }
 
 Clock::time_point Connection::book(Lane& lane, std::size_t wanted) {
-  for (const auto& pace : lane.paces) {
-    if (pace->limits()) wanted = std::min(wanted, pace->piece());
-  }
+  for (const auto& pace : lane.paces) wanted = std::min(wanted, pace->piece());
   lane.booked = wanted;
   const Clock::time_point now = Clock::now();
   Clock::time_point begin = now;
-  for (const auto& pace : lane.paces) {
-    if (pace->limits()) begin = std::max(begin, pace->book(wanted, now));
-  }
+  for (const auto& pace : lane.paces) begin = std::max(begin, pace->book(wanted, now));
   return begin;
 }
 
@@ -122,7 +118,6 @@ Task<std::size_t> Connection::turn(Lane& lane, std::size_t wanted) {
 
 void Connection::correct(Lane& lane, std::uint64_t moved) {
   for (const auto& pace : lane.paces) {
-    if (!pace->limits()) continue;
     pace->correct(static_cast<std::int64_t>(lane.booked) - static_cast<std::int64_t>(moved));
   }
 }
