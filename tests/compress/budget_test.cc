@@ -12,6 +12,7 @@
 #include "compress/rated.h"
 #include "properties.h"
 #include "protocol/memory_state.h"
+#include "tests/support/effort.h"
 
 using namespace starling;
 using namespace starling::compress;
@@ -104,7 +105,8 @@ constexpr double kSeconds = 0.02;
 
 // Specification §4: "average cost -> c within 2 % over 500 rounds for steps/sine/outage bandwidth
 // traces; Z bounded".
-TEST_CASE("budget: drift keeps the average within 2 % while the bandwidth changes") {
+TEST_CASE("budget: drift keeps the average within 2 % while the bandwidth changes" *
+          in_release_only) {
   for (const auto& [name, trace] :
        {std::pair{std::string("steps"), &steps}, std::pair{std::string("sine"), &sine},
         std::pair{std::string("outage"), &outage}}) {
@@ -123,7 +125,7 @@ TEST_CASE("budget: drift keeps the average within 2 % while the bandwidth change
   }
 }
 
-TEST_CASE("budget: a quantiser keeps the average, too, by changing its bits") {
+TEST_CASE("budget: a quantiser keeps the average, too, by changing its bits" * in_release_only) {
   // Between 2 bits (5.2 kB) and 8 bits (20 kB).
   for (const auto& [name, trace] :
        {std::pair{std::string("steps"), &steps}, std::pair{std::string("sine"), &sine},
@@ -137,7 +139,7 @@ TEST_CASE("budget: a quantiser keeps the average, too, by changing its bits") {
   }
 }
 
-TEST_CASE("budget: the adaptive controller spends the total, and layers do") {
+TEST_CASE("budget: the adaptive controller spends the total, and layers do" * in_release_only) {
   for (const RateController controller : {RateController::adaptive_top_k, RateController::layers}) {
     for (const auto& [kind, norm] : {std::pair{std::string("calm"), Norm(calm)},
                                      std::pair{std::string("training"), Norm(training)}}) {
@@ -150,7 +152,8 @@ TEST_CASE("budget: the adaptive controller spends the total, and layers do") {
 }
 
 // §3: the sum of the errors under the total is least where the price is the same in every round.
-TEST_CASE("budget: at equal bytes an even price leaves less error than an even size") {
+TEST_CASE("budget: at equal bytes an even price leaves less error than an even size" *
+          in_release_only) {
   Node even(top_k(), {.bytes_per_round = 2000}, RateController::layers);
   Node price(top_k(), {.bytes_per_round = 2000}, RateController::adaptive_top_k);
   const Course a = even.run(training, calm), b = price.run(training, calm);
@@ -161,7 +164,7 @@ TEST_CASE("budget: at equal bytes an even price leaves less error than an even s
 }
 
 // §4: "monotone: larger V => lower error, larger queue".
-TEST_CASE("budget: more patience leaves less error and has a longer queue") {
+TEST_CASE("budget: more patience leaves less error and has a longer queue" * in_release_only) {
   double error = std::numeric_limits<double>::infinity(), queue = 0;
   for (const double patience : {3.0, 12.0, 48.0}) {
     Node node(top_k(), {.bytes_per_round = 2000, .patience = patience}, RateController::drift);

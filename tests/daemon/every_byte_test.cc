@@ -19,6 +19,7 @@
 #include "sim/faulty_store.h"
 #include "tests/peer/support.h"
 #include "tests/sim/runs.h"
+#include "tests/support/effort.h"
 
 using namespace starling;
 using namespace std::chrono_literals;
@@ -325,11 +326,7 @@ void cut_everywhere(Fate fate) {
   std::array<std::size_t, 2> passed{};
   REQUIRE_FALSE(play({three, 0, SIZE_MAX, Fate::goes_on}, &passed));
   REQUIRE(passed[0] > 3 * 64);
-#ifdef STARLING_SANITIZED
-  const std::size_t stride = 7;
-#else
-  const std::size_t stride = 1;
-#endif
+  const std::size_t stride = effort(1, 7);
   std::size_t cases = 0;
   for (const int direction : {0, 1}) {
     for (std::size_t k = 1; k < passed[static_cast<std::size_t>(direction)]; k += stride, ++cases) {

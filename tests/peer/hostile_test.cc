@@ -7,6 +7,7 @@
 #include <cstring>
 #include <regex>
 
+#include "tests/support/effort.h"
 #include "tls_peer.h"
 
 using namespace starling;
@@ -15,11 +16,7 @@ using namespace starling::peer::test;
 
 namespace {
 
-#ifdef STARLING_SANITIZED
-constexpr int kFrames = 300;
-#else
-constexpr int kFrames = 3000;
-#endif
+constexpr int kFrames = effort(3000, 300);
 constexpr int kWarmUp = 100;  // before memory is compared
 constexpr std::uint64_t kGrowthMax = 8 << 20;
 

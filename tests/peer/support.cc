@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "peer/handshake.h"
+#include "tests/support/effort.h"
 
 namespace starling::peer::test {
 
@@ -75,12 +76,8 @@ std::uint64_t resident_bytes() {
   return resident * 4096;
 }
 
-bool grew_less([[maybe_unused]] std::uint64_t before, [[maybe_unused]] std::uint64_t limit) {
-#ifdef STARLING_SANITIZED
-  return true;
-#else
-  return resident_bytes() < before + limit;
-#endif
+bool grew_less(std::uint64_t before, std::uint64_t limit) {
+  return kSanitized || resident_bytes() < before + limit;
 }
 
 wire::Hello hello_of(const LinkOptions& as, const std::string& wanted) {

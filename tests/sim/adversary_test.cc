@@ -11,6 +11,7 @@
 #include "protocol/random.h"
 #include "sim/trial.h"
 #include "tests/sim/runs.h"
+#include "tests/support/effort.h"
 
 using namespace starling;
 using namespace starling::sim;
@@ -60,11 +61,7 @@ Trial play(std::uint64_t seed) {
 
 // STARLING_SEEDS=FIRST..LAST plays others.
 std::pair<std::uint64_t, std::uint64_t> seeds() {
-#ifdef STARLING_SANITIZED
-  std::pair<std::uint64_t, std::uint64_t> range{0, 79};
-#else
-  std::pair<std::uint64_t, std::uint64_t> range{0, 1999};
-#endif
+  std::pair<std::uint64_t, std::uint64_t> range{0, effort(1999, 79)};
   if (const char* given = std::getenv("STARLING_SEEDS")) {
     char* rest = nullptr;
     range.first = range.second = std::strtoull(given, &rest, 10);

@@ -14,6 +14,7 @@
 #include "sim/attack_trial.h"
 #include "sim/invariants.h"
 #include "tests/sim/runs.h"
+#include "tests/support/effort.h"
 
 using namespace starling;
 using namespace starling::sim;
@@ -27,13 +28,8 @@ constexpr NodeId kLiar = node_id(8);
 
 // STARLING_SEEDS=20 plays that many.
 std::uint64_t seeds() {
-#ifdef STARLING_SANITIZED
-  constexpr std::uint64_t kSeeds = 1;
-#else
-  constexpr std::uint64_t kSeeds = 3;
-#endif
   const char* given = std::getenv("STARLING_SEEDS");
-  return given ? std::strtoull(given, nullptr, 10) : kSeeds;
+  return given ? std::strtoull(given, nullptr, 10) : effort(3, 1);
 }
 
 const std::vector<std::vector<std::string>> kAlgorithms = {

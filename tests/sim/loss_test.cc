@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "tests/sim/runs.h"
+#include "tests/support/effort.h"
 
 using namespace starling;
 using namespace starling::sim;
@@ -15,11 +16,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-#ifdef STARLING_SANITIZED
-constexpr std::uint64_t kSeeds = 2;
-#else
-constexpr std::uint64_t kSeeds = 20;
-#endif
+constexpr std::uint64_t kSeeds = effort(20, 2);
 constexpr Round kRounds = 600;
 
 const std::vector<std::vector<std::string>> kAlgorithms = {

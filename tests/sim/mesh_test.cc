@@ -11,6 +11,7 @@
 #include "sim/invariants.h"
 #include "sim/trial.h"
 #include "tests/sim/runs.h"
+#include "tests/support/effort.h"
 #include "train/problem.h"
 
 using namespace starling;
@@ -57,11 +58,7 @@ double worst_error(const node::Run& run, const Simulation& simulation) {
 }  // namespace
 
 TEST_CASE("mesh: no seed of faults breaks an invariant") {
-#ifdef STARLING_SANITIZED
-  constexpr std::uint64_t kSeeds = 18;
-#else
-  constexpr std::uint64_t kSeeds = 360;
-#endif
+  constexpr std::uint64_t kSeeds = effort(360, 18);
   const auto all = methods();
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     const node::Run run = run_of(*all[seed % all.size()], kRounds, 6);

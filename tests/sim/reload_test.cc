@@ -12,6 +12,7 @@
 #include "sim/adversary.h"
 #include "sim/invariants.h"
 #include "tests/sim/runs.h"
+#include "tests/support/effort.h"
 #include "train/problem.h"
 
 using namespace starling;
@@ -179,11 +180,7 @@ TEST_CASE("reload: the same file once more changes nothing in the end") {
 // Exchanges that broke off under the old weights are made up for with them.
 TEST_CASE("reload: no seed of faults around a reload breaks an invariant") {
   constexpr Round kRounds = 150;
-#ifdef STARLING_SANITIZED
-  constexpr int kRepeats = 2;
-#else
-  constexpr int kRepeats = 12;
-#endif
+  constexpr int kRepeats = effort(12, 2);
   std::uint64_t seed = 5000;
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
     for_each_algorithm([&](const gossip::AlgorithmTraits&, const std::vector<std::string>& words) {
