@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "protocol/parts.h"
 #include "protocol/result.h"
 
 namespace starling::compress {
@@ -79,17 +80,5 @@ void set_tensor(std::uint32_t number, std::span<std::byte> message);
 // Fails unless flags, param, count, bucket and seed are those of `expected`. For operators whose
 // decoder knows them all.
 Result<void> expect_fields(const Header& found, const Header& expected);
-
-// Unaligned little-endian loads and stores.
-template <class T>
-T load(const std::byte* from) {
-  T value;
-  __builtin_memcpy(&value, from, sizeof value);
-  return value;
-}
-template <class T>
-void store(const T& value, std::byte* to) {
-  __builtin_memcpy(to, &value, sizeof value);
-}
 
 }  // namespace starling::compress

@@ -11,8 +11,6 @@
 namespace starling::compress {
 namespace {
 
-constexpr std::size_t kLengthBytes = sizeof(std::uint32_t);
-
 Error in_part(const char* part, const Error& error) {
   return {error.code, fmt::format("{} part: {}", part, error.message)};
 }
@@ -30,25 +28,26 @@ Contract Induced::contract(std::size_t d) const {
 }
 
 std::size_t Induced::encoded_bytes_max(std::size_t d) const {
-  return kHeaderBytes + kLengthBytes + first_->encoded_bytes_max(d) + second_->encoded_bytes_max(d);
+  return kHeaderBytes + kPartLengthBytes + first_->encoded_bytes_max(d) +
+         second_->encoded_bytes_max(d);
 }
 
 Result<std::size_t> Induced::encode(std::span<const float> x, std::uint64_t key,
                                     std::span<std::byte> out) {
   const std::size_t d = x.size();
   const auto body = write_header({.op = Op::induced, .d = d}, out);
-  auto parts = body.subspan(kLengthBytes);
+  auto parts = body.subspan(kPartLengthBytes);
   std::vector<float> residual(d, -0.0f);  // −0 + x is x, also for x = −0
   const auto first =
       first_->encode_ef(residual, x, subkey(key, 0), parts.first(first_->encoded_bytes_max(d)));
   if (!first) return first;
   INVARIANT(*first <= std::numeric_limits<std::uint32_t>::max());
-  store(static_cast<std::uint32_t>(*first), body.data());
+  store(static_cast<PartLength>(*first), body.data());
   saturate(residual);
   parts = parts.subspan(*first).first(second_->encoded_bytes_max(d));
   const auto second = second_->encode(residual, subkey(key, 1), parts);
   if (!second) return second;
-  return kHeaderBytes + kLengthBytes + *first + *second;
+  return kHeaderBytes + kPartLengthBytes + *first + *second;
 }
 
 Result<void> Induced::decode_add(std::span<const std::byte> bytes, float scale,
@@ -56,22 +55,15 @@ Result<void> Induced::decode_add(std::span<const std::byte> bytes, float scale,
   const Result<Header> header = read_header(bytes, Op::induced, y.size());
   if (!header) return header.error();
   if (auto same = expect_fields(*header, {}); !same) return same;
-  const auto body = bytes.subspan(kHeaderBytes);
-  if (body.size() < kLengthBytes) {
-    return refused("message bytes", bytes.size(),
-                   fmt::format("at least {}", kHeaderBytes + kLengthBytes));
-  }
-  const auto parts = body.subspan(kLengthBytes);
-  const auto length = load<std::uint32_t>(body.data());
-  if (length > parts.size()) {
-    return refused("length of the first part", length, fmt::format("at most {}", parts.size()));
-  }
+  PartReader parts(bytes.subspan(kHeaderBytes));
+  const auto first = parts.next("part", 0);
+  if (!first) return first.error();
   // Its own vector: y stays as it is where the second part is refused.
   std::vector<float> x(y.size(), 0.0f);
-  if (auto added = first_->decode_add(parts.first(length), 1, x); !added) {
+  if (auto added = first_->decode_add(*first, 1, x); !added) {
     return in_part("first", added.error());
   }
-  if (auto added = second_->decode_add(parts.subspan(length), 1, x); !added) {
+  if (auto added = second_->decode_add(parts.rest(), 1, x); !added) {
     return in_part("second", added.error());
   }
   saturate(x);

@@ -11,11 +11,7 @@
 #include "compress/header.h"
 
 namespace starling::compress {
-namespace {
-
-constexpr std::size_t kLengthBytes = sizeof(std::uint32_t);
-
-}  // namespace
+namespace {}  // namespace
 
 Repeated::Repeated(std::unique_ptr<Compressor> of, std::size_t times)
     : of_(std::move(of)), times_(times) {
@@ -30,7 +26,7 @@ Contract Repeated::contract(std::size_t d) const {
 }
 
 std::size_t Repeated::encoded_bytes_max(std::size_t d) const {
-  return kHeaderBytes + times_ * (kLengthBytes + of_->encoded_bytes_max(d));
+  return kHeaderBytes + times_ * (kPartLengthBytes + of_->encoded_bytes_max(d));
 }
 
 Result<std::size_t> Repeated::encode(std::span<const float> x, std::uint64_t key,
@@ -41,12 +37,12 @@ Result<std::size_t> Repeated::encode(std::span<const float> x, std::uint64_t key
   std::size_t written = kHeaderBytes;
   for (std::size_t r = 0; r < times_; ++r) {
     std::byte* const length = out.data() + written;
-    const auto to = out.subspan(written + kLengthBytes).first(of_->encoded_bytes_max(x.size()));
+    const auto to = out.subspan(written + kPartLengthBytes).first(of_->encoded_bytes_max(x.size()));
     const Result<std::size_t> used = of_->encode(rest, subkey(key, r), to);
     if (!used) return used;
-    INVARIANT(*used <= std::numeric_limits<std::uint32_t>::max());
-    store(static_cast<std::uint32_t>(*used), length);
-    written += kLengthBytes + *used;
+    INVARIANT(*used <= std::numeric_limits<PartLength>::max());
+    store(static_cast<PartLength>(*used), length);
+    written += kPartLengthBytes + *used;
     INVARIANT(of_->decode_add(to.first(*used), -1, rest).ok());
     saturate(rest);
   }
@@ -60,24 +56,15 @@ Result<void> Repeated::decode_add(std::span<const std::byte> bytes, float scale,
   const Header expected{.count = static_cast<std::uint32_t>(times_)};
   if (auto same = expect_fields(*header, expected); !same) return same;
   std::vector<float> x(y.size(), 0.0f);  // y stays as it is where a later message is refused
-  auto rest = bytes.subspan(kHeaderBytes);
+  PartReader parts(bytes.subspan(kHeaderBytes));
   for (std::size_t r = 0; r < times_; ++r) {
-    if (rest.size() < kLengthBytes) {
-      return refused(fmt::format("bytes from message {} on", r), rest.size(),
-                     fmt::format("at least {}", kLengthBytes));
-    }
-    const auto length = load<std::uint32_t>(rest.data());
-    rest = rest.subspan(kLengthBytes);
-    if (length > rest.size()) {
-      return refused(fmt::format("length of message {}", r), length,
-                     fmt::format("at most {}", rest.size()));
-    }
-    if (auto added = of_->decode_add(rest.first(length), 1, x); !added) {
+    const auto part = parts.next("message", r);
+    if (!part) return part.error();
+    if (auto added = of_->decode_add(*part, 1, x); !added) {
       return Error{added.error().code, fmt::format("message {}: {}", r, added.error().message)};
     }
-    rest = rest.subspan(length);
   }
-  if (!rest.empty()) return refused("bytes behind the last message", rest.size(), "none");
+  if (auto end = parts.end(); !end) return end;
   saturate(x);
   for (std::size_t i = 0; i < y.size(); ++i) y[i] += scale * x[i];
   return {};

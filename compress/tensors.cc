@@ -12,8 +12,6 @@
 namespace starling::compress {
 namespace {
 
-using Length = std::uint32_t;
-
 // A contract in the class that asks least, which all the others imply.
 Contract as_bounded(const Contract& c) {
   if (c.guarantee == Guarantee::contractive) return {Guarantee::bounded, 1 - c.constant};
@@ -64,7 +62,7 @@ Tensors::Tensors(TensorLayout layout, const MakePart& make) : layout_(std::move(
     if (t.size() == 0) continue;
     Part part{number, t.offset, t.size(), make(t, number)};
     if (part.code &&
-        sizeof(Length) + part.code->encoded_bytes_max(t.size()) < t.size() * sizeof(float)) {
+        kPartLengthBytes + part.code->encoded_bytes_max(t.size()) < t.size() * sizeof(float)) {
       coded_.push_back(std::move(part));
     } else {
       part.code = nullptr;
@@ -73,7 +71,7 @@ Tensors::Tensors(TensorLayout layout, const MakePart& make) : layout_(std::move(
     }
   }
   gathered_.resize(raw_floats);
-  INVARIANT(encoded_bytes_max(layout_.size()) <= std::numeric_limits<Length>::max());
+  INVARIANT(encoded_bytes_max(layout_.size()) <= std::numeric_limits<PartLength>::max());
 }
 
 std::vector<std::string> Tensors::raw_tensors() const {
@@ -96,9 +94,9 @@ std::size_t Tensors::encoded_bytes_max(std::size_t d) const {
   INVARIANT(d == layout_.size());
   std::size_t bytes = kHeaderBytes;
   for (const Part& part : coded_) {
-    bytes += sizeof(Length) + part.code->encoded_bytes_max(part.size);
+    bytes += kPartLengthBytes + part.code->encoded_bytes_max(part.size);
   }
-  if (!raw_.empty()) bytes += sizeof(Length) + identity_.encoded_bytes_max(gathered_.size());
+  if (!raw_.empty()) bytes += kPartLengthBytes + identity_.encoded_bytes_max(gathered_.size());
   return bytes;
 }
 
@@ -114,18 +112,19 @@ Result<std::size_t> Tensors::encode_all(const EncodePart& encode_part, std::span
       out);
   std::size_t at = kHeaderBytes;
   for (const Part& part : coded_) {
-    const auto room = out.subspan(at + sizeof(Length), part.code->encoded_bytes_max(part.size));
+    const auto room = out.subspan(at + kPartLengthBytes, part.code->encoded_bytes_max(part.size));
     const Result<std::size_t> used = encode_part(part, room);
     if (!used) return in_part(part, used.error());
     set_tensor(static_cast<std::uint32_t>(part.tensor), room);
-    store(static_cast<Length>(*used), out.data() + at);
-    at += sizeof(Length) + *used;
+    store(static_cast<PartLength>(*used), out.data() + at);
+    at += kPartLengthBytes + *used;
   }
   if (raw_.empty()) return at;
-  const Result<std::size_t> used = identity_.encode(gathered_, 0, out.subspan(at + sizeof(Length)));
+  const Result<std::size_t> used =
+      identity_.encode(gathered_, 0, out.subspan(at + kPartLengthBytes));
   INVARIANT(used.ok());
-  store(static_cast<Length>(*used), out.data() + at);
-  return at + sizeof(Length) + *used;
+  store(static_cast<PartLength>(*used), out.data() + at);
+  return at + kPartLengthBytes + *used;
 }
 
 void Tensors::gather(std::span<const float> x) const {
@@ -168,26 +167,21 @@ Result<std::size_t> Tensors::encode_ef(std::span<float> e, std::span<const float
 // The messages one by one, each of a length that its operator could have written.
 Result<std::vector<Tensors::Bytes>> Tensors::split(Bytes bytes) const {
   std::vector<Bytes> parts;
-  Bytes rest = bytes.subspan(kHeaderBytes);
+  PartReader reader(bytes.subspan(kHeaderBytes));
   for (std::size_t i = 0; i < messages(); ++i) {
-    if (rest.size() < sizeof(Length)) {
-      return refused(fmt::format("length of message {}", i), fmt::format("{} bytes", rest.size()),
-                     sizeof(Length));
+    const auto part = reader.next("message", i);
+    if (!part) return part.error();
+    if (part->size() < kHeaderBytes) {
+      return refused(fmt::format("length of message {}", i), part->size(),
+                     fmt::format("at least {}", kHeaderBytes));
     }
-    const std::size_t length = load<Length>(rest.data());
-    rest = rest.subspan(sizeof(Length));
-    if (length < kHeaderBytes || length > rest.size()) {
-      return refused(fmt::format("length of message {}", i), length,
-                     fmt::format("{} to the {} bytes that are left", kHeaderBytes, rest.size()));
-    }
-    parts.push_back(rest.first(length));
-    rest = rest.subspan(length);
+    parts.push_back(*part);
     const std::size_t number = i < coded_.size() ? coded_[i].tensor : 0;
     const auto same = expect(fmt::format("header field tensor of message {}", i),
                              tensor_of(parts.back()), number);
     if (!same) return same.error();
   }
-  if (!rest.empty()) return refused("bytes after the last message", rest.size(), 0);
+  if (auto end = reader.end(); !end) return end.error();
   return parts;
 }
 

@@ -4,15 +4,15 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <utility>
+
+#include "protocol/parts.h"
 
 namespace starling::gossip {
 
 OpeningWriter::OpeningWriter(std::size_t start_bytes, const SharedBytes& body)
     : both_(kStartLengthBytes + start_bytes + body.size()), start_bytes_(start_bytes) {
-  const auto length = static_cast<std::uint32_t>(start_bytes);
-  std::memcpy(both_.bytes().data(), &length, kStartLengthBytes);
+  store(static_cast<std::uint32_t>(start_bytes), both_.bytes().data());
   std::ranges::copy(body.bytes(), both_.bytes().last(body.size()).begin());
 }
 
@@ -38,7 +38,7 @@ Message unpacked(const SharedBytes& both, std::size_t start_bytes) {
 Result<Message> opened(const SharedBytes& both, std::size_t start_bytes_max) {
   std::uint32_t length = 0;
   if (both.size() >= kStartLengthBytes) {
-    std::memcpy(&length, both.bytes().data(), kStartLengthBytes);
+    length = load<std::uint32_t>(both.bytes().data());
   }
   if (length == 0 || length > start_bytes_max || length > both.size() - kStartLengthBytes) {
     return Error{ErrorCode::peer, fmt::format("an opening of {} bytes with {} in front, expected 1 "

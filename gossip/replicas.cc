@@ -3,29 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <set>
 
 #include "gossip/delta.h"
 #include "gossip/opening.h"
 #include "protocol/check.h"
+#include "protocol/parts.h"
 
 namespace starling::gossip {
 namespace {
 
 // Message::start: a count, then the reference as raw floats where that is 0, else as many messages,
 // each behind its length.
-constexpr std::size_t kCountBytes = 4, kLengthBytes = 4;
+using Count = std::uint32_t;
+constexpr std::size_t kCountBytes = sizeof(Count);
 
-std::uint32_t number_at(std::span<const std::byte> bytes) {
-  std::uint32_t value;
-  std::memcpy(&value, bytes.data(), sizeof value);
-  return value;
-}
-
-void put(std::uint32_t value, std::span<std::byte> bytes) {
-  std::memcpy(bytes.data(), &value, sizeof value);
-}
+Count count_of(std::span<const std::byte> start) { return load<Count>(start.data()); }
 
 void advance(std::span<float> x, const compress::Compressor& c, std::span<const std::byte> message,
              float step) {
@@ -35,19 +28,14 @@ void advance(std::span<float> x, const compress::Compressor& c, std::span<const 
 // Hands each message of a start to `take`; fails where it does, or where the bytes are no start.
 template <class Take>
 Result<void> for_each_message(std::span<const std::byte> start, const Take& take) {
-  const std::uint32_t count = number_at(start);
-  std::span<const std::byte> rest = start.subspan(kCountBytes);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const std::size_t length = rest.size() < kLengthBytes ? SIZE_MAX : number_at(rest);
-    if (length > rest.size() - kLengthBytes) {
-      return Error{ErrorCode::peer, fmt::format("missed message {} of {} has no bytes", i, count)};
-    }
-    if (Result<void> taken = take(rest.subspan(kLengthBytes, length)); !taken) return taken;
-    rest = rest.subspan(kLengthBytes + length);
+  const Count count = count_of(start);
+  PartReader messages(start.subspan(kCountBytes));
+  for (Count i = 0; i < count; ++i) {
+    const auto message = messages.next("missed message", i);
+    if (!message) return message.error();
+    if (Result<void> taken = take(*message); !taken) return taken;
   }
-  if (rest.empty()) return {};
-  return Error{ErrorCode::peer,
-               fmt::format("{} bytes are behind the missed messages", rest.size())};
+  return messages.end();
 }
 
 }  // namespace
@@ -106,23 +94,23 @@ Message Replicas::message_for(const Edge& edge, Message& whole) const {
   if (missed <= log_.size()) {
     const auto first = log_.end() - static_cast<std::ptrdiff_t>(missed);
     std::size_t bytes = kCountBytes;
-    for (auto m = first; m != log_.end(); ++m) bytes += kLengthBytes + m->size();
+    for (auto m = first; m != log_.end(); ++m) bytes += kPartLengthBytes + m->size();
     if (bytes <= start_bytes_max()) {
       OpeningWriter writer(bytes, under_way_);
       std::span<std::byte> out = writer.start();
-      put(static_cast<std::uint32_t>(missed), out);
+      store(static_cast<Count>(missed), out.data());
       out = out.subspan(kCountBytes);
       for (auto m = first; m != log_.end(); ++m) {
-        put(static_cast<std::uint32_t>(m->size()), out);
-        std::ranges::copy(m->bytes(), out.subspan(kLengthBytes).begin());
-        out = out.subspan(kLengthBytes + m->size());
+        store(static_cast<PartLength>(m->size()), out.data());
+        std::ranges::copy(m->bytes(), out.subspan(kPartLengthBytes).begin());
+        out = out.subspan(kPartLengthBytes + m->size());
       }
       return std::move(writer).message();
     }
   }
   if (whole.start.size() == 0) {
     OpeningWriter writer(start_bytes_max(), under_way_);
-    put(0, writer.start());
+    store(Count{0}, writer.start().data());
     std::ranges::copy(std::as_bytes(std::span(own_.reference)),
                       writer.start().subspan(kCountBytes).begin());
     whole = std::move(writer).message();
@@ -144,7 +132,7 @@ Result<double> Replicas::check_start(const SharedBytes& start, const MessageCode
     return Error{ErrorCode::peer, fmt::format("a start of {} bytes, expected {} to {}",
                                               start.size(), kCountBytes, start_bytes_max())};
   }
-  if (number_at(start.bytes()) == 0) {
+  if (count_of(start.bytes()) == 0) {
     return norm_of_raw(start.slice(kCountBytes, start.size() - kCountBytes), common_.size());
   }
   double longest = 0;
@@ -165,7 +153,7 @@ std::vector<float>& Replicas::replica_of(Edge& edge) const {
 void Replicas::take_start(std::size_t index, const SharedBytes& start,
                           const compress::Compressor& c) {
   Edge& edge = edges_[index];
-  if (number_at(start.bytes()) == 0) {
+  if (count_of(start.bytes()) == 0) {
     const std::span<const float> floats =
         start.slice(kCountBytes, start.size() - kCountBytes).floats();
     edge.theirs.assign(floats.begin(), floats.end());
@@ -198,7 +186,7 @@ void Replicas::trim_log() {
   }
   const std::size_t log_most = log_bytes_max(common_.size() * sizeof(float));
   while (!log_.empty() && (log_.size() > told_ - oldest || kCountBytes + log_bytes_ > log_most)) {
-    log_bytes_ -= kLengthBytes + log_.front().size();
+    log_bytes_ -= kPartLengthBytes + log_.front().size();
     log_.pop_front();
   }
 }
@@ -261,7 +249,7 @@ bool Replicas::commit(std::span<const Arrival> arrivals, const compress::Compres
     note_those_behind(arrivals);
     advance(own_.reference, c, under_way_.bytes(), steps_[0]);
     ++told_;
-    log_bytes_ += kLengthBytes + under_way_.size();
+    log_bytes_ += kPartLengthBytes + under_way_.size();
     log_.push_back(under_way_);
     finishing_ = std::move(under_way_);
     under_way_ = {};
@@ -311,7 +299,7 @@ void Replicas::archive(Archive& archive, std::size_t body_bytes_max) {
   for (std::size_t i = 0; i < count; ++i) {
     const Archive::Scope message(archive, "log", i);
     archive.bytes("message", log_[i], body_bytes_max);
-    log_bytes_ += kLengthBytes + log_[i].size();
+    log_bytes_ += kPartLengthBytes + log_[i].size();
   }
   for (std::size_t e = 0; e < edges_.size(); ++e) {
     const Archive::Member one(archive, "edge", e);

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "gossip/delta.h"
 #include "gossip/mesh/mesh_edge.h"
 #include "protocol/check.h"
+#include "protocol/parts.h"
 
 namespace starling::gossip {
 namespace {
@@ -23,18 +23,6 @@ constexpr Round kHashEvery = 16;
 std::size_t room_of(Exchange exchange) {
   if (!goes_up(exchange)) return kRateBytes;
   return exchange.index == 0 && exchange.round % kHashEvery == 0 ? kHashBytes : 0;
-}
-
-template <class T>
-T value_at(std::span<const std::byte> bytes) {
-  T value;
-  std::memcpy(&value, bytes.data(), sizeof value);
-  return value;
-}
-
-template <class T>
-void put(T value, std::span<std::byte> bytes) {
-  std::memcpy(bytes.data(), &value, sizeof value);
 }
 
 class Mesh final : public Method {
@@ -215,7 +203,7 @@ class Mesh final : public Method {
       const std::size_t owner = edges_[edges[i]].owner, room = room_of(exchange);
       Result<ByteBlock> piece = up_.encode(exchange, owner, room);
       if (!piece) return piece.error();
-      if (room > 0) put(hash_of_shard(owner), piece->bytes());
+      if (room > 0) store(hash_of_shard(owner), piece->bytes().data());
       out[i] = {SharedBytes(std::move(*piece))};
     }
     Result<ByteBlock> own = up_.encode(exchange, self_, 0);
@@ -234,7 +222,7 @@ class Mesh final : public Method {
     // Our shard is as the sender has to have it until this round's is told.
     if (room > 0 && edge.in_use && edge.in_step && edge.has_met && newest_ < exchange &&
         !common_.empty()) {
-      const auto theirs = value_at<std::uint64_t>(body);
+      const auto theirs = load<std::uint64_t>(body.data());
       if (const std::uint64_t ours = hash_of_shard(self_); theirs != ours) {
         return Error{ErrorCode::peer,
                      fmt::format("its copy of this node's shard has the hash {:016x}, expected "
@@ -272,7 +260,7 @@ class Mesh final : public Method {
     const double rate = up_.rate();
     Result<ByteBlock> told = down_.encode(exchange, mean_, rate, kRateBytes);
     if (!told) return told.error();
-    put(static_cast<float>(rate), told->bytes());
+    store(static_cast<float>(rate), told->bytes().data());
     const SharedBytes body(std::move(*told));
     const std::span<const std::byte> message = body.bytes().subspan(kRateBytes);
     if (!is_last(exchange)) {
@@ -311,7 +299,7 @@ class Mesh final : public Method {
 
   Result<double> check_shard(Exchange exchange, const MeshEdge& edge,
                              const Message& message) const {
-    const auto rate = value_at<float>(message.body.bytes());
+    const auto rate = load<float>(message.body.bytes().data());
     if (!std::isfinite(rate) || rate < 0) {
       return Error{ErrorCode::peer, fmt::format("a rate of {}, expected 0 or more", rate)};
     }
@@ -347,7 +335,7 @@ class Mesh final : public Method {
       MeshEdge& edge = edges_[arrival.edge];
       if (is_last(exchange) && !edge.has_heard) forget(edge.owner);
       const std::span<const std::byte> body = arrival.theirs.body.bytes();
-      down_.apply(exchange, edge.owner, body.subspan(kRateBytes), value_at<float>(body), late);
+      down_.apply(exchange, edge.owner, body.subspan(kRateBytes), load<float>(body.data()), late);
       if (!is_last(exchange)) continue;
       edge.has_heard = edge.has_met = true;
       edge.is_untouched = false;

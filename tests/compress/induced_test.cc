@@ -185,6 +185,6 @@ TEST_CASE("induced: a refusal names the part, and leaves y though the first part
   message[36] = std::byte{1};
   CHECK(sentence() == "first part: header field op: found 1 (identity), expected 7 (sign)");
   store(std::uint32_t{481 + 1}, message.data() + 32);
-  CHECK(sentence() == "length of the first part: found 482, expected at most 481");
+  CHECK(sentence() == "length of part 0: found 482, expected at most 481");
   CHECK(y == before);
 }

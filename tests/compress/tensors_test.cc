@@ -199,7 +199,7 @@ TEST_CASE("tensors: a refusal names the tensor, and a late one gives the early p
   CHECK(refusal(bad) == "header field count: found 2, expected 3");
   bad = message;
   bad.resize(bad.size() + 1);
-  CHECK(refusal(bad) == "bytes after the last message: found 1, expected 0");
+  CHECK(refusal(bad) == "bytes behind the last part: found 1, expected none");
 }
 
 TEST_CASE("tensors: nan is named by its tensor, and no operator has moved on") {

@@ -1,6 +1,7 @@
 #include "gossip/replicas.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cstring>
 #include <map>
@@ -236,17 +237,27 @@ TEST_CASE("replicas: a start that no neighbor can have sent is refused") {
   const std::vector<float> common(kSize, 0.0f);
   const Replicas replicas(common, 1, {1});
   const MessageCoder coder = sign_coder();
-  const auto refusal = [&](std::vector<std::uint32_t> words) {
-    ByteBlock block(words.size() * 4);
-    if (!words.empty()) std::memcpy(block.bytes().data(), words.data(), words.size() * 4);
+  const auto refusal_of_bytes = [&](std::span<const std::byte> bytes) {
+    ByteBlock block(bytes.size());
+    std::ranges::copy(bytes, block.bytes().begin());
     return replicas.check_start(SharedBytes(std::move(block)), coder).error().message;
+  };
+  const auto refusal = [&](const std::vector<std::uint32_t>& words) {
+    return refusal_of_bytes(std::as_bytes(std::span(words)));
   };
   CHECK(refusal({}) == "a start of 0 bytes, expected 4 to 1204");
   CHECK(refusal(std::vector<std::uint32_t>(302, 0)) == "a start of 1208 bytes, expected 4 to 1204");
   CHECK(refusal({0, 0}) == "body has 4 bytes, expected 1200 (300 floats)");
-  CHECK(refusal({2, 4}) == "missed message 0 of 2 has no bytes");
-  CHECK(refusal({1}) == "missed message 0 of 1 has no bytes");
-  CHECK(refusal({1, 0xffffffff, 0}) == "missed message 0 of 1 has no bytes");
+  CHECK(refusal({2, 4}) == "length of missed message 0: found 4, expected at most 0");
+  CHECK(refusal({1}) == "length of missed message 0: found 0 bytes, expected 4");
+  CHECK(refusal({1, 0xffffffff, 0}) ==
+        "length of missed message 0: found 4294967295, expected at most 4");
+  // Fewer bytes than a length has: what is behind it is not as long as can be.
+  const std::vector<std::uint32_t> words{1, 0};
+  for (std::size_t left = 0; left < 4; ++left) {
+    CHECK(refusal_of_bytes(std::as_bytes(std::span(words)).first(4 + left)) ==
+          fmt::format("length of missed message 0: found {} bytes, expected 4", left));
+  }
   std::vector<std::uint32_t> infinite(301, 0);
   infinite[5] = 0x7f800000;
   CHECK(refusal(infinite) == "body holds inf at index 4, expected finite values");
