@@ -247,11 +247,11 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     tally_.checkpointed(outcome.saved.ok());
     desk_.note(outcome);
   }
-  void reloaded(const Result<node::Reload>& reload) override {
+  void reloaded(const Result<node::Reload>& reload, std::uint64_t body_bytes_max) override {
     if (reload) {
       run_ = reload->run;
       links_.limit(rates_of_all(run_.config.limits), rates_of_each(run_.config.limits));
-      links_.rewire(neighbors_of(run_, options_.self), node::fingerprint_of(run_));
+      links_.rewire(neighbors_of(run_, options_.self), node::fingerprint_of(run_), body_bytes_max);
       pauses_.rewired();
       consensus_.forget_all();
     }

@@ -220,9 +220,10 @@ void Engine::hand_over() {
 }
 
 void Engine::answer_reload(Result<node::Reload> reload) {
-  asio::post(io_, [this, reload = std::move(reload), generation = generation_] {
+  asio::post(io_, [this, reload = std::move(reload), generation = generation_,
+                   body_bytes_max = core_->body_bytes_max()] {
     links_generation_ = generation;
-    output_.reloaded(reload);
+    output_.reloaded(reload, body_bytes_max);
   });
 }
 

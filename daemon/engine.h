@@ -40,8 +40,9 @@ class EngineOutput {
   virtual void round_done(const node::RoundDone& done) = 0;
   virtual void checkpointed(const CheckpointOutcome& outcome) = 0;
   // What became of the oldest reload() that was not answered yet; its graph, if that has changed,
-  // is the core's from now on, and no link is up for it. An error: nothing has changed.
-  virtual void reloaded(const Result<node::Reload>& reload) = 0;
+  // is the core's from now on, and no link is up for it. No body of an exchange is larger than
+  // `body_bytes_max` from now on. An error: nothing has changed.
+  virtual void reloaded(const Result<node::Reload>& reload, std::uint64_t body_bytes_max) = 0;
   // The last call. The core is quiet from now on and may be read.
   virtual void finished(const std::optional<std::string>& failure) = 0;
 };

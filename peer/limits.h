@@ -33,6 +33,9 @@ constexpr std::uint32_t epoch_told_max(std::uint32_t ours) {
   return ours < kEpochToldMax - kEpochsAheadMax ? kEpochToldMax : ours + kEpochsAheadMax;
 }
 
+// In which a link that says goodbye may send what is queued before it is closed.
+inline constexpr std::chrono::seconds kLingerMax{1};
+
 // Of the largest frames: what is queued for a peer, and what the owner of a link holds of its
 // bodies, where LinkOptions gives no bytes.
 inline constexpr std::uint64_t kQueueFramesMax = 2;

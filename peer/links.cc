@@ -119,9 +119,11 @@ void Table::dial_soon(Edge& edge) {
   if (edge.neighbor.id < options_.self) plan_dial(edge);
 }
 
-void Table::rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint) {
+void Table::rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint,
+                   std::uint64_t body_bytes_max) {
   const bool other_run = self_.fingerprint != fingerprint;
   self_.fingerprint = std::move(fingerprint);
+  body_bytes_max_ = body_bytes_max;
   std::vector<std::shared_ptr<Edge>> before = std::exchange(edges_, {});
   for (Neighbor& neighbor : neighbors) {
     const auto is_it = [&](const auto& edge) { return edge->neighbor.id == neighbor.id; };
@@ -148,7 +150,6 @@ void Table::rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint) {
 
 // Closes all that there is, established or not; the owner is told nothing.
 void Table::part(Edge& edge, const std::string& why) {
-  constexpr Duration kLingerMax = std::chrono::seconds{1};
   abandon_dial(edge);
   drop_pending(edge, nullptr);
   if (!edge.session) return;
@@ -181,7 +182,6 @@ void Table::ping(NodeId peer, Session::Pinged done) {
 }
 
 void Table::say_goodbye(NodeId peer, wire::Goodbye::Reason reason, const std::string& why) {
-  constexpr Duration kLingerMax = std::chrono::seconds{1};
   Edge& edge = edge_of(peer);
   if (!edge.session || edge.session->end()) return;
   const bool misbehaved = reason == wire::Goodbye::misbehaved;
@@ -221,7 +221,6 @@ void Table::replace_keys(NodeId peer, std::vector<KeyPin> keys) {
 }
 
 void Table::hold(NodeId peer, const std::string& why) {
-  constexpr Duration kLingerMax = std::chrono::seconds{1};
   Edge& edge = edge_of(peer);
   if (edge.held) return;
   edge.held = true;
@@ -368,8 +367,9 @@ std::vector<DayUse> Links::day_use() const { return impl_->table->day_use(); }
 void Links::set_day_used(std::optional<NodeId> peer, std::uint64_t used, Duration ago) {
   impl_->table->set_day_used(peer, used, ago);
 }
-void Links::rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint) {
-  impl_->table->rewire(std::move(neighbors), std::move(fingerprint));
+void Links::rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint,
+                   std::uint64_t body_bytes_max) {
+  impl_->table->rewire(std::move(neighbors), std::move(fingerprint), body_bytes_max);
 }
 void Links::stop(Farewell farewell, Duration deadline, std::function<void()> done) {
   impl_->table->stop(farewell, deadline, std::move(done));

@@ -214,12 +214,14 @@ class Links {
   // Of the budgets that are set; and as another process has left one, that long ago.
   std::vector<DayUse> day_use() const;
   void set_day_used(std::optional<NodeId> peer, std::uint64_t used, Duration ago);
-  // The neighbors and the run are these from now on; their addresses have passed check_addresses.
+  // The neighbors and the run are these from now on, and so is LinkOptions::body_bytes_max of links
+  // that come up; the neighbors' addresses have passed check_addresses.
   // Where the fingerprint is another one, every link sends what is queued and a goodbye and is
   // closed; those to neighbors that stay are dialled at once, for both ends have to see that they
   // mean the same graph. No peer_down is told of links that are closed here,
   // but of one whose key is no longer among its neighbor's: see replace_keys.
-  void rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint);
+  void rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint,
+              std::uint64_t body_bytes_max);
 
   // Stops accepting and dialling, sends what is queued and a goodbye on every link, and calls
   // `done` when all are closed, or after `deadline`. To be called once.

@@ -7,13 +7,11 @@
 #include <utility>
 
 #include "peer/handshake.h"
+#include "peer/limits.h"
 #include "protocol/check.h"
 
 namespace starling::peer {
 namespace {
-
-// How long the sender of a goodbye over broken rules waits for it to arrive.
-constexpr Duration kLingerMax = std::chrono::seconds{1};
 
 SessionEnd goodbye_end(const wire::Goodbye& goodbye, const std::string& peer) {
   SessionEnd end;

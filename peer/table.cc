@@ -36,12 +36,10 @@ Table::Table(asio::io_context& io, LinkOptions options, PeerEvents& events,
              std::shared_ptr<spdlog::logger> log)
     : io_(io),
       options_(std::move(options)),
-      limits_{.message_bytes_max = kHandshakeLimits.message_bytes_max,
-              .body_bytes_max = std::max<std::uint64_t>(
-                  {options_.body_bytes_max, options_.piece_bytes_max, kSnapshotBodyBytes})},
       events_(events),
       log_(std::move(log)),
       self_{options_.self_name, options_.fingerprint},
+      body_bytes_max_(options_.body_bytes_max),
       paces_(options_.rates),
       neighbor_rates_(options_.neighbor_rates),
       acceptor_(io),
@@ -69,16 +67,19 @@ void Table::up(Edge& edge, std::shared_ptr<Connection> connection, Handshake han
     down(edge);
   }
   drop_pending(edge, connection.get());
+  const FrameLimits limits{.message_bytes_max = kHandshakeLimits.message_bytes_max,
+                           .body_bytes_max = std::max<std::uint64_t>(
+                               {body_bytes_max_, options_.piece_bytes_max, kSnapshotBodyBytes})};
   const SessionOptions options{
       .peer = edge.neighbor.name,
       .epoch = handshake.epoch,
-      .limits = limits_,
-      .exchange_bytes_max = options_.body_bytes_max,
+      .limits = limits,
+      .exchange_bytes_max = body_bytes_max_,
       .piece_bytes_max = options_.piece_bytes_max,
       .heartbeat_every = options_.heartbeat_every,
       .silence_max = options_.silence_max,
-      .queue_bytes_max = bytes_or_frames(options_.queue_bytes_max, limits_),
-      .unread_bytes_max = bytes_or_frames(options_.unread_bytes_max, limits_)};
+      .queue_bytes_max = bytes_or_frames(options_.queue_bytes_max, limits),
+      .unread_bytes_max = bytes_or_frames(options_.unread_bytes_max, limits)};
   const std::string remote = connection->remote();
   connection->pace({paces_.sending, edge.paces.sending, paces_.day, edge.paces.day},
                    {paces_.receiving, edge.paces.receiving, paces_.day, edge.paces.day});

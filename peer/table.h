@@ -105,7 +105,8 @@ class Table : public std::enable_shared_from_this<Table> {
   void hold(NodeId peer, const std::string& why);
   void release(NodeId peer);
   void set_round(Round round);
-  void rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint);
+  void rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint,
+              std::uint64_t body_bytes_max);
   void stop(Farewell farewell, Duration deadline, std::function<void()> done);
   void shut();
   std::vector<LinkStatus> status() const;
@@ -190,14 +191,14 @@ class Table : public std::enable_shared_from_this<Table> {
 
   // Constant after construction.
   asio::io_context& io_;
-  const LinkOptions options_;  // but for neighbors and fingerprint, which are as they were at first
-  const FrameLimits limits_;
-  PeerEvents& events_;  // outlives Links; not touched once shut_
+  const LinkOptions options_;  // but for what rewire() changes, which is as it was at first
+  PeerEvents& events_;         // outlives Links; not touched once shut_
   const std::shared_ptr<spdlog::logger> log_;
 
   Introduction self_;
-  const PacePair paces_;       // of all links together
-  RateLimits neighbor_rates_;  // of each that is to come
+  std::uint64_t body_bytes_max_;  // of an exchange
+  const PacePair paces_;          // of all links together
+  RateLimits neighbor_rates_;     // of each that is to come
   // In the order of the options. A coroutine of an edge holds it: it may go while that waits.
   std::vector<std::shared_ptr<Edge>> edges_;
   Tcp::acceptor acceptor_;

