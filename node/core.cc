@@ -10,13 +10,6 @@
 #include "protocol/frame.h"
 
 namespace starling::node {
-namespace {
-
-// The algorithm numbers its timers from 1, and has none before the first round.
-constexpr std::uint64_t kStartTimer = 0;
-
-}  // namespace
-
 const char* name_of(Phase phase) {
   switch (phase) {
     case Phase::waiting: return "waiting";

@@ -193,6 +193,8 @@ class Core {
   std::string describe() const { return trainer_->describe(); }
 
  private:
+  // The algorithm numbers its timers from 1, and has none before the first round.
+  static constexpr std::uint64_t kStartTimer = 0;
   void on(const Start& event, Time now, Effects& out);
   void on(const PeerUp& event, Time now, Effects& out);
   void on(const PeerDown& event, Time now, Effects& out);
@@ -229,6 +231,7 @@ class Core {
   // core_join.cc
   void admit(Partner& partner, Time now, Effects& out);
   void receive_held(Partner& partner, const Received& event, Time now, Effects& out);
+  bool can_be_in(Partner& partner, Round round, Time now, Effects& out);
   void reject(Partner& partner, std::string why, Time now, Effects& out);
   void admit_barred(Time now, Effects& out);
   void settled(const EdgeSettled& event, Time now, Effects& out);

@@ -57,15 +57,18 @@ void Core::succeed(Core& before, Time now) {
   update_ = before.update_;
   stopping_ = before.stopping_;
   checkpoint_wanted_ = before.checkpoint_wanted_;
+  saving_ = before.saving_;
   pause_wanted_ = before.pause_wanted_;
+  paused_ = before.paused_;
   // One that had not begun may still fetch a model.
   loaded_ = before.phase_ != Phase::waiting || before.loaded_ || before.has_fetched();
   start_wait_ = before.phase_ == Phase::waiting ? before.start_wait_ : options_.reload_wait;
-  if (before.phase_ == Phase::waiting) return;
+  const bool has_begun = before.phase_ != Phase::waiting || paused_;
   for (Partner& partner : partners_) {
     const auto was = std::ranges::find(before.partners_, partner.id, &Partner::id);
-    partner.awaited = was != before.partners_.end() && was->settled;
-    if (was != before.partners_.end()) partner.strikes = was->strikes;
+    const bool is_new = was == before.partners_.end();
+    if (!is_new) partner.strikes = was->strikes;
+    if (has_begun) partner.awaited = !is_new && (paused_ ? was->awaited : was->settled);
   }
 }
 

@@ -11,7 +11,6 @@
 namespace starling::node {
 namespace {
 
-constexpr std::uint64_t kStartTimer = 0;
 // For the edges of links that are up to settle, once the model is here.
 constexpr Duration kSettleWait = std::chrono::seconds{2};
 
@@ -27,7 +26,7 @@ void Core::on(const PeerUp& event, Time now, Effects& out) {
   p = p.anew(event.epoch);
   p.barred = p.strikes.is_out(now);
   p.healing.link_up();
-  catch_up_to(event.round);
+  if (!can_be_in(p, event.round, now, out)) return;
   if (!fetch_ && would_fetch_from(event)) fetch_.emplace(model().size(), now, options_.fetch);
   if (is_fetching()) {
     Fetch::Asks asks;
@@ -57,7 +56,7 @@ void Core::on(const Received& event, Time now, Effects& out) {
   if (!is_of_edge(event.parcel.type)) return take_answer(event, now, out);
   if (event.parcel.is_of_exchange()) {
     received_bytes_ += kFrameHeaderBytes + event.parcel.body.size();
-    catch_up_to(event.parcel.round);
+    if (!can_be_in(p, event.parcel.round, now, out)) return;
   }
   if (!p.admitted && p.epoch == event.parcel.epoch) return receive_held(p, event, now, out);
   p.healing.received(event.parcel);
@@ -74,6 +73,20 @@ void Core::receive_held(Partner& p, const Received& event, Time now, Effects& ou
   }
   p.held.push_back(event);
   if (!is_fetching() && !p.barred) admit(p, now, out);  // the newcomer has spoken
+}
+
+// Goes where a neighbor is, if it can be there and is not left out; else closes the link.
+bool Core::can_be_in(Partner& p, Round round, Time now, Effects& out) {
+  if (round > options_.rounds) {
+    reject(p,
+           fmt::format("it says that it is in round {} of a run that has {} here; give both the "
+                       "same [run] rounds",
+                       round, options_.rounds),
+           now, out);
+    return false;
+  }
+  if (!p.barred) catch_up_to(round);
+  return true;
 }
 
 // Closes the link; after one strike too many the neighbor's next ones are held back, too.
@@ -150,13 +163,12 @@ void Core::take_answer(const Received& event, Time now, Effects& out) {
   if (!fetch_) {
     return reject(partner(event.from), "a part of a model that was not asked for", now, out);
   }
+  if (!can_be_in(partner(event.from), event.parcel.round, now, out)) return;
   const bool was_fetching = is_fetching();
   Fetch::Asks asks;
   const Result<void> taken = fetch_->receive(event.from, event.parcel, now, asks);
   if (!taken) reject(partner(event.from), taken.error().message, now, out);
-  if (!was_fetching) return;
-  catch_up_to(event.parcel.round);
-  follow_fetch(asks, now, out);
+  if (was_fetching) follow_fetch(asks, now, out);
 }
 
 void Core::follow_fetch(const Fetch::Asks& asks, Time now, Effects& out) {

@@ -2,12 +2,6 @@
 #include "node/core.h"
 
 namespace starling::node {
-namespace {
-
-constexpr std::uint64_t kStartTimer = 0;
-
-}  // namespace
-
 void Core::on(const PauseRequested& event, Time now, Effects& out) {
   pause_wanted_ = event.on;
   if (event.on || !paused_) return;

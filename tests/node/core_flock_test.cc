@@ -141,10 +141,32 @@ TEST_CASE("core: no neighbor takes a node beyond its last round") {
   node.give(Start{});
   node.give(PeerUp{kLeft, 2, 10});
   node.settle(kLeft);
-  node.give(PeerUp{kRight, 2, 5000});
+  node.give(PeerUp{kRight, 2, 10});
   const Effects begun = node.settle(kRight);
   REQUIRE(find<RunLocalStep>(begun));
   CHECK(find<RunLocalStep>(begun)->round == 9);
+}
+
+// One wrong count would else end the run of the whole flock.
+TEST_CASE("core: who says that it is beyond the last round is refused, and nobody goes there") {
+  const std::string why =
+      "it says that it is in round 1099511627776 of a run that has 10 here; give both the same "
+      "[run] rounds";
+  constexpr Round kFar = Round{1} << 40;
+  ScriptedNode node({.rounds = 10});
+  node.give(Start{});
+  const Effects up = node.give(PeerUp{kLeft, 1, kFar});
+  REQUIRE(find<Reject>(up));
+  CHECK(find<Reject>(up)->why == why);
+  node.give(PeerDown{kLeft});
+  node.connect();
+  node.step();
+  const Effects heard = node.receive(kRight, kFar);
+  REQUIRE(find<Reject>(heard));
+  CHECK(find<Reject>(heard)->why == why);
+  node.give(PeerDown{kRight});
+  node.receive(kLeft, 0);
+  CHECK(node.progress().rounds_done <= 1);
 }
 
 TEST_CASE("core: a neighbor that comes back from the start does not take the flock back") {

@@ -111,6 +111,11 @@ TEST_CASE("a node that rests takes up another graph, and rests on") {
   CHECK(count<HandOver>(node.give(HandOverRequested{})) == 1);
   ScriptedNode next;
   next.core().succeed(node.core(), Time{0});
-  CHECK(count<RunLocalStep>(next.connect()) == 0);
+  // Its links are held, so nobody comes.
+  CHECK(count<RunLocalStep>(next.give(Start{})) == 0);
+  CHECK(next.phase() == Phase::paused);
+  CHECK(next.progress().waiting_for.empty());
+  CHECK(count<SaveCheckpoint>(next.give(CheckpointRequested{})) == 1);
+  CHECK(count<RunLocalStep>(next.give(CheckpointSaved{1s, true})) == 0);
   CHECK(next.phase() == Phase::paused);
 }

@@ -86,6 +86,20 @@ TEST_CASE("core: after three refusals the neighbor's link is held back, and the 
   CHECK(right(node.progress(20s)).counted == 0);
 }
 
+TEST_CASE("core: who is left out stays so over a reload in a pause") {
+  ScriptedNode node({.rounds = 100});
+  node.connect();
+  strike_out(node, 10s);
+  node.give(PauseRequested{true}, 11s);
+  node.step({}, 11s);
+  node.receive(kLeft, 5, 11s);
+  REQUIRE(node.phase() == Phase::paused);
+  ScriptedNode next({.rounds = 100});
+  next.core().succeed(node.core(), 12s);
+  CHECK(right(next.progress(15s)).left_out == 25s);
+  CHECK(right(next.progress(15s)).rejected == 3);
+}
+
 TEST_CASE("core: when the back-off is over the neighbor takes part again from the next round on") {
   ScriptedNode node({.rounds = 100});
   node.connect();
