@@ -119,6 +119,9 @@ void Core::on(const TimerFired& event, Time now, Effects& out) {
     Fetch::Asks asks;
     fetch_->look_at_time(now, asks);
     follow_fetch(asks, now, out);
+  } else if (keeps_pace_) {
+    keeps_pace_ = false;
+    go_on(now, out);
   } else if (phase_ == Phase::waiting && !complete()) {
     begin_round(now, out);
   }
@@ -163,15 +166,17 @@ void Core::on(const LinkMeasured& event, Time /*now*/, Effects& /*out*/) {
   measured_.push_back({event.peer, event.bytes_per_second});
 }
 
-void Core::on(const HandOverRequested& /*event*/, Time /*now*/, Effects& out) {
+void Core::on(const HandOverRequested& /*event*/, Time now, Effects& out) {
   hand_over_wanted_ = true;
   algorithm_->wind_up();
   if (phase_ == Phase::waiting && !complete()) out.push_back(HandOver{});
+  if (std::exchange(keeps_pace_, false)) go_on(now, out);
 }
 
 void Core::on(const StopRequested& event, Time now, Effects& out) {
   stopping_ = true;
-  if (event.at_once || phase_ == Phase::waiting) finish(std::nullopt, now, out);
+  if (event.at_once || phase_ == Phase::waiting) return finish(std::nullopt, now, out);
+  if (std::exchange(keeps_pace_, false)) go_on(now, out);
 }
 
 // ---- rounds ---------------------------------------------------------------------------------
@@ -247,6 +252,7 @@ void Core::begin_round(Time now, Effects& out) {
   }
   admit_barred(now, out);
   between_rounds_ = false;
+  round_began_ = now;
   round_ = std::max(round_, flock_round_);
   give(gossip::BeginRound{round_, std::exchange(measured_, {})}, now, out);
 }
@@ -254,6 +260,7 @@ void Core::begin_round(Time now, Effects& out) {
 void Core::round_finished(Round round, Time now, Effects& out) {
   round_ = round + 1;
   between_rounds_ = true;
+  if (!is_alone()) learn_pace(now - round_began_);
   giver_.look_at_time(now);
   if (giver_.has_waiting()) give_model(out);
   const bool last = complete();
@@ -282,8 +289,25 @@ void Core::go_on(Time now, Effects& out) {
     finish(std::nullopt, now, out);
   } else if (hand_over_wanted_) {
     out.push_back(HandOver{});
+  } else if (const Time due = round_began_ + pace_; is_alone() && now < due && !pause_wanted_) {
+    keeps_pace_ = true;
+    out.push_back(ArmTimer{kStartTimer, due - now});
   } else {
     begin_round(now, out);
+  }
+}
+
+bool Core::is_alone() const {
+  return !partners_.empty() && std::ranges::none_of(partners_, &Partner::settled);
+}
+
+void Core::learn_pace(Duration took) {
+  constexpr int kRounds = 32;  // that the average remembers
+  constexpr int kLongest = 4;  // one that waited for a node that had died is no measure
+  if (pace_ == Duration{0}) {
+    pace_ = took;
+  } else {
+    pace_ += (std::min(took, kLongest * pace_) - pace_) / kRounds;
   }
 }
 

@@ -220,6 +220,8 @@ class Core {
   void round_finished(Round round, Time now, Effects& out);
   void next(Time now, Effects& out);
   void go_on(Time now, Effects& out);
+  bool is_alone() const;
+  void learn_pace(Duration took);
   bool complete() const { return round_ >= options_.rounds; }
   bool checkpoint_is_due(Time now) const;
   void save(Time now, Effects& out);
@@ -270,6 +272,12 @@ class Core {
   Duration compute_{0}, encode_{0}, evaluate_{0}, checkpoint_{0};
   Duration carried_{0};  // elapsed in the process whose state was loaded
   Time began_{0}, ended_{0};
+
+  // Alone a node has nobody to wait for, and would be far beyond the flock when it is back; the
+  // flock would follow it there (catch_up_to), and so lose the rounds between.
+  Duration pace_{0};  // of a round with neighbors, on average; 0: there was none yet
+  Time round_began_{0};
+  bool keeps_pace_ = false;  // the next round is due in a while
 
   bool between_rounds_ = true;
   bool checkpoint_wanted_ = false;

@@ -54,6 +54,8 @@ void Core::succeed(Core& before, Time now) {
   // What no checkpoint holds.
   saved_rounds_ = before.saved_rounds_;
   flock_round_ = before.flock_round_;
+  pace_ = before.pace_;
+  round_began_ = before.round_began_;
   update_ = before.update_;
   stopping_ = before.stopping_;
   checkpoint_wanted_ = before.checkpoint_wanted_;

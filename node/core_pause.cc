@@ -1,9 +1,12 @@
 // A node that does nothing for a while, and what may be asked of it then.
+#include <utility>
+
 #include "node/core.h"
 
 namespace starling::node {
 void Core::on(const PauseRequested& event, Time now, Effects& out) {
   pause_wanted_ = event.on;
+  if (std::exchange(keeps_pace_, false)) return go_on(now, out);
   if (event.on || !paused_) return;
   paused_ = false;
   if (is_fetching()) return;
@@ -29,7 +32,8 @@ void Core::rest(Time now) {
 
 void Core::on(const CheckpointRequested& /*event*/, Time now, Effects& out) {
   checkpoint_wanted_ = true;
-  if (paused_ && !saving_ && round_ > 0) save(now, out);
+  const bool at_rest = paused_ || std::exchange(keeps_pace_, false);
+  if (at_rest && !saving_ && round_ > 0) save(now, out);
 }
 
 void Core::save(Time now, Effects& out) {
