@@ -7,6 +7,7 @@
 #include "gossip/algorithms.h"
 #include "protocol/random.h"
 #include "tests/gossip/problems.h"
+#include "tests/support/effort.h"
 
 using namespace starling;
 using namespace starling::gossip;
@@ -47,7 +48,8 @@ double largest_difference(std::span<const float> a, std::span<const float> b) {
 
 }  // namespace
 
-TEST_CASE("biased methods: they stop short of the optimum, by less where steps are smaller") {
+TEST_CASE("biased methods: they stop short of the optimum, by less where steps are smaller" *
+          in_release_only) {
   struct Case {
     const char* name;
     GossipOptions gossip;

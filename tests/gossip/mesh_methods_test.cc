@@ -4,6 +4,7 @@
 #include "compress/quantize.h"
 #include "gossip/mesh/adam_moments.h"
 #include "tests/gossip/least_squares.h"
+#include "tests/support/effort.h"
 
 using namespace starling;
 using namespace starling::gossip;
@@ -71,7 +72,8 @@ TEST_CASE("mesh: LIEC's mean model without the owners' errors follows exact grad
 }
 
 // §1: with p = 8 it converges to a floor, without averages it does not; neither is exact.
-TEST_CASE("mesh: LIEC averages to converge, and stays away from the optimum where data differ") {
+TEST_CASE("mesh: LIEC averages to converge, and stays away from the optimum where data differ" *
+          in_release_only) {
   const LeastSquares problem;
   const auto error = [&](Round period) {
     Lockstep flock = mesh(options_with(AlgorithmKind::liec_sgd, 1, period), kTopOne);
@@ -156,7 +158,8 @@ TEST_CASE("mesh: top-1 without error feedback diverges where three workers pull 
 }
 
 // §7, measured: repeating the operator lowers the floor of error feedback.
-TEST_CASE("mesh: NEOLITHIC comes closer than DoubleSqueeze, at as many times the bytes") {
+TEST_CASE("mesh: NEOLITHIC comes closer than DoubleSqueeze, at as many times the bytes" *
+          in_release_only) {
   const LeastSquares problem;
   const auto run = [&](const GossipOptions& options) {
     Lockstep flock = mesh(options, kTopOne);
@@ -203,7 +206,7 @@ TEST_CASE("mesh: 1-bit Adam's momentum loses nothing that its errors do not hold
   }
 }
 
-TEST_CASE("mesh: 1-bit and 0/1 Adam come near the optimum as the rate falls") {
+TEST_CASE("mesh: 1-bit and 0/1 Adam come near the optimum as the rate falls" * in_release_only) {
   CHECK(error_with_decay(options_with(AlgorithmKind::one_bit_adam, 200, 1), kSign, 4000, 0.02f) <
         0.01);
   CHECK(error_with_decay(options_with(AlgorithmKind::zero_one_adam, 200, 1), kSign, 4000, 0.02f) <
@@ -211,7 +214,8 @@ TEST_CASE("mesh: 1-bit and 0/1 Adam come near the optimum as the rate falls") {
 }
 
 // §4, pitfalls: a variance that freezes when gradients have become tiny.
-TEST_CASE("mesh: 1-bit Adam does not blow up where the warm-up has reached the optimum") {
+TEST_CASE("mesh: 1-bit Adam does not blow up where the warm-up has reached the optimum" *
+          in_release_only) {
   const UpdateOf all_alike = [](std::size_t, std::span<const float> x, std::span<float> update) {
     for (std::size_t k = 0; k < kSize; ++k) {
       const float center = k % 7 == 0 ? 0.0f : 1.0f;  // some coordinates never have a gradient
@@ -276,7 +280,8 @@ TEST_CASE("mesh: Birder's steps are right on average") {
 }
 
 // §5: the sketch says where, the second round what; the same floor as AMSGrad's.
-TEST_CASE("mesh: SketchedAMSGrad comes near the optimum from sketches smaller than a shard") {
+TEST_CASE("mesh: SketchedAMSGrad comes near the optimum from sketches smaller than a shard" *
+          in_release_only) {
   const MakeCompressor sketch = usual_operator(AlgorithmKind::sketched_amsgrad);
   CHECK(error_with_decay(options_of(AlgorithmKind::sketched_amsgrad), sketch, 4000, 0.02f) < 0.02);
 }

@@ -3,6 +3,7 @@
 
 #include "compress/quantize.h"
 #include "tests/gossip/least_squares.h"
+#include "tests/support/effort.h"
 
 using namespace starling;
 using namespace starling::gossip;
@@ -20,7 +21,8 @@ bool has_common_model(AlgorithmKind kind) {
 // §12, §14: shifts make a method exact where data differ; error feedback alone stays away.
 TEST_CASE(
     "mesh: on heterogeneous least squares EF21, EF21-BC, EControl and CD-Adam reach float "
-    "accuracy, EF-SGD and DoubleSqueeze do not") {
+    "accuracy, EF-SGD and DoubleSqueeze do not" *
+    in_release_only) {
   using enum AlgorithmKind;
   for (const AlgorithmKind kind : {ef21, ef21_bc, econtrol}) {
     CAPTURE(std::string(name_of(kind)));
@@ -36,7 +38,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("mesh: DIANA with an unbiased operator is exact, compressed SGD is not") {
+TEST_CASE("mesh: DIANA with an unbiased operator is exact, compressed SGD is not" *
+          in_release_only) {
   const MakeCompressor quantize = [] {
     return std::make_unique<compress::Quantize>(compress::QuantizeParams{.bits = 2});
   };

@@ -8,6 +8,7 @@
 
 #include "gossip/rounds.h"
 #include "tests/gossip/problems.h"
+#include "tests/support/effort.h"
 
 using namespace starling;
 using namespace starling::gossip;
@@ -261,7 +262,8 @@ TEST_CASE("sgp: on a ring it is D-PSGD") {
 
 // As D-PSGD (§7, acceptance test 5): it must not reach the optimum, and its floor halves with the
 // step; and what moves the mean of the x is the steps alone.
-TEST_CASE("sgp: on directed graphs the error on heterogeneous quadratics halves with the step") {
+TEST_CASE("sgp: on directed graphs the error on heterogeneous quadratics halves with the step" *
+          in_release_only) {
   const Quad quad;
   for (const Topology& topology : {lopsided(8), one_peer(8)}) {
     CAPTURE(topology.period());

@@ -13,7 +13,7 @@ using compress::RateController;
 using compress::RateOptions;
 
 const std::string kChoco = "[gossip]\nalgorithm = \"choco\"\n";
-const std::string kTopK = kChoco + "[compress]\noperator = \"top-k\"\nratio = 0.02\n";
+const std::string kTopK = kChoco + "[compress]\noperator = \"top-k\"\nratio = 0.1\n";
 
 RateOptions read(const std::string& text) {
   const auto config = parse_config("[rate]\n" + text + kTopK + kAll, "run.toml", "base", {});
@@ -23,7 +23,7 @@ RateOptions read(const std::string& text) {
 
 Result<Run> run_of(const std::string& text, const std::string& kind = "ring") {
   auto config = parse_config(text + "[topology]\nkind = \"" + kind +
-                                 "\"\nnodes = 4\n[data]\nkind = \"quadratic\"\ndimension = 1000\n"
+                                 "\"\nnodes = 4\n[data]\nkind = \"quadratic\"\ndimension = 200\n"
                                  "[model]\nkind = \"quadratic\"\n",
                              "run.toml", "base", {});
   if (!config) return config.error();
@@ -93,22 +93,22 @@ TEST_CASE("rate refuses what is no budget, or does not go together") {
 // 64 bytes of frame, 32 of level, 32 of operator, 20 entries of 4 bytes and their indices.
 TEST_CASE("rate: a budget that the lowest level does not meet is refused with the least that is") {
   CHECK(refusal("[rate]\nbytes_per_round = 200\n" + kTopK) ==
-        "run.toml:2:19: [rate] bytes_per_round: found 200, expected at least 227: a round of choco "
-        "sends up to 227 bytes over a link at the lowest level, top-k ratio=0.02 values=float32 "
+        "run.toml:2:19: [rate] bytes_per_round: found 200, expected at least 221: a round of choco "
+        "sends up to 221 bytes over a link at the lowest level, top-k ratio=0.1 values=float32 "
         "scope=model; raise the budget, or lower [compress] ratio");
-  CHECK(run_of("[rate]\nbytes_per_round = 227\n" + kTopK).ok());
+  CHECK(run_of("[rate]\nbytes_per_round = 221\n" + kTopK).ok());
   // Two exchanges a round.
   CHECK(refusal("[rate]\nbytes_per_day = 400\n[gossip]\nalgorithm = \"beer\"\n[compress]\n"
-                "operator = \"top-k\"\nratio = 0.02\n")
-            .find("expected at least 454: a round of beer") != std::string::npos);
-  // A mesh whose owners tell the mean of 250 floats as it is.
-  CHECK(refusal("[rate]\nbytes_per_round = 1000\n[gossip]\nalgorithm = \"ef-sgd\"\n[compress]\n"
-                "operator = \"top-k\"\nratio = 0.02\n",
+                "operator = \"top-k\"\nratio = 0.1\n")
+            .find("expected at least 442: a round of beer") != std::string::npos);
+  // A mesh whose owners tell the mean of 50 floats as it is.
+  CHECK(refusal("[rate]\nbytes_per_round = 200\n[gossip]\nalgorithm = \"ef-sgd\"\n[compress]\n"
+                "operator = \"top-k\"\nratio = 0.1\n",
                 "complete")
-            .find("a round of ef-sgd sends up to 12") != std::string::npos);
+            .find("a round of ef-sgd sends up to 460") != std::string::npos);
   CHECK(refusal("[rate]\nseconds_per_round = 0.01\n[limits]\nneighbor_max_send = \"64kbit\"\n" +
                 kTopK)
-            .find("found 0.01, expected at least 0.0284 at [limits] neighbor_max_send = "
+            .find("found 0.01, expected at least 0.0276 at [limits] neighbor_max_send = "
                   "\"64kbit\": a round of choco") != std::string::npos);
 }
 
@@ -129,10 +129,10 @@ TEST_CASE("rate: the contract is that of the lowest level") {
   const auto run = run_of("[rate]\nbytes_per_round = 500\n" + kTopK);
   REQUIRE(run.ok());
   TensorLayout layout;
-  layout.add("x", {1000});
+  layout.add("x", {200});
   const Coding coding = coding_of(*run, layout, 2);
-  CHECK(coding.first->contract(1000) == compressor_of(*run, layout).value()->contract(1000));
-  CHECK(coding.first->encoded_bytes_max(1000) > 1000);
+  CHECK(coding.first->contract(200) == compressor_of(*run, layout).value()->contract(200));
+  CHECK(coding.first->encoded_bytes_max(200) > 200);
 }
 
 }  // namespace
