@@ -8,7 +8,7 @@
 #include "daemon/asking.h"
 #include "daemon/control_client.h"
 #include "daemon/state_dir.h"
-#include "daemon/text_file.h"
+#include "protocol/io_error.h"
 
 namespace starling::daemon {
 namespace {

@@ -12,6 +12,8 @@
 #include <string>
 #include <utility>
 
+#include "daemon/control_frame.h"
+
 namespace starling::daemon {
 namespace {
 
@@ -68,14 +70,6 @@ class Connection {
  private:
   int fd_;
 };
-
-std::string framed(const control::Request& request) {
-  const std::string message = request.SerializeAsString();
-  const auto size = static_cast<std::uint32_t>(message.size());
-  std::string out(sizeof size, '\0');
-  std::memcpy(out.data(), &size, sizeof size);
-  return out + message;
-}
 
 Error nobody_on(const std::filesystem::path& socket) {
   return {ErrorCode::no_daemon,

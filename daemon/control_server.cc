@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "daemon/caller.h"
+#include "daemon/control_frame.h"
 #include "daemon/error_reply.h"
 #include "daemon/line_protocol.h"
 #include "peer/log_gate.h"
@@ -28,14 +29,6 @@ using Protocol = asio::local::stream_protocol;
 using peer::Task;
 
 constexpr std::chrono::milliseconds kAcceptPause{100};
-
-std::string framed(const control::Reply& reply) {
-  const std::string message = reply.SerializeAsString();
-  const auto size = static_cast<std::uint32_t>(message.size());
-  std::string out(sizeof size, '\0');
-  std::memcpy(out.data(), &size, sizeof size);
-  return out + message;
-}
 
 bool only_looks(const control::Request& request) {
   switch (request.verb_case()) {
@@ -149,6 +142,7 @@ control::Reply reply_of(const LogLine& line, const std::string& node) {
 
 // In which form it was asked, it is answered.
 using Worded = std::string (*)(const control::Reply&);
+std::string framed_reply(const control::Reply& reply) { return framed(reply); }
 
 // Whoever follows a log says nothing more: a byte of it, or its end, is the end.
 Task<void> await_end(std::shared_ptr<Protocol::socket> socket,
@@ -264,7 +258,7 @@ Task<bool> serve_one(std::shared_ptr<Protocol::socket> connection, Shared& share
     control::Request request;
     if (request.ParseFromString(text)) {
       if (shared.is_followed(request)) {
-        co_return co_await serve_log(connection, shared, request.monitor(), framed);
+        co_return co_await serve_log(connection, shared, request.monitor(), framed_reply);
       }
       reply = co_await shared.reply_to(request, caller);
     } else {

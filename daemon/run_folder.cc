@@ -10,8 +10,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "daemon/text_file.h"
 #include "node/safetensors.h"
+#include "protocol/io_error.h"
 
 namespace starling::daemon {
 namespace {

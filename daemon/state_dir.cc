@@ -12,15 +12,15 @@
 #include <utility>
 
 #include "node/store.h"
+#include "protocol/io_error.h"
 
 namespace starling::daemon {
 namespace {
 
 namespace fs = std::filesystem;
 
-Error io_error(const fs::path& path, const std::string& what) {
-  return {ErrorCode::io,
-          fmt::format("{}: {}; name another place with --state", path.string(), what)};
+Error no_place(const fs::path& path, const std::string& why) {
+  return io_error(path, why + "; name another place with --state");
 }
 
 // Also those around it that do not exist yet; each name is synced in the one around it.
@@ -57,9 +57,9 @@ NodePaths paths_of(const fs::path& state_dir, const std::string& node) {
 Result<void> make_private_directory(const fs::path& dir) {
   std::error_code failed;
   make_directories(dir, failed);
-  if (failed) return io_error(dir, "cannot be made: " + failed.message());
+  if (failed) return no_place(dir, "cannot be made: " + failed.message());
   fs::permissions(dir, fs::perms::owner_all, failed);
-  if (failed) return io_error(dir, "its mode cannot be set: " + failed.message());
+  if (failed) return no_place(dir, "its mode cannot be set: " + failed.message());
   return {};
 }
 
@@ -67,7 +67,7 @@ Result<StateLock> StateLock::acquire(const NodePaths& paths) {
   if (auto made = make_private_directory(paths.dir); !made) return made.error();
   const int fd = ::open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0)
-    return io_error(paths.lock(), fmt::format("cannot be opened: {}", std::strerror(errno)));
+    return no_place(paths.lock(), fmt::format("cannot be opened: {}", std::strerror(errno)));
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const std::string holder = holder_of(fd);
     ::close(fd);
@@ -79,7 +79,7 @@ Result<StateLock> StateLock::acquire(const NodePaths& paths) {
   const std::string pid = fmt::format("{}", ::getpid());
   if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) < 0) {
     ::close(fd);
-    return io_error(paths.lock(), fmt::format("cannot be written: {}", std::strerror(errno)));
+    return no_place(paths.lock(), fmt::format("cannot be written: {}", std::strerror(errno)));
   }
   return StateLock(fd);
 }

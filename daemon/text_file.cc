@@ -7,6 +7,8 @@
 #include <fstream>
 #include <system_error>
 
+#include "protocol/io_error.h"
+
 namespace starling::daemon {
 namespace {
 
@@ -24,10 +26,6 @@ Result<void> write_partial(const fs::path& file, const std::string& text) {
 }
 
 }  // namespace
-
-Error io_error(const fs::path& file, const std::string& why) {
-  return {ErrorCode::io, fmt::format("{}: {}", file.string(), why)};
-}
 
 Result<void> write_text(const fs::path& file, const std::string& text) {
   if (Result<void> written = write_partial(file, text); !written) return written;

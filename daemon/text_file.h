@@ -8,9 +8,6 @@
 
 namespace starling::daemon {
 
-// ErrorCode::io, "FILE: why".
-Error io_error(const std::filesystem::path& file, const std::string& why);
-
 // Writes beside `file` and renames, so that a reader sees the old file or the new one. Fails with
 // ErrorCode::io, naming the file and the reason.
 Result<void> write_text(const std::filesystem::path& file, const std::string& text);

@@ -8,13 +8,10 @@
 #include <fstream>
 
 #include "node/safetensors_header.h"
+#include "protocol/io_error.h"
 
 namespace starling::node {
 namespace {
-
-Error io_error(const std::filesystem::path& file, const std::string& what) {
-  return {ErrorCode::io, fmt::format("{}: {}", file.string(), what)};
-}
 
 SafetensorsHeader header_of(const TensorLayout& layout,
                             const std::map<std::string, std::string>& notes) {
