@@ -341,7 +341,8 @@ void add_leave(CommandLine line, Verb& chosen) {
 
 void add_reload(CommandLine line, Verb& chosen) {
   add_asking(line, chosen, "reload",
-             "Let running daemons take up the nodes and edges of the run file", reload);
+             "Let running daemons take up nodes, edges, addresses, keys and limits of the run file",
+             reload);
 }
 
 void add_checkpoint(CommandLine line, Verb& chosen) {

@@ -102,6 +102,10 @@ class Itself(FlockTest):
         for program in ("starling", "starlingd"):
             self.assertEqual(self.call(program, "--version").stdout, f"{told['version']}\n")
 
+    def test_the_help_of_reload_names_all_that_it_takes_up(self):
+        said = " ".join(self.call("starling", "reload", "--help").stdout.split())
+        self.assertIn("take up nodes, edges, addresses, keys and limits of the run file", said)
+
     def test_the_readme_has_every_verb(self):
         readme = (SOURCE / "README.md").read_text()
         for verb in self.verbs():
