@@ -68,10 +68,9 @@ struct ControlServer::Shared {
     }
   }
 
-  void was_late(const std::string& what) {
+  void was_late(const std::string& what, const char* how, std::chrono::seconds time) {
     if (closed) return;  // the server has gone, and with it the connection
-    refused("late",
-            fmt::format("{} was not whole within {} s", what, ControlServer::kRequestTime.count()));
+    refused("late", fmt::format("{} was not {} within {} s", what, how, time.count()));
   }
 
   Task<control::Reply> reply_to(const control::Request& request, const Caller& caller) {
@@ -105,10 +104,23 @@ Task<bool> read_all(Protocol::socket& socket, std::span<char> into) {
   co_return true;
 }
 
-Task<bool> write_all(Protocol::socket& socket, std::span<const char> from) {
+// Closes the connection then, unless the timer is cancelled, set anew or gone by that time.
+void close_after(std::chrono::seconds time, asio::steady_timer& deadline,
+                 std::shared_ptr<Protocol::socket> connection) {
+  deadline.expires_after(time);
+  deadline.async_wait([connection](const asio::error_code& cancelled) {
+    asio::error_code ignored;
+    if (!cancelled) connection->close(ignored);
+  });
+}
+
+// False: the other end is gone, or had not taken all of it in time and the connection is closed.
+Task<bool> write_all(std::shared_ptr<Protocol::socket> connection, std::span<const char> from) {
+  asio::steady_timer deadline(connection->get_executor());
+  close_after(ControlServer::kIdleTime, deadline, connection);
   while (!from.empty()) {
-    const auto [failed, wrote] =
-        co_await socket.async_write_some(asio::buffer(from.data(), from.size()), peer::awaited());
+    const auto [failed, wrote] = co_await connection->async_write_some(
+        asio::buffer(from.data(), from.size()), peer::awaited());
     if (failed) co_return false;
     from = from.subspan(wrote);
   }
@@ -152,8 +164,8 @@ Task<void> await_end(std::shared_ptr<Protocol::socket> socket,
   follower->close();
 }
 
-// A reply a line, until one of the two ends goes or takes nothing for as long as it may ask
-// nothing. False: there is nothing more to serve.
+// A reply a line, until one of the two ends goes, or the other takes nothing for too long. False:
+// there is nothing more to serve.
 template <class Shared>
 Task<bool> serve_log(std::shared_ptr<Protocol::socket> connection, Shared& shared,
                      const control::MonitorRequest& request, Worded worded) {
@@ -165,25 +177,18 @@ Task<bool> serve_log(std::shared_ptr<Protocol::socket> connection, Shared& share
                             shared.followers.size())
               : level.error().message;
     const std::string out = worded(error_reply(why));
-    co_await write_all(*connection, out);
+    co_await write_all(connection, out);
     co_return false;
   }
   auto follower = shared.options.tap->follow(*level);
   shared.followers.push_back(follower);
   peer::spawn(shared.io, "follower of the log", shared.log, await_end(connection, follower), [] {});
-  asio::steady_timer deadline(connection->get_executor());
   bool goes_on = true;
   while (goes_on) {
     const std::optional<LogLine> line = co_await follower->next();
     if (!line) break;
-    deadline.expires_after(ControlServer::kIdleTime);
-    deadline.async_wait([connection](const asio::error_code& cancelled) {
-      asio::error_code ignored;
-      if (!cancelled) connection->close(ignored);
-    });
     const std::string out = worded(reply_of(*line, shared.log->name()));
-    goes_on = co_await write_all(*connection, out);
-    deadline.cancel();
+    goes_on = co_await write_all(connection, out);
   }
   follower->close();
   asio::error_code ignored;
@@ -192,10 +197,20 @@ Task<bool> serve_log(std::shared_ptr<Protocol::socket> connection, Shared& share
   co_return false;
 }
 
+// As write_all(), and one that had to be closed is told of in the log.
+template <class Shared>
+Task<bool> give(std::shared_ptr<Protocol::socket> connection, Shared& shared,
+                std::span<const char> reply) {
+  const bool gave = co_await write_all(connection, reply);
+  if (!gave && !connection->is_open()) {
+    shared.was_late("a reply", "taken", ControlServer::kIdleTime);
+  }
+  co_return gave;
+}
+
 template <class Shared>
 Task<bool> serve_line(std::shared_ptr<Protocol::socket> connection, Shared& shared,
                       const Caller& caller, const std::string& line) {
-  Protocol::socket& socket = *connection;
   const Result<control::Request> request = request_of(line);
   if (request && shared.is_followed(*request)) {
     co_return co_await serve_log(connection, shared, request->monitor(), lines_of);
@@ -207,8 +222,8 @@ Task<bool> serve_line(std::shared_ptr<Protocol::socket> connection, Shared& shar
     reply = error_reply(request.error().message);
   }
   const std::string out = lines_of(reply);
-  const bool wrote = co_await write_all(socket, out);
-  co_return wrote&& line.ends_with('\n');
+  const bool gave = co_await give(connection, shared, out);
+  co_return gave&& line.ends_with('\n');
 }
 
 // One request; false ends the connection.
@@ -216,21 +231,16 @@ template <class Shared>
 Task<bool> serve_one(std::shared_ptr<Protocol::socket> connection, Shared& shared,
                      const Caller& caller) {
   Protocol::socket& socket = *connection;
-  const auto close_when_late = [connection](const asio::error_code& cancelled) {
-    asio::error_code ignored;
-    if (!cancelled) connection->close(ignored);
-  };
-  asio::steady_timer deadline(socket.get_executor(), ControlServer::kIdleTime);
-  deadline.async_wait(close_when_late);
+  asio::steady_timer deadline(socket.get_executor());
+  close_after(ControlServer::kIdleTime, deadline, connection);
   std::array<char, sizeof(std::uint32_t)> prefix;
   if (!co_await read_all(socket, prefix)) co_return false;
   if (begins_line(prefix)) {
-    deadline.expires_after(ControlServer::kRequestTime);
-    deadline.async_wait(close_when_late);
+    close_after(ControlServer::kRequestTime, deadline, connection);
     const std::string line = co_await read_line(socket, prefix);
     deadline.cancel();
     if (!socket.is_open()) {
-      shared.was_late("a line");
+      shared.was_late("a line", "whole", ControlServer::kRequestTime);
       co_return false;
     }
     co_return co_await serve_line(connection, shared, caller, line);
@@ -247,12 +257,14 @@ Task<bool> serve_one(std::shared_ptr<Protocol::socket> connection, Shared& share
     go_on = false;
   } else {
     std::string text(size, '\0');
-    deadline.expires_after(ControlServer::kRequestTime);
-    deadline.async_wait(close_when_late);
+    close_after(ControlServer::kRequestTime, deadline, connection);
     const bool whole = co_await read_all(socket, text);
     deadline.cancel();
     if (!whole) {
-      if (!socket.is_open()) shared.was_late(fmt::format("a request of {} bytes", size));
+      if (!socket.is_open()) {
+        shared.was_late(fmt::format("a request of {} bytes", size), "whole",
+                        ControlServer::kRequestTime);
+      }
       co_return false;
     }
     control::Request request;
@@ -269,7 +281,7 @@ Task<bool> serve_one(std::shared_ptr<Protocol::socket> connection, Shared& share
     }
   }
   const std::string out = framed(reply);
-  co_return co_await write_all(socket, out) && go_on;
+  co_return co_await give(connection, shared, out) && go_on;
 }
 
 template <class Shared>

@@ -36,8 +36,9 @@ class ControlServer {
  public:
   static constexpr std::size_t kRequestBytesMax = 65536;
   static constexpr std::size_t kConnectionsMax = 8;
-  static constexpr std::size_t kMonitorsMax = 4;          // of these, those that follow the log
-  static constexpr std::chrono::seconds kIdleTime{60};    // one that asks nothing is closed then
+  static constexpr std::size_t kMonitorsMax = 4;  // of these, those that follow the log
+  // One that asks nothing is closed then, and one that has not taken a reply.
+  static constexpr std::chrono::seconds kIdleTime{60};
   static constexpr std::chrono::seconds kRequestTime{5};  // one that was begun is whole by then
 
   // May take its time; the connection waits for it. The request lives as long.

@@ -85,6 +85,8 @@ std::string limits() {
       kClosed);
   row("local user", "a connection that asks nothing", in_seconds(daemon::ControlServer::kIdleTime),
       kClosed);
+  row("local user", "a reply, or a line of the log, that it does not take",
+      in_seconds(daemon::ControlServer::kIdleTime), kClosed);
   return text;
 }
 
