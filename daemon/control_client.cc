@@ -13,11 +13,19 @@
 #include <utility>
 
 #include "daemon/control_frame.h"
+#include "daemon/control_server.h"
 
 namespace starling::daemon {
 namespace {
 
 constexpr std::uint32_t kReplyBytesMax = 1 << 20;
+
+enum class Moved { all, not_in_time, closed };
+
+// Of a call that has moved nothing, by errno.
+Moved reason_of_stop() {
+  return errno == EAGAIN || errno == EWOULDBLOCK ? Moved::not_in_time : Moved::closed;
+}
 
 // A blocking socket with a time limit on each read and write, closed at the end.
 class Connection {
@@ -47,24 +55,27 @@ class Connection {
 
   int release() { return std::exchange(fd_, -1); }
 
-  bool write_all(const char* data, std::size_t size) {
+  Moved write_all(const char* data, std::size_t size) {
     while (size > 0) {
       const ssize_t wrote = ::send(fd_, data, size, MSG_NOSIGNAL);
-      if (wrote <= 0) return false;
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote < 0) return reason_of_stop();
       data += wrote;
       size -= static_cast<std::size_t>(wrote);
     }
-    return true;
+    return Moved::all;
   }
 
-  bool read_all(char* data, std::size_t size) {
+  Moved read_all(char* data, std::size_t size) {
     while (size > 0) {
       const ssize_t got = ::recv(fd_, data, size, 0);
-      if (got <= 0) return false;
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return reason_of_stop();
+      if (got == 0) return Moved::closed;
       data += got;
       size -= static_cast<std::size_t>(got);
     }
-    return true;
+    return Moved::all;
   }
 
  private:
@@ -74,6 +85,21 @@ class Connection {
 Error nobody_on(const std::filesystem::path& socket) {
   return {ErrorCode::no_daemon,
           fmt::format("no daemon answers on {}: {}", socket.string(), std::strerror(errno))};
+}
+
+// Which of these it was, the socket does not tell and the daemon logs.
+Error unanswered(const std::string& socket) {
+  return {ErrorCode::io,
+          fmt::format("the daemon on {} closed the connection unanswered: it answers its own user, "
+                      "root and the members of its --monitor-group, on {} connections at a time, "
+                      "and nobody while it ends; its log says which",
+                      socket, ControlServer::kConnectionsMax)};
+}
+
+Error no_answer(Moved moved, const std::filesystem::path& socket, Duration patience) {
+  if (moved == Moved::closed) return unanswered(socket.string());
+  return {ErrorCode::io, fmt::format("the daemon on {} gave no answer within {:.1f} s",
+                                     socket.string(), seconds(patience))};
 }
 
 Result<void> check_size(std::uint32_t size, const std::string& socket) {
@@ -104,24 +130,26 @@ Result<control::Reply> ask(const std::filesystem::path& socket, const control::R
   if (!connection.connect(socket.string())) return nobody_on(socket);
   const std::string asked = framed(request);
   std::uint32_t size = 0;
-  const Error silent{ErrorCode::io, fmt::format("the daemon on {} gave no answer within {:.1f} s",
-                                                socket.string(), seconds(patience))};
-  if (!connection.write_all(asked.data(), asked.size()) ||
-      !connection.read_all(reinterpret_cast<char*>(&size), sizeof size)) {
-    return silent;
+  Moved moved = connection.write_all(asked.data(), asked.size());
+  if (moved == Moved::all) {
+    moved = connection.read_all(reinterpret_cast<char*>(&size), sizeof size);
   }
+  if (moved != Moved::all) return no_answer(moved, socket, patience);
   if (auto fits = check_size(size, socket.string()); !fits) return fits.error();
   std::string text(size, '\0');
-  if (!connection.read_all(text.data(), text.size())) return silent;
+  moved = connection.read_all(text.data(), text.size());
+  if (moved != Moved::all) return no_answer(moved, socket, patience);
   return parsed(text, socket.string());
 }
 
 Result<Subscription> Subscription::open(const std::filesystem::path& socket,
                                         const control::Request& request) {
-  Connection connection(std::chrono::seconds{5});
+  constexpr std::chrono::seconds kPatience{5};
+  Connection connection(kPatience);
   if (!connection.connect(socket.string())) return nobody_on(socket);
   const std::string asked = framed(request);
-  if (!connection.write_all(asked.data(), asked.size())) return nobody_on(socket);
+  const Moved moved = connection.write_all(asked.data(), asked.size());
+  if (moved != Moved::all) return no_answer(moved, socket, kPatience);
   return Subscription(connection.release(), socket.string());
 }
 
@@ -133,6 +161,7 @@ Subscription::Subscription(Subscription&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       socket_(std::move(other.socket_)),
       heard_(std::move(other.heard_)),
+      answered_(other.answered_),
       over_(other.over_) {}
 
 Result<std::vector<control::Reply>> Subscription::read() {
@@ -140,6 +169,9 @@ Result<std::vector<control::Reply>> Subscription::read() {
   const ssize_t got = ::recv(fd_, chunk.data(), chunk.size(), MSG_DONTWAIT);
   const bool nothing_yet = got < 0 && (errno == EAGAIN || errno == EINTR);
   over_ = got <= 0 && !nothing_yet;
+  // A reset, and no end: the request was not read, so the daemon never followed it.
+  if (got < 0 && over_ && !answered_) return unanswered(socket_);
+  answered_ = answered_ || got > 0;
   if (got > 0) heard_.append(chunk.data(), static_cast<std::size_t>(got));
   std::vector<control::Reply> replies;
   std::uint32_t size = 0;

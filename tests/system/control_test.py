@@ -2,19 +2,26 @@
 import contextlib
 import grp
 import os
+import pathlib
 import random
 import resource
+import shutil
+import signal
 import socket
 import stat
 import struct
+import subprocess
 import unittest
 
 from control import ERROR, PEERS, STATUS, STOP, Control, framed
 from protobuf import field
-from flock import ENDLESS, FlockTest
+from flock import BIN, ENDLESS, FlockTest, die_with_parent
 
 REQUEST_BYTES_MAX = 64 * 1024
+CONNECTIONS_MAX = 8  # daemon/control_server.h
 CONNECTIONS = 20
+NOBODY = 65534
+IO = 15
 
 
 class ControlSocket(FlockTest):
@@ -132,7 +139,61 @@ class ControlSocket(FlockTest):
         self.check_lives()
 
 
-NOBODY = 65534
+class Unanswered(FlockTest):
+    """What `starling` says where the daemon hangs up on it."""
+
+    def setUp(self):
+        super().setUp()
+        self.write_run({"run.rounds": ENDLESS, "gossip.algorithm": "none"})
+        self.daemon = self.start_node("n0")
+        self.training("n0")
+        self.path = self.state / "n0/control.sock"
+
+    def check_unanswered(self, done):
+        self.assertEqual((done.returncode, done.stdout), (IO, ""), done.stderr)
+        self.assertEqual(done.stderr,
+                         f"the daemon on {self.path} closed the connection unanswered: it answers "
+                         "its own user, root and the members of its --monitor-group, on "
+                         f"{CONNECTIONS_MAX} connections at a time, and nobody while it ends; its "
+                         "log says which\n")
+
+    def ask(self, verb, *words, program=BIN / "starling", **popen):
+        return subprocess.run([program, verb, self.run_file, "--state", self.state, *words],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+                              preexec_fn=die_with_parent, **popen)
+
+    def test_one_connection_more_than_it_takes(self):
+        # One after the other, so that all have a place.
+        taken = [Control(self.path) for _ in range(CONNECTIONS_MAX)]
+        for control in taken:
+            self.addCleanup(control.close)
+            self.assertEqual(control.ask(STATUS)[0], STATUS)
+        self.check_unanswered(self.ask("status", "--node", "n0"))
+        self.check_unanswered(self.ask("monitor", "--node", "n0"))
+        self.check_unanswered(self.ask("monitor"))
+        taken[0].close()
+        self.until(lambda: self.status("n0"), "there is room again")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+    def test_a_user_who_may_not_ask(self):
+        for folder in (self.dir, self.state, self.state / "n0"):
+            folder.chmod(0o711)
+        self.run_file.chmod(0o644)
+        self.path.chmod(0o666)
+        # Where they may run it.
+        program = pathlib.Path(shutil.copy(BIN / "starling", self.dir))
+        somebody = {"program": program, "user": NOBODY, "group": NOBODY, "extra_groups": []}
+        self.check_unanswered(self.ask("status", "--node", "n0", **somebody))
+        self.check_unanswered(self.ask("monitor", "--node", "n0", **somebody))
+
+    def test_a_daemon_that_does_not_answer_is_waited_for(self):
+        self.daemon.send_signal(signal.SIGSTOP)
+        done = self.ask("status", "--node", "n0")
+        self.daemon.send_signal(signal.SIGCONT)
+        self.assertEqual((done.returncode, done.stderr),
+                         (IO, f"the daemon on {self.path} gave no answer within 5.0 s\n"))
+
+
 
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
