@@ -2,7 +2,6 @@
 #pragma once
 
 #include <deque>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "daemon/checkpoint_desk.h"
 #include "daemon/engine.h"
+#include "daemon/export_files.h"
 #include "daemon/metrics.h"
 #include "daemon/model_file.h"
 #include "daemon/pauses.h"
@@ -33,7 +33,7 @@ struct NodeParts {
   Pauses& pauses;
   const Tally& tally;
   const node::Consensus& consensus;
-  std::filesystem::path export_file;         // where a model is written that was asked for
+  ExportFiles& exports;                      // where models are written that were asked for
   std::uint64_t memory_forecast_bytes;       // as the daemon has begun
   bool saves;                                // checkpoints are switched on
   std::function<void(peer::Farewell)> stop;  // begins to end the node

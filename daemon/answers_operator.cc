@@ -4,6 +4,8 @@
 
 #include <asio/post.hpp>
 #include <asio/this_coro.hpp>
+#include <atomic>
+#include <memory>
 #include <vector>
 
 #include "daemon/answers.h"
@@ -83,10 +85,13 @@ control::Reply Answers::pause(const control::Request& request) {
 // Written beside the node's other files, where it may write whatever it may not elsewhere.
 peer::Task<control::Reply> Answers::export_now() {
   using Written = Result<Round>;
-  const ModelFile file{parts_.export_file, parts_.run.config.run.name, name_of_node(parts_.self)};
+  const ModelFile file{parts_.exports.next(peer::Clock::now()), parts_.run.config.run.name,
+                       name_of_node(parts_.self)};
   const auto executor = co_await asio::this_coro::executor;
+  const auto given_up = std::make_shared<std::atomic<bool>>(false);
   const auto written = co_await value_of<Written>(kExportPatience, [&](auto done) {
-    parts_.engine.between_rounds([executor, file, done](const node::Core* core) {
+    parts_.engine.between_rounds([executor, file, given_up, done](const node::Core* core) {
+      if (*given_up) return;
       Written result =
           Error{ErrorCode::io, "the node has ended; its model is in its state directory"};
       if (core) {
@@ -96,6 +101,8 @@ peer::Task<control::Reply> Answers::export_now() {
       asio::post(executor, [done, result] { done(result); });
     });
   });
+  *given_up = !written;
+  parts_.exports.told(file.path, peer::Clock::now());
   if (!written) co_return error_reply("the round has not ended yet; ask again");
   if (!*written) co_return error_reply(written->error().message);
   control::Reply reply;

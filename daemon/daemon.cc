@@ -128,7 +128,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
                   .pauses = pauses_,
                   .tally = tally_,
                   .consensus = consensus_,
-                  .export_file = beginning_.paths.dir / "export.safetensors",
+                  .exports = exports_,
                   .memory_forecast_bytes = memory_.bytes(),
                   .saves = beginning_.checkpoints != nullptr,
                   .stop = [this](peer::Farewell farewell) { stop(farewell); }},
@@ -368,6 +368,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   Goodput goodput_;
   Tally tally_;
   node::Consensus consensus_;
+  ExportFiles exports_{beginning_.paths.dir};
   Answers answers_;
   LogTap tap_{io_, log_};
   ControlServer control_, monitor_;

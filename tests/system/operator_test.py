@@ -2,17 +2,22 @@
 import contextlib
 import json
 import os
+import pathlib
 import pty
 import select
 import signal
 import socket
 import struct
+import subprocess
 import time
 import unittest
 
+from control import Control, framed
 from flock import ENDLESS, PATIENCE_SECONDS, FlockTest
+from protobuf import field
 
 NO_DAEMON, CONFIG, IO = 3, 10, 15
+EXPORT = 10  # of Request and Reply
 NAMES = ("n0", "n1", "n2", "n3")
 
 
@@ -184,13 +189,49 @@ class Export(Operated):
         self.assertIn("as it ended; no daemon answers", done.stdout)
         self.assertEqual(out.read_bytes(), at_rest)
 
+    def test_two_who_ask_at_a_time_have_a_file_each_and_what_nobody_fetches_is_cleaned(self):
+        daemon = self.start_node("n0", "--set", "gossip.algorithm=none")
+        self.training("n0")
+        path = self.state / "n0/control.sock"
+        with Control(path) as one, Control(path) as other:
+            files = [pathlib.Path(dict(control.ask(EXPORT)[1])[2].decode())
+                     for control in (one, other)]
+        self.assertNotEqual(*files)
+        files[0].unlink()
+        self.assertEqual(self.header(files[1])["__metadata__"]["node"], "n0")
+        out = self.dir / "model.safetensors"
+        self.assertEqual(self.ask("export", out, "--node", "n0").returncode, 0)
+        self.assertEqual(list((self.state / "n0").glob("export*")), [files[1]], "its own alone")
+        self.starling("stop", "--node", "n0")
+        self.ended(daemon)
+        self.start_node("n0", "--set", "gossip.algorithm=none")
+        self.training("n0")
+        self.assertEqual(list((self.state / "n0").glob("export*")), [])
+
+    def test_a_file_that_has_gone_is_named_and_not_the_one_that_was_to_be(self):
+        (self.state / "n0").mkdir(parents=True)
+        gone, out = self.dir / "export-1.safetensors", self.dir / "m"
+        with socket.socket(socket.AF_UNIX) as daemon:
+            daemon.bind(str(self.state / "n0/control.sock"))
+            daemon.listen()
+            daemon.settimeout(PATIENCE_SECONDS)
+            asking = self.start("starling", "export", self.run_file, out, "--state", self.state,
+                                "--node", "n0", stderr=subprocess.PIPE, text=True)
+            connection, _ = daemon.accept()
+            with connection:
+                connection.sendall(framed(field(EXPORT, field(1, 3) + field(2, str(gone)))))
+                _, said = asking.communicate(timeout=PATIENCE_SECONDS)
+        self.assertEqual((asking.returncode, said),
+                         (IO, f"{gone}: cannot be read: No such file or directory\n"))
+        self.assertEqual(sorted(path.name for path in self.dir.glob("m*")), [])
+
     def test_places_that_cannot_be_written_and_nodes_that_are_not_there(self):
         self.refused(self.ask("export", self.dir / "m", "--node", "n0"), NO_DAEMON,
                      "and it has left no model at")
         self.start_node("n0", "--set", "gossip.algorithm=none")
         self.training("n0")
         self.refused(self.ask("export", self.dir / "none/m", "--node", "n0"), IO,
-                     "none/m.new: No such file or directory")
+                     "none/m.new: cannot be written: No such file or directory")
 
 
 class Watch(Operated):
