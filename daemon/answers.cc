@@ -202,7 +202,7 @@ std::vector<prometheus::MetricFamily> Answers::metrics() const {
                   .algorithm = gossip::name_of(config.gossip.algorithm),
                   .rounds = config.run.rounds,
                   .uptime_seconds = seconds(parts_.engine.now()),
-                  .memory_forecast_bytes = parts_.memory_forecast_bytes,
+                  .memory_forecast_bytes = parts_.memory.bytes(),
                   .progress = *progress_,
                   .tally = parts_.tally,
                   .consensus = parts_.consensus,

@@ -15,6 +15,7 @@
 #include "daemon/pauses.h"
 #include "daemon/reload_desk.h"
 #include "node/consensus.h"
+#include "node/memory.h"
 #include "node/run.h"
 #include "peer/links.h"
 #include "peer/logger.h"
@@ -34,7 +35,7 @@ struct NodeParts {
   const Tally& tally;
   const node::Consensus& consensus;
   ExportFiles& exports;                      // where models are written that were asked for
-  std::uint64_t memory_forecast_bytes;       // as the daemon has begun
+  const node::MemoryForecast& memory;        // as of the newest reload
   bool saves;                                // checkpoints are switched on
   std::function<void(peer::Farewell)> stop;  // begins to end the node
 };

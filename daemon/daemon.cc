@@ -109,10 +109,10 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   Daemon(const node::Run& run, const DaemonOptions& options, std::shared_ptr<spdlog::logger> log,
          Beginning beginning)
       : run_(run),
+        memory_(node::forecast_memory(run, options.self)),
         options_(options),
         log_(std::move(log)),
         beginning_(std::move(beginning)),
-        memory_(node::forecast_memory(run, options.self)),
         engine_(io_, std::move(beginning_.core), beginning_.checkpoints.get(),
                 run_file_of(run, options), *this),
         links_(io_, link_options(run, options.self, engine_.core(), beginning_.tls), *this, log_),
@@ -129,7 +129,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
                   .tally = tally_,
                   .consensus = consensus_,
                   .exports = exports_,
-                  .memory_forecast_bytes = memory_.bytes(),
+                  .memory = memory_,
                   .saves = beginning_.checkpoints != nullptr,
                   .stop = [this](peer::Farewell farewell) { stop(farewell); }},
                  log_),
@@ -250,6 +250,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   void reloaded(const Result<node::Reload>& reload, std::uint64_t body_bytes_max) override {
     if (reload) {
       run_ = reload->run;
+      if (reload->graph_changed) forecast_again();
       links_.limit(rates_of_all(run_.config.limits), rates_of_each(run_.config.limits));
       links_.rewire(neighbors_of(run_, options_.self), node::fingerprint_of(run_), body_bytes_max);
       pauses_.rewired();
@@ -344,13 +345,20 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     }
   }
 
-  node::Run run_;  // as the newest reload has left it
+  void forecast_again() {
+    const std::uint64_t before = memory_.bytes();
+    memory_ = node::forecast_memory(run_, options_.self);
+    if (memory_.bytes() != before) log_->info("{}", memory_.sentence());
+  }
+
+  // As the newest reload has left them.
+  node::Run run_;
+  node::MemoryForecast memory_;
 
   // Constant after construction.
   const DaemonOptions options_;
   const std::shared_ptr<spdlog::logger> log_;
   Beginning beginning_;  // its core is the engine's, its checkpoints are the engine thread's
-  const node::MemoryForecast memory_;
 
   asio::io_context io_{1};
   asio::signal_set signals_{io_, SIGINT, SIGTERM};

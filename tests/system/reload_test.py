@@ -1,4 +1,5 @@
 """Nodes and edges come and go while daemons train: SIGHUP, `starling reload`, all or nothing."""
+import re
 import signal
 import unittest
 
@@ -132,6 +133,25 @@ class Reload(FlockTest):
         for name in names:
             self.all_up(name, *(other for other in names if other != name))
         self.goes_on(*names)
+
+    def test_the_memory_that_is_forecast_is_that_of_the_new_graph(self):
+        names = ["n0", "n1", "n2", "n3"]
+        self.start_flock(names)
+
+        def forecast():
+            text = self.starling("metrics", "--node", "n0")
+            return float(re.search(r"\nstarling_memory_forecast_bytes\{.*\} (\S+)", text)[1])
+
+        before = forecast()
+        self.write(names, changes={"limits.max_send": "1gbit"})
+        self.starling("reload")
+        self.assertEqual(forecast(), before)
+        self.assertEqual(self.log("n0").count(" of memory: "), 1, "at the start")
+        self.write(names, changes={"topology.kind": "complete", "limits.max_send": "1gbit"})
+        self.starling("reload")
+        self.assertGreater(forecast(), before, "three neighbors and not two")
+        said = re.findall(r"at most (\d+) MiB of memory: ", self.log("n0"))
+        self.assertEqual(len(said), 2)
 
     def test_a_checkpoint_goes_on_under_another_graph(self):
         names = ["n0", "n1", "n2", "n3"]
