@@ -21,6 +21,10 @@ const char* name_of(peer::LinkState state) {
   return "?";
 }
 
+std::uint64_t left_of(const peer::DayUse& day) {
+  return day.at_once - std::min(day.used, day.at_once);
+}
+
 peer::Task<control::Reply> ready(control::Reply reply) { co_return reply; }
 
 }  // namespace
@@ -114,7 +118,7 @@ void Answers::fill(control::StatusReply& s) const {
   s.set_max_per_day(limits.max_per_day);
   s.set_neighbor_max_per_day(limits.neighbor_max_per_day);
   for (const peer::DayUse& day : parts_.links.day_use()) {
-    const std::uint64_t left = day.at_once - std::min(day.used, day.at_once);
+    const std::uint64_t left = left_of(day);
     if (!day.peer) {
       s.set_day_left(left);
     } else if (!s.has_neighbor_day_left() || left < s.neighbor_day_left()) {
@@ -153,6 +157,7 @@ void Answers::fill_rate(control::StatusReply& s) const {
 
 void Answers::fill(control::PeersReply& reply) const {
   reply.set_node(name_of_node(parts_.self));
+  const std::vector<peer::DayUse> days = parts_.links.day_use();
   for (const peer::LinkStatus& link : parts_.links.status()) {
     control::Peer& p = *reply.add_peers();
     p.set_name(name_of_node(link.peer));
@@ -180,6 +185,8 @@ void Answers::fill(control::PeersReply& reply) const {
     p.set_last_reason(link.last_reason);
     p.set_trouble(name_of(link.trouble));
     p.set_dials(link.dials);
+    const auto day = std::ranges::find(days, std::optional(link.peer), &peer::DayUse::peer);
+    if (day != days.end()) p.set_day_left(left_of(*day));
     if (link.redial_in) p.set_redial_seconds(seconds(*link.redial_in));
     if (const auto distance = parts_.consensus.to(link.peer)) {
       p.set_distance(distance->relative);

@@ -87,6 +87,7 @@ Json json_of(const control::PeersReply& reply) {
                      {"lost", p.lost()},
                      {"refused", p.refused()},
                      {"last_reason", p.last_reason()}});
+    if (p.has_day_left()) peers.back()["day_left"] = p.day_left();
     if (p.has_distance()) {
       peers.back()["distance"] = p.distance();
       peers.back()["distance_round"] = p.distance_rounds();
@@ -213,6 +214,50 @@ std::string rejected_of(const control::Peer& p) {
   return fmt::format("{} ({} malformed, {} too long)", p.rejected(), p.malformed(), p.too_long());
 }
 
+bool has_day(const Answer& answer) {
+  return std::ranges::any_of(answer.reply.peers().peers(), &control::Peer::has_day_left);
+}
+
+Table table_of_peers(const std::vector<Answer>& answers) {
+  const bool days = std::ranges::any_of(answers, has_day);
+  std::vector<std::string> header{"node",       "peer",    "address", "state",    "for s",
+                                  "epoch",      "round",   "weight",  "apart",    "sent",
+                                  "received",   "counted", "made up", "reopened", "rejected",
+                                  "left out s", "lost",    "refused"};
+  if (days) header.emplace_back("day left");
+  header.emplace_back("last reason");
+  Table table(std::move(header));
+  for (const Answer& a : answers) {
+    for (const control::Peer& p : a.reply.peers().peers()) {
+      std::vector<std::string> row{
+          a.node,
+          p.name(),
+          p.address(),
+          p.state(),
+          fmt::format("{:.1f}", p.since_seconds()),
+          fmt::format("{}", p.epoch()),
+          fmt::format("{}", p.round()),
+          fmt::format("{:.4f}", p.weight()),
+          apart_of(p),
+          bytes_text(static_cast<double>(p.sent_bytes())),
+          bytes_text(static_cast<double>(p.received_bytes())),
+          fmt::format("{}", p.counted()),
+          fmt::format("{}", p.made_up()),
+          fmt::format("{}", p.reopened()),
+          rejected_of(p),
+          p.left_out_seconds() > 0 ? fmt::format("{:.0f}", p.left_out_seconds()) : "-",
+          fmt::format("{}", p.lost()),
+          fmt::format("{}", p.refused())};
+      if (days) {
+        row.push_back(p.has_day_left() ? bytes_text(static_cast<double>(p.day_left())) : "-");
+      }
+      row.push_back(reason_of(p));
+      table.add(std::move(row));
+    }
+  }
+  return table;
+}
+
 int peers(const PeersOptions& options) {
   if (options.watch) return watch_peers(options);
   control::Request request;
@@ -225,23 +270,7 @@ int peers(const PeersOptions& options) {
     print_json(options, std::move(objects));
     return 0;
   }
-  Table table({"node", "peer", "address", "state", "for s", "epoch", "round", "weight", "apart",
-               "sent", "received", "counted", "made up", "reopened", "rejected", "left out s",
-               "lost", "refused", "last reason"});
-  for (const Answer& a : *answers) {
-    for (const control::Peer& p : a.reply.peers().peers()) {
-      table.add({a.node, p.name(), p.address(), p.state(), fmt::format("{:.1f}", p.since_seconds()),
-                 fmt::format("{}", p.epoch()), fmt::format("{}", p.round()),
-                 fmt::format("{:.4f}", p.weight()), apart_of(p),
-                 bytes_text(static_cast<double>(p.sent_bytes())),
-                 bytes_text(static_cast<double>(p.received_bytes())),
-                 fmt::format("{}", p.counted()), fmt::format("{}", p.made_up()),
-                 fmt::format("{}", p.reopened()), rejected_of(p),
-                 p.left_out_seconds() > 0 ? fmt::format("{:.0f}", p.left_out_seconds()) : "-",
-                 fmt::format("{}", p.lost()), fmt::format("{}", p.refused()), reason_of(p)});
-    }
-  }
-  std::fputs(table.text().c_str(), stdout);
+  std::fputs(table_of_peers(*answers).text().c_str(), stdout);
   return 0;
 }
 

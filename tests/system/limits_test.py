@@ -91,6 +91,28 @@ class Limits(FlockTest):
         self.assertRegex(done.stdout, "n0 sends at most 8mbit, at most 1.5gbit from each neighbor, "
                          r"moves at most 20 GiB a day \([\d.]+ MB of it at once now\)\n")
 
+    def test_peers_shows_what_is_left_of_the_day_of_each_link(self):
+        self.write(neighbor_max_per_day="20 GiB")
+        self.start_up()
+        self.training("n0")
+        left = {name: peer["day_left"] for name, peer in self.peers("n0").items()}
+        self.assertEqual(sorted(left), ["n1", "n3"])
+        moved = {name: peer["sent_bytes"] + peer["received_bytes"]
+                 for name, peer in self.peers("n0").items()}
+        for name in left:
+            gone = (20 << 30) / 24 - left[name]
+            self.assertTrue(0 <= gone <= moved[name] + 2 * 16384, (gone, moved))
+        table = self.starling("peers", "--node", "n0")
+        self.assertRegex(table.splitlines()[0], r" refused +day left +last reason$")
+        self.assertRegex(table.splitlines()[1], r" \d+ +[\d.]+ MB +-$")
+
+    def test_without_such_a_limit_there_is_no_such_column(self):
+        self.write(max_per_day="20 GiB")
+        self.start_up()
+        self.training("n0")
+        self.assertNotIn("day_left", self.peers("n0")["n1"])
+        self.assertNotIn("day left", self.starling("peers", "--node", "n0"))
+
     def test_a_day_that_is_used_up_stays_so_over_a_restart(self):
         self.write(max_per_day="4 GiB")
         day = self.state / "n0" / "day.json"
