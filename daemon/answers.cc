@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "daemon/error_reply.h"
+#include "daemon/service_notify.h"
 
 namespace starling::daemon {
 namespace {
@@ -33,6 +34,9 @@ Answers::Answers(NodeParts parts, std::shared_ptr<spdlog::logger> log)
     : parts_(std::move(parts)), log_(std::move(log)) {}
 
 void Answers::progressed(std::shared_ptr<const node::Progress> progress) {
+  const bool moves =
+      progress->phase != progress_->phase || progress->rounds_done != progress_->rounds_done;
+  if (moves) moved_at_ = parts_.engine.now();
   progress_ = std::move(progress);
 }
 
@@ -137,6 +141,10 @@ void Answers::fill(control::StatusReply& s) const {
   s.set_wait_seconds(seconds(p.wait()));
   for (const NodeId peer : p.waiting_for) s.add_waiting_for(name_of_node(peer));
   s.set_uptime_seconds(seconds(parts_.engine.now()));
+  if (p.phase == node::Phase::training) {
+    s.set_standstill_seconds(seconds(parts_.engine.now() - moved_at_));
+  }
+  s.set_standstill_seconds_max(seconds(standstill_max()));
   if (const auto all = parts_.consensus.to_all()) {
     s.set_consensus_distance(all->relative);
     s.set_consensus_rounds(all->rounds);

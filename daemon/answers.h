@@ -50,6 +50,8 @@ class Answers {
   void evaluated();  // progress() holds a new evaluation
   void stopping() { stopping_ = true; }
   const node::Progress& progress() const { return *progress_; }
+  // When a round ended last, or the phase became another.
+  Time moved_at() const { return moved_at_; }
 
   std::vector<prometheus::MetricFamily> metrics() const;
 
@@ -75,6 +77,7 @@ class Answers {
   const NodeParts parts_;
   const std::shared_ptr<spdlog::logger> log_;
   std::shared_ptr<const node::Progress> progress_ = std::make_shared<node::Progress>();
+  Time moved_at_{0};
   std::deque<control::Evaluation> evaluations_;
   bool stopping_ = false;
 };

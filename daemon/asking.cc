@@ -1,6 +1,7 @@
 #include "daemon/asking.h"
 
 #include <cstdio>
+#include <system_error>
 
 #include "daemon/control_client.h"
 #include "daemon/state_dir.h"
@@ -11,20 +12,23 @@ namespace starling::daemon {
 Result<std::vector<Asked>> asked_nodes(const AskOptions& options) {
   const auto config = options.run_file.load();
   if (!config) return config.error();
-  std::vector<std::string> names;
-  if (options.node.empty()) {
-    for (const node::NodeEntry& entry : config->nodes) names.push_back(entry.name);
-  } else {
+  std::vector<node::NodeEntry> entries = config->nodes;
+  if (!options.node.empty()) {
     const auto found = node::find_node(*config, options.node);
     if (!found) return found.error();
-    names = {options.node};
+    entries = {config->nodes[index_of(*found)]};
   }
   const auto state_dir = options.run_file.state_dir(*config);
   std::vector<Asked> nodes;
-  for (const std::string& name : names) {
-    nodes.push_back({name, paths_of(state_dir, name).control_socket()});
+  for (const node::NodeEntry& entry : entries) {
+    nodes.push_back({entry.name, paths_of(state_dir, entry.name).control_socket(), entry.left});
   }
   return nodes;
+}
+
+bool Asked::lives_here() const {
+  std::error_code ignored;
+  return std::filesystem::is_directory(socket.parent_path(), ignored);
 }
 
 Result<std::vector<Answer>> ask_each(const std::vector<Asked>& nodes,

@@ -34,6 +34,9 @@ struct Answer {
 struct Asked {
   std::string node;
   std::filesystem::path socket;
+  bool has_left = false;  // the run, as its file says
+  // It has a folder below the state directory of this machine.
+  bool lives_here() const;
 };
 // The named node, or all of them. Fails with ErrorCode::config.
 Result<std::vector<Asked>> asked_nodes(const AskOptions& options);

@@ -7,6 +7,8 @@
 #include <cstdio>
 
 #include "daemon/asking.h"
+#include "daemon/control_client.h"
+#include "daemon/health.h"
 #include "daemon/peers_watch.h"
 #include "daemon/table.h"
 #include "node/config_names.h"
@@ -41,6 +43,8 @@ Json json_of(const control::StatusReply& s) {
   json["compute_seconds"] = s.compute_seconds();
   json["encode_seconds"] = s.encode_seconds();
   json["wait_seconds"] = s.wait_seconds();
+  json["standstill_seconds"] = s.standstill_seconds();
+  json["standstill_seconds_max"] = s.standstill_seconds_max();
   json["waiting_for"] = std::vector<std::string>(s.waiting_for().begin(), s.waiting_for().end());
   json["uptime_seconds"] = s.uptime_seconds();
   if (s.has_consensus_distance()) {
@@ -106,42 +110,43 @@ std::string quality_of(const control::StatusReply& s) {
   return "-";
 }
 
-// As a monitor wants it: a line, and 0 when all is well, 1 when a neighbor of somebody is away, 2
-// when somebody has lost all of them or nobody answers.
-int check(const StatusOptions& options) {
-  enum Health { healthy, degraded, down };
+Result<HealthReport> ask_health(const Asked& node) {
   control::Request request;
+  request.mutable_status();
+  const auto status = ask(node.socket, request);
+  if (!status) return status.error();
   request.mutable_peers();
-  const auto answers = ask_all(options, request);
-  if (!answers) {
-    const int code = fail(answers.error());
-    return answers.error().code == ErrorCode::config ? code : down;
-  }
-  Health worst = healthy;
-  for (const Answer& a : *answers) {
-    const auto& peers = a.reply.peers().peers();
-    int away = 0, left = 0;
-    for (const control::Peer& p : peers) {
-      if (p.left_out_seconds() > 0) {
-        ++away;
-        std::printf("%s: %s is left out for %.0f s: %s\n", a.node.c_str(), p.name().c_str(),
-                    p.left_out_seconds(), p.last_reason().c_str());
-        continue;
-      }
-      if (p.state() == "up") continue;
-      if (p.trouble() == kLeft) {
-        ++left;
-        continue;
-      }
-      ++away;
-      std::printf("%s: %s is %s: %s\n", a.node.c_str(), p.name().c_str(), p.state().c_str(),
-                  p.reason().c_str());
+  const auto peers = ask(node.socket, request);
+  if (!peers) return peers.error();
+  return health_of(status->status(), peers->peers());
+}
+
+// As a monitor wants it: what is to be said of each node, and last how the worst of them is. A node
+// that lives on another machine is not asked about here.
+int check(const StatusOptions& options) {
+  const auto nodes = asked_nodes(options);
+  if (!nodes) return fail(nodes.error());
+  std::optional<Health> worst;
+  std::optional<Error> nobody;
+  for (const Asked& node : *nodes) {
+    auto report = ask_health(node);
+    if (!report) {
+      if (!nobody) nobody = report.error();
+      const bool is_missed = !options.node.empty() || (node.lives_here() && !node.has_left);
+      if (!is_missed) continue;
+      report = HealthReport{Health::down, {report.error().message}};
     }
-    if (away > 0) worst = std::max(worst, away + left == peers.size() ? down : degraded);
+    for (const std::string& reason : report->reasons) {
+      fmt::print("{}: {}\n", node.node, reason);
+    }
+    worst = std::max(worst.value_or(Health::healthy), report->health);
   }
-  constexpr const char* kNames[] = {"healthy", "degraded", "down"};
-  std::printf("%s\n", kNames[worst]);
-  return worst;
+  if (!worst) {
+    fail(*nobody);
+    return exit_code_of(Health::down);
+  }
+  fmt::print("{}\n", name_of(*worst));
+  return exit_code_of(*worst);
 }
 
 // "n0 sends at most 20mbit, at most 5mbit to each neighbor"; empty where nothing limits it.
@@ -274,10 +279,12 @@ int peers(const PeersOptions& options) {
   return 0;
 }
 
+// One that was not told to is an error, whatever the others did: it goes on.
 int end(const AskOptions& options, bool leave) {
   control::Request request;
   request.mutable_stop()->set_leave(leave);
-  const auto answers = ask_all(options, request);
+  std::optional<Error> failed;
+  const auto answers = ask_all(options, request, std::chrono::seconds{5}, &failed);
   if (!answers) return fail(answers.error());
   std::vector<Json> objects;
   for (const Answer& a : *answers) {
@@ -288,7 +295,7 @@ int end(const AskOptions& options, bool leave) {
     }
   }
   if (options.run_file.json) print_json(options, std::move(objects));
-  return 0;
+  return failed ? fail(*failed) : 0;
 }
 
 int stop(const AskOptions& options) { return end(options, false); }
@@ -350,7 +357,8 @@ void add_status(CommandLine line, Verb& chosen) {
   auto [verb, options] =
       add_asking(line, chosen, "status", "Where running daemons are in their training", status);
   verb.add_flag("--check", options->check,
-                "print whether all is well; exit code 0: yes, 1: a neighbor is away, 2: down");
+                "print whether all is well; exit code 0: yes, or paused, 1: a neighbor is away, "
+                "2: stalled (no round ends) or down");
 }
 
 void add_peers(CommandLine line, Verb& chosen) {

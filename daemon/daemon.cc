@@ -323,7 +323,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
 
   ServiceNotify::State service_state() const {
     const node::Progress& progress = answers_.progress();
-    return {progress.phase, progress.rounds_done,
+    return {progress.phase, answers_.moved_at(),
             state_line(progress, run_.config.run.rounds, links_.status())};
   }
 

@@ -43,6 +43,8 @@ std::optional<Duration> watchdog() {
 
 }  // namespace
 
+Duration standstill_max() { return watchdog().value_or(kStandstillMax); }
+
 ServiceNotify::ServiceNotify(asio::io_context& io, Look look)
     : look_(std::move(look)), socket_(notify_socket()), every_(kTellEvery), timer_(io) {
   const auto patience = watchdog();
@@ -80,8 +82,8 @@ void ServiceNotify::stopping() {
 void ServiceNotify::tell() {
   State state = look_();
   std::string message = fmt::format("STATUS={}", state.text);
-  const bool moves = !fed_ || state.phase != node::Phase::training || state.phase != fed_->phase ||
-                     state.rounds_done != fed_->rounds_done;
+  const bool moves =
+      !fed_ || state.phase != node::Phase::training || state.moved_at != fed_->moved_at;
   if (watched_ && moves) {
     message += "\nWATCHDOG=1";
     fed_ = std::move(state);

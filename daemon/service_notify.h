@@ -3,6 +3,7 @@
 
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -11,6 +12,14 @@
 #include "protocol/ids.h"
 
 namespace starling::daemon {
+
+// How long a node may train without the end of a round before it is stalled: what the service
+// manager grants this process ($WATCHDOG_USEC), ten minutes where none watches it, which is what
+// WatchdogSec of packaging/starlingd@.service says. That is far above a round and an evaluation,
+// and above every deadline that could end it yet: a late neighbor is left out after some seconds
+// (gossip/arrivals.h).
+inline constexpr std::chrono::minutes kStandstillMax{10};
+Duration standstill_max();
 
 // Datagrams to $NOTIFY_SOCKET; without it nothing happens. io thread only.
 //
@@ -21,7 +30,7 @@ class ServiceNotify {
  public:
   struct State {
     node::Phase phase;
-    Round rounds_done;
+    Time moved_at;     // when a round ended last, or the phase became another
     std::string text;  // one line, for `systemctl status`
   };
   using Look = std::function<State()>;

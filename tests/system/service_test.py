@@ -1,5 +1,6 @@
 """What a service manager hears of a daemon, and the unit that it is given."""
 import os
+import re
 import shutil
 import signal
 import socket
@@ -90,6 +91,13 @@ class Notified(FlockTest):
 
 
 class Unit(FlockTest):
+    def test_a_node_is_stalled_for_monitors_when_the_unit_starts_it_anew(self):
+        minutes, = re.findall(r"(?m)^WatchdogSec=(\d+)min$",
+                              (SOURCE / "packaging/starlingd@.service").read_text())
+        self.write_run({"run.rounds": ENDLESS, "gossip.algorithm": "none"})
+        self.start_node("n0")
+        self.assertEqual(self.training("n0")["standstill_seconds_max"], 60 * int(minutes))
+
     def test_systemd_has_nothing_to_say_of_the_unit(self):
         self.assertIsNotNone(ANALYZE, "systemd-analyze (Debian: systemd) is not installed")
         text = (SOURCE / "packaging/starlingd@.service").read_text()

@@ -1,6 +1,7 @@
 """Signals and `starling stop`: daemons end soon, in order, and leave their models."""
 import json
 import os
+import re
 import signal
 import struct
 import time
@@ -9,6 +10,7 @@ import unittest
 from flock import ENDLESS, PATIENCE_SECONDS, SLOWNESS, FlockTest, processes_that_name
 
 NODES = ("n0", "n1", "n2", "n3")
+IO = 15
 STOP_SECONDS = 3  # what `starling up` promises; a sanitizer costs more
 
 
@@ -72,6 +74,18 @@ class OneDaemon(Stop):
                          ["n0", "n1", "n3"])
         for daemon in daemons.values():
             self.ended(daemon)
+
+    def test_one_that_does_not_hear_starling_stop_is_an_error_and_the_others_stop(self):
+        daemons = self.start_all()
+        daemons["n1"].send_signal(signal.SIGSTOP)
+        done = self.call("starling", "stop", self.run_file, "--state", self.state)
+        self.assertEqual(done.returncode, IO)
+        self.assertIn("n1/control.sock gave no answer within 5.0 s\n", done.stderr)
+        self.assertEqual(re.findall(r"(?m)^(n\d): stopping in round ", done.stdout),
+                         ["n0", "n2", "n3"])
+        for node in ("n0", "n2", "n3"):
+            self.ended(daemons[node])
+        daemons["n1"].kill()
 
     def test_a_node_that_leaves_is_missed_by_nobody(self):
         daemons = self.start_all()
