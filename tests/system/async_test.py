@@ -3,7 +3,7 @@ import os
 import signal
 import unittest
 
-from flock import ENDLESS, FlockTest
+from flock import ENDLESS, FlockTest, rounds
 
 STALENESS = 4
 NODES = [f"n{i}" for i in range(6)]
@@ -55,20 +55,21 @@ class Async(FlockTest):
         return peer if peer and peer["state"] == "up" and peer["counted"] > counted else None
 
     def finish_together(self, daemons):
-        """A stop saves nothing here: all begin anew, and the run has an end."""
+        """A stop saves nothing here: all begin anew, and the run has an end. It is long enough for one
+        that is started a second later, which goes on where the others are."""
         for daemon in daemons.values():
             self.assertIsNone(daemon.poll(), self.logs())
             daemon.terminate()
         for daemon in daemons.values():
             self.ended(daemon)
-        rounds = 200
-        done = [self.start_node(node, "--set", f"run.rounds={rounds}",
+        last = rounds(2000)
+        done = [self.start_node(node, "--set", f"run.rounds={last}",
                                 *(["--set", "train.batch=256"] if node == SLOW else []))
                 for node in NODES]
         for daemon in done:
             self.ended(daemon)
         reports = {node: self.report(node) for node in NODES}
-        self.assertEqual({report["round"] for report in reports.values()}, {rounds})
+        self.assertEqual({report["round"] for report in reports.values()}, {last})
         for node, report in reports.items():
             self.assertGreater(report["accuracy"], 0.8, node)
 

@@ -104,7 +104,7 @@ class Limits(FlockTest):
             self.assertTrue(0 <= gone <= moved[name] + 2 * 16384, (gone, moved))
         table = self.starling("peers", "--node", "n0")
         self.assertRegex(table.splitlines()[0], r" refused +day left +last reason$")
-        self.assertRegex(table.splitlines()[1], r" \d+ +[\d.]+ MB +-$")
+        self.assertRegex(table.splitlines()[1], r" \d+ +[\d.]+ MB +\S")
 
     def test_without_such_a_limit_there_is_no_such_column(self):
         self.write(max_per_day="20 GiB")
