@@ -10,6 +10,12 @@ namespace starling::fuzz {
 
 void pass(std::chrono::nanoseconds time);
 
+// The one of all inputs: to make it takes longer than most of them. Each leaves it stopped.
+inline asio::io_context& the_io() {
+  static asio::io_context io;
+  return io;
+}
+
 // Runs whatever is ready, and what becomes ready by that.
 inline void settle(asio::io_context& io) {
   do io.restart();
