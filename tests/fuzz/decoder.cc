@@ -38,6 +38,14 @@ struct Blocks {
   std::vector<float> x, y;
   std::vector<std::byte> out;
 };
+
+// All zero. In one piece: an instrumented loop takes ten times as long.
+template <class T>
+void clear(std::vector<T>& block, std::size_t size) {
+  block.resize(size);
+  if (size > 0) std::memset(block.data(), 0, size * sizeof(T));
+}
+
 Blocks& blocks_of(std::size_t at) {
   static std::vector<Blocks> all(all_cases().size());
   return all[at];
@@ -56,12 +64,12 @@ void decode(const compress::Compressor& c, std::size_t d, std::span<const std::b
 void round_trip(compress::Compressor& c, std::size_t d, std::span<const std::byte> input,
                 Blocks& blocks) {
   auto& [x, y, out] = blocks;
-  x.assign(d, 0);
-  y.assign(d, 0);
+  clear(x, d);
+  clear(y, d);
   if (!input.empty() && d > 0) {
     std::memcpy(x.data(), input.data(), std::min(input.size(), d * sizeof(float)));
   }
-  out.assign(c.encoded_bytes_max(d), std::byte{0});
+  clear(out, c.encoded_bytes_max(d));
   const auto used = c.encode(x, 7, out);
   if (!used.ok()) return;
   INVARIANT(*used <= out.size());
