@@ -224,7 +224,7 @@ Task<std::optional<wire::Refusal>> Table::hold(Edge& edge, std::shared_ptr<Pendi
   asio::steady_timer timer(io_,
                            std::min(options_.heartbeat_every * 3 / 2, options_.handshake_max / 2));
   timer.async_wait([pending](std::error_code cancelled) {
-    if (!cancelled && pending->held) pending->connection->socket().cancel();
+    if (!cancelled && pending->held) pending->connection->interrupt();
   });
   // A dialler has nothing to say now. down() and the timer cut this short.
   std::byte extra;

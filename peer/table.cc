@@ -129,7 +129,7 @@ void Table::lose_session(Edge& edge) {
   plan_dial(edge);
   log_down(edge, end);
   for (const auto& pending : edge.pending) {
-    if (pending->held) pending->connection->socket().cancel();
+    if (pending->held) pending->connection->interrupt();
   }
   update_state(edge);
   edge.wake.cancel();

@@ -81,6 +81,11 @@ void Connection::close() {
   socket_.close(ignored);
 }
 
+void Connection::interrupt() {
+  std::error_code ignored;
+  socket_.cancel(ignored);
+}
+
 void Connection::pace(Paces sending, Paces receiving) {
   sending_.paces = std::move(sending);
   receiving_.paces = std::move(receiving);

@@ -42,6 +42,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   bool is_open() const { return socket_.is_open(); }
   void close();
+  // Wakes whoever waits for bytes with operation_aborted; they may go on. Of a closed one nothing.
+  void interrupt();
   // At least one byte, or an error; counts what came. The end of the stream is told again to
   // whoever asks again (Asio's reactor would wait for ever).
   Task<ReadSome> read_some(std::span<std::byte> into);

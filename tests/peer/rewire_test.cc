@@ -124,6 +124,25 @@ TEST_CASE("an address alone changes without a link going down") {
   CHECK(three[0].told == std::vector<std::string>{"up 1 epoch 1"});
 }
 
+TEST_CASE("a neighbor that says Hello again while its link is up does not disturb a rewiring") {
+  asio::io_context io;
+  const Flock flock(2);
+  LinkOptions options = flock.options(0);
+  Node node(io, options);
+  REQUIRE(node->listen().ok());
+  node->start();
+  RawPeer first(io, flock.port(0)), again(io, flock.port(0));
+  REQUIRE(first.shake_hands(flock.options(1), "n0") == 1);
+  REQUIRE(run_until(io, [&] { return node.up(); }));
+  again.send_message(FrameType::hello, 0, hello_of(flock.options(1), "n0"));
+  run_for(io, milliseconds{100});  // it waits there until the link proves to be alive
+  options.fingerprint.push_back({"topology", "second"});
+  node->rewire(options.neighbors, options.fingerprint);
+  CHECK(first.closed());
+  CHECK(again.closed());
+  CHECK(node.told == std::vector<std::string>{"up 1 epoch 1"});
+}
+
 TEST_CASE("a body of a neighbor that is gone may be given back") {
   Three three(kPath);
   REQUIRE(run_until(three.io, [&] { return three.all_up(1, 2) && three.all_up(2, 1); }));
