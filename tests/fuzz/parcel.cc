@@ -3,6 +3,7 @@
 // correct one. Aborts where more is queued than the bound, a message is rejected without a word, or
 // the node goes on with a model that is not finite: it may add up what is finite beyond a float,
 // and has to say so then.
+#include <cstring>
 #include <deque>
 #include <optional>
 
@@ -93,7 +94,7 @@ class Node {
 
   static SharedBytes body_of(std::span<const std::byte> bytes) {
     ByteBlock block(bytes.size());
-    std::ranges::copy(bytes, block.bytes().begin());
+    if (!bytes.empty()) std::memcpy(block.bytes().data(), bytes.data(), bytes.size());
     return block;
   }
 
