@@ -32,11 +32,13 @@ export results=$PWD/build/fuzz-results corpora=$PWD/build/fuzz-corpus seconds
 rm -rf "$results"
 mkdir -p "$results"
 
-# As long as an input of the target has anything to say; longer ones repeat it.
+# As long as an input of the target has anything to say; longer ones repeat it. Where it is a
+# sequence of events, one to four bytes each, about thirty of them.
 longest() {
   case $1 in
-    edge | links) echo 128 ;;
-    parcel | session | control) echo 300 ;;
+    edge | links) echo 64 ;;
+    session | control) echo 128 ;;
+    parcel) echo 300 ;;
     handshake | key_text | safetensors) echo 600 ;;
     sparse | ternary) echo 4096 ;;
     *) echo 1500 ;;
