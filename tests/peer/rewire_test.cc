@@ -137,7 +137,7 @@ TEST_CASE("a neighbor that says Hello again while its link is up does not distur
   again.send_message(FrameType::hello, 0, hello_of(flock.options(1), "n0"));
   run_for(io, milliseconds{100});  // it waits there until the link proves to be alive
   options.fingerprint.push_back({"topology", "second"});
-  node->rewire(options.neighbors, options.fingerprint);
+  node->rewire(options.neighbors, options.fingerprint, options.body_bytes_max);
   CHECK(first.closed());
   CHECK(again.closed());
   CHECK(node.told == std::vector<std::string>{"up 1 epoch 1"});
