@@ -192,8 +192,7 @@ Task<void> Session::wait_for_room(std::uint64_t body_bytes) {
     paused_ = true;
     co_await room_.async_wait(awaited());
   }
-  // Nothing could be heard while nobody listened.
-  if (paused_) connection_->mark_heard();
+  if (paused_) listens_since_ = Clock::now();
   paused_ = false;
 }
 
@@ -309,7 +308,8 @@ Task<void> Session::finish() {
 }
 
 Clock::time_point Session::silent_at() const {
-  return paused_ ? kNever : connection_->traffic().heard() + options_.silence_max;
+  if (paused_) return kNever;
+  return std::max(connection_->traffic().heard(), listens_since_) + options_.silence_max;
 }
 
 Task<void> Session::pulse_loop() {
@@ -321,7 +321,7 @@ Task<void> Session::pulse_loop() {
     if (end_) co_return;
     const Clock::time_point now = Clock::now();
     // This process stood still (stopped, swapped out): what it did not hear meanwhile says nothing.
-    if (now > wake + options_.heartbeat_every) connection_->mark_heard();
+    if (now > wake + options_.heartbeat_every) listens_since_ = now;
     if (now >= silent_at()) {
       fail(
           {.reason = fmt::format("nothing was heard for {:.1f} s", seconds(options_.silence_max))});

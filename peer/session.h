@@ -139,6 +139,8 @@ class Session {
   Sequence next_received_ = 0;
   std::uint64_t unread_bytes_;
   bool paused_ = false;
+  // What could not be heard before then is no silence; it is no sign of life either (Table::hold).
+  Clock::time_point listens_since_{};
   asio::steady_timer room_;  // never expires; cancelled when there may be room again
   asio::steady_timer pulse_;
 };
