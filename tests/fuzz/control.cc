@@ -229,7 +229,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const fuzz::Folder folder;
   static const auto log =
       std::make_shared<spdlog::logger>("control", std::make_shared<spdlog::sinks::null_sink_st>());
-  asio::io_context& io = fuzz::the_io();
+  asio::io_context& io = fuzz::begin_io();
   fuzz::Input input(data, size);
   const bool read_only = input.below(2) == 1;
   fuzz::Tally tally;

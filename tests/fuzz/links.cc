@@ -283,7 +283,7 @@ class World {
   }
 
   const Ports& ports_;
-  asio::io_context& io_ = the_io();
+  asio::io_context& io_ = begin_io();
   Owner owner_;
   Fingerprint run_ = kRun;
   bool has_both_ = true;

@@ -278,7 +278,7 @@ class World {
     INVARIANT(model_.unread() <= kOptions.unread_bytes_max);
   }
 
-  asio::io_context& io_ = the_io();
+  asio::io_context& io_ = begin_io();
   int far_ = -1;
   bool hung_up_ = false;
   std::string said_;  // by the other end, and not delivered yet

@@ -6,13 +6,21 @@
 
 namespace {
 
-std::chrono::nanoseconds passed = std::chrono::hours{1};
+constexpr std::chrono::nanoseconds kBegin = std::chrono::hours{1};
+
+std::chrono::nanoseconds passed = kBegin;
 
 }  // namespace
 
 namespace starling::fuzz {
 
 void pass(std::chrono::nanoseconds time) { passed += time; }
+
+asio::io_context& begin_io() {
+  static asio::io_context io;
+  passed = kBegin;
+  return io;
+}
 
 }  // namespace starling::fuzz
 

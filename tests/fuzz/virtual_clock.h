@@ -10,11 +10,10 @@ namespace starling::fuzz {
 
 void pass(std::chrono::nanoseconds time);
 
-// The one of all inputs: to make it takes longer than most of them. Each leaves it stopped.
-inline asio::io_context& the_io() {
-  static asio::io_context io;
-  return io;
-}
+// For the begin of an input: the clock is where it was at the begin of the first. The io_context is
+// the one of all inputs, since to make it takes longer than most of them; each leaves it stopped
+// and without timers.
+asio::io_context& begin_io();
 
 // Runs whatever is ready, and what becomes ready by that.
 inline void settle(asio::io_context& io) {
