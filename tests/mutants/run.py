@@ -125,7 +125,7 @@ def first_seed_that_finds(test, seeds):
 def main():
     if sys.argv[1:] == ["--check"]:
         return check()
-    if len(sys.argv) < 2 or check():
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-") or check():
         print(__doc__)
         return 2
     work = pathlib.Path(sys.argv[1])
