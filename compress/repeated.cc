@@ -11,8 +11,6 @@
 #include "compress/header.h"
 
 namespace starling::compress {
-namespace {}  // namespace
-
 Repeated::Repeated(std::unique_ptr<Compressor> of, std::size_t times)
     : of_(std::move(of)), times_(times) {
   INVARIANT(times >= 1 && of_->contract(1).guarantee != Guarantee::bounded);

@@ -119,10 +119,7 @@ void Core::on(const TimerFired& event, Time now, Effects& out) {
     Fetch::Asks asks;
     fetch_->look_at_time(now, asks);
     follow_fetch(asks, now, out);
-  } else if (keeps_pace_) {
-    keeps_pace_ = false;
-    go_on(now, out);
-  } else if (phase_ == Phase::waiting && !complete()) {
+  } else if (!wait_no_longer(now, out) && phase_ == Phase::waiting && !complete()) {
     begin_round(now, out);
   }
 }
@@ -170,13 +167,13 @@ void Core::on(const HandOverRequested& /*event*/, Time now, Effects& out) {
   hand_over_wanted_ = true;
   algorithm_->wind_up();
   if (phase_ == Phase::waiting && !complete()) out.push_back(HandOver{});
-  if (std::exchange(keeps_pace_, false)) go_on(now, out);
+  wait_no_longer(now, out);
 }
 
 void Core::on(const StopRequested& event, Time now, Effects& out) {
   stopping_ = true;
   if (event.at_once || phase_ == Phase::waiting) return finish(std::nullopt, now, out);
-  if (std::exchange(keeps_pace_, false)) go_on(now, out);
+  wait_no_longer(now, out);
 }
 
 // ---- rounds ---------------------------------------------------------------------------------
@@ -299,6 +296,12 @@ void Core::go_on(Time now, Effects& out) {
 
 bool Core::is_alone() const {
   return !partners_.empty() && std::ranges::none_of(partners_, &Partner::settled);
+}
+
+bool Core::wait_no_longer(Time now, Effects& out) {
+  if (!std::exchange(keeps_pace_, false)) return false;
+  go_on(now, out);
+  return true;
 }
 
 void Core::learn_pace(Duration took) {

@@ -221,6 +221,8 @@ class Core {
   void next(Time now, Effects& out);
   void go_on(Time now, Effects& out);
   bool is_alone() const;
+  // Of a node that keeps its pace: something has come up. Whether it did.
+  bool wait_no_longer(Time now, Effects& out);
   void learn_pace(Duration took);
   bool complete() const { return round_ >= options_.rounds; }
   bool checkpoint_is_due(Time now) const;

@@ -124,7 +124,7 @@ void Core::settled(const EdgeSettled& event, Time now, Effects& out) {
   p.settled = true;
   if (event.reunion && !p.healing.settled(*event.reunion, now, round_)) out.push_back(event);
   begin_when_ready(now, out);
-  if (std::exchange(keeps_pace_, false)) go_on(now, out);
+  wait_no_longer(now, out);
 }
 
 void Core::tell_if_healed(Partner& p, Effects& out) {

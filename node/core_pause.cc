@@ -6,7 +6,7 @@
 namespace starling::node {
 void Core::on(const PauseRequested& event, Time now, Effects& out) {
   pause_wanted_ = event.on;
-  if (std::exchange(keeps_pace_, false)) return go_on(now, out);
+  if (wait_no_longer(now, out)) return;
   if (event.on || !paused_) return;
   paused_ = false;
   if (is_fetching()) return;
