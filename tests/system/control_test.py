@@ -24,7 +24,7 @@ NOBODY = 65534
 IO = 15
 
 
-class ControlSocket(FlockTest):
+class OneNode(FlockTest):
     def setUp(self):
         super().setUp()
         self.write_run({"run.rounds": ENDLESS, "gossip.algorithm": "none"})
@@ -32,6 +32,8 @@ class ControlSocket(FlockTest):
         self.training("n0")
         self.path = self.state / "n0/control.sock"
 
+
+class ControlSocket(OneNode):
     def connect(self):
         control = Control(self.path)
         self.addCleanup(control.close)
@@ -139,15 +141,8 @@ class ControlSocket(FlockTest):
         self.check_lives()
 
 
-class Unanswered(FlockTest):
+class Unanswered(OneNode):
     """What `starling` says where the daemon hangs up on it."""
-
-    def setUp(self):
-        super().setUp()
-        self.write_run({"run.rounds": ENDLESS, "gossip.algorithm": "none"})
-        self.daemon = self.start_node("n0")
-        self.training("n0")
-        self.path = self.state / "n0/control.sock"
 
     def check_unanswered(self, done):
         self.assertEqual((done.returncode, done.stdout), (IO, ""), done.stderr)
