@@ -59,6 +59,12 @@ TEST_CASE("report page: loss and accuracy against rounds, bytes and time, consen
   CHECK(count(html, "<pre>run</pre>") == 1);
 }
 
+TEST_CASE("report page: no chart against bytes that nobody sent or time that nothing took") {
+  ReportPage page = page_of("run");
+  page.runs[0].lines[0].mean_sent_bytes = page.runs[0].lines[0].seconds = 0;
+  CHECK(count(report_html(page), "<svg class=\"chart\"") == 3);
+}
+
 TEST_CASE("report page: a problem with a known answer shows the error, one without runs no chart") {
   ReportPage page = page_of("run");
   page.runs[0].lines[0].mean_accuracy.reset();
