@@ -8,7 +8,8 @@ set -euo pipefail
 build=(g++ cmake ninja-build ccache pkg-config libasio-dev protobuf-compiler libprotobuf-dev
   libeigen3-dev libspdlog-dev libfmt-dev libtomlplusplus-dev libhwy-dev libcli11-dev zlib1g-dev
   nlohmann-json3-dev libssl-dev libxxhash-dev prometheus-cpp-dev)
-test=(doctest-dev libbenchmark-dev python3-minimal libpython3-stdlib openssl prometheus systemd dpkg-dev)
+test=(doctest-dev libbenchmark-dev python3-minimal libpython3-stdlib openssl prometheus systemd dpkg-dev
+  chromium python3-pil fonts-dejavu-core)
 bench=(libbenchmark-dev iperf3 libopenblas0-pthread python3-torch python3-numpy iproute2)
 runtime=(libprotobuf32 libspdlog1.10 libfmt9 libtomlplusplus3 libhwy1 libxxhash0 zlib1g libssl3
   libprometheus-cpp-pull1.0)
@@ -48,7 +49,7 @@ if ((EUID != 0)); then
   sudo=(sudo)
 fi
 echo "installing ${#missing[@]} packages: ${missing[*]}"
-# Of Prometheus the tests want promtool alone: no server shall start, neither now nor at a reboot.
+# Of Prometheus the tests start their own: no server shall run by itself, neither now nor at a reboot.
 if [[ " ${missing[*]} " == *" prometheus "* ]]; then
   "${sudo[@]}" mkdir -p /etc/systemd/system
   "${sudo[@]}" ln -sfn /dev/null /etc/systemd/system/prometheus.service

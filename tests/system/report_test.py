@@ -1,9 +1,11 @@
 """`starling report`: what daemons of three nodes have left, as table, numbers and page."""
 import csv
 import json
+import os
 import shutil
 import unittest
 
+import browser
 from flock import FlockTest
 
 
@@ -39,6 +41,16 @@ class Report(FlockTest):
         self.assertEqual((done.returncode, done.stdout), (15, ""))
         self.assertEqual(len(done.stderr.splitlines()), 1)
         self.assertIn("found no report of a node", done.stderr)
+
+    def test_the_page_of_three_algorithms_in_a_browser(self):
+        self.write_run({"run.rounds": 60, "train.learning_rate": 0.05})
+        page = self.dir / "page.html"
+        self.starling("simulate", "--compare", "none,d-psgd,cold", "--report", page)
+        for width in (1400, 420):  # a desk and a telephone
+            seen, = browser.shown(page, width, 2800, keep=os.environ.get("STARLING_PICTURE"))
+            self.assertGreater(seen["#ffffff"], width * 2800 / 2)
+            for color in ("#3d7fe0", "#d9711f", "#2f9e5f"):  # of daemon/chart.cc
+                self.assertGreater(seen.get(color, 0), 500, f"{color}, {width} wide")
 
 
 if __name__ == "__main__":
