@@ -37,7 +37,7 @@ Core::Core(CoreOptions options, std::unique_ptr<train::Trainer> trainer,
 }
 
 void Core::handle(const CoreEvent& event, Time now, Effects& out) {
-  if (phase_ == Phase::finished) return;
+  if (is_over()) return;
   std::visit([&](const auto& e) { on(e, now, out); }, event);
 }
 
@@ -54,7 +54,7 @@ void Core::evaluate() { evaluation_ = trainer_->evaluate(algorithm_->model()); }
 
 Progress Core::progress(Time now) const {
   Progress p;
-  p.phase = is_fetching() ? Phase::fetching : paused_ ? Phase::paused : phase_;
+  p.phase = phase();
   p.rounds_done = round_;
   p.rounds_saved = saved_rounds_;
   p.step_loss = step_loss_;
@@ -62,7 +62,7 @@ Progress Core::progress(Time now) const {
   p.evaluated_rounds = evaluated_rounds_;
   p.evaluated_at_seconds = evaluated_at_seconds_;
   p.waiting_for = algorithm_->waiting_for();
-  if (phase_ == Phase::waiting && !paused_) {
+  if (at_ == At::created || at_ == At::gathering || at_ == At::fetching) {
     for (const Partner& partner : partners_) {
       if (partner.awaited && !partner.settled) p.waiting_for.push_back(partner.id);
     }
@@ -87,40 +87,53 @@ Progress Core::progress(Time now) const {
   p.encode = encode_;
   p.evaluate = evaluate_;
   p.checkpoint = checkpoint_;
-  switch (phase_) {
-    case Phase::waiting:
-    case Phase::fetching:
-    case Phase::paused: p.elapsed = carried_; break;
-    case Phase::training: p.elapsed = now - began_; break;
-    case Phase::finished: p.elapsed = ended_ - began_;
-  }
+  p.elapsed = elapsed(now);
   return p;
+}
+
+Phase Core::phase() const {
+  switch (at_) {
+    case At::created:
+    case At::gathering: return Phase::waiting;
+    case At::fetching: return Phase::fetching;
+    case At::exchanging:
+    case At::pacing: return Phase::training;
+    case At::resting: return Phase::paused;
+    case At::finished:
+    case At::broken_off: return Phase::finished;
+    case At::evaluating:
+    case At::saving:
+    case At::between: break;
+  }
+  return runs_since_ ? Phase::training : wanted_.pause ? Phase::paused : Phase::waiting;
+}
+
+void Core::stop_clock(Time now) {
+  carried_ = elapsed(now);
+  runs_since_.reset();
 }
 
 // ---- events ---------------------------------------------------------------------------------
 
 void Core::on(const Start& /*event*/, Time now, Effects& out) {
-  started_ = true;
   started_at_ = now;
-  if (complete()) {
-    // Loaded, and nothing is left to do. Its last evaluation may not have come to be.
-    if (evaluated_rounds_ == round_ && evaluation_) return finish(std::nullopt, now, out);
-    out.push_back(RunEvaluation{});
-    return;
-  }
-  if (!options_.partners.empty()) out.push_back(ArmTimer{kStartTimer, start_wait_});
-  begin_when_ready(now, out);
+  if (!complete()) return gather(start_wait_, now, out);
+  // Loaded, and nothing is left to do. Its last evaluation may not have come to be.
+  if (evaluated_rounds_ == round_ && evaluation_) return finish(std::nullopt, now, out);
+  at_ = At::evaluating;
+  out.push_back(RunEvaluation{});
 }
 
 void Core::on(const TimerFired& event, Time now, Effects& out) {
-  if (event.timer != kStartTimer) {
-    give(event, now, out);
-  } else if (is_fetching()) {
+  if (event.timer != kStartTimer) return give(event, now, out);
+  if (at_ == At::fetching) {
     Fetch::Asks asks;
     fetch_->look_at_time(now, asks);
     follow_fetch(asks, now, out);
-  } else if (!wait_no_longer(now, out) && phase_ == Phase::waiting && !complete()) {
+  } else if (at_ == At::gathering) {
     begin_round(now, out);
+  } else if (at_ == At::pacing) {
+    proceed(now, out);
   }
 }
 
@@ -153,27 +166,13 @@ void Core::on(const Evaluated& event, Time now, Effects& out) {
 
 void Core::on(const CheckpointSaved& event, Time now, Effects& out) {
   checkpoint_ += event.took;
-  saving_ = false;
   if (event.saved) saved_rounds_ = round_;
-  phase_ == Phase::waiting ? begin_when_ready(now, out) : go_on(now, out);
+  proceed(now, out);
 }
 
 void Core::on(const LinkMeasured& event, Time /*now*/, Effects& /*out*/) {
   std::erase_if(measured_, [&](const gossip::LinkRate& one) { return one.peer == event.peer; });
   measured_.push_back({event.peer, event.bytes_per_second});
-}
-
-void Core::on(const HandOverRequested& /*event*/, Time now, Effects& out) {
-  hand_over_wanted_ = true;
-  algorithm_->wind_up();
-  if (phase_ == Phase::waiting && !complete()) out.push_back(HandOver{});
-  wait_no_longer(now, out);
-}
-
-void Core::on(const StopRequested& event, Time now, Effects& out) {
-  stopping_ = true;
-  if (event.at_once || phase_ == Phase::waiting) return finish(std::nullopt, now, out);
-  wait_no_longer(now, out);
 }
 
 // ---- rounds ---------------------------------------------------------------------------------
@@ -182,7 +181,7 @@ void Core::give(const gossip::Event& event, Time now, Effects& out) {
   gossip::Outbox actions;
   algorithm_->handle(event, now, actions);
   for (gossip::Action& action : actions) {
-    if (phase_ == Phase::finished) return;
+    if (is_over()) return;
     follow(std::move(action), now, out);
   }
 }
@@ -229,40 +228,15 @@ const Partner& Core::partner(NodeId id) const {
   return *at;
 }
 
-// One that joins a flock does not let those wait who are there for those who are not.
-void Core::begin_when_ready(Time now, Effects& out) {
-  const auto is_ready = [&](const Partner& p) {
-    return p.settled || !p.awaited || (has_fetched() && !p.epoch);
-  };
-  if (started_ && phase_ == Phase::waiting && !complete() && !is_fetching() &&
-      std::ranges::all_of(partners_, is_ready)) {
-    begin_round(now, out);
-  }
-}
-
-void Core::begin_round(Time now, Effects& out) {
-  if (pause_wanted_ || saving_) return rest(now);
-  if (phase_ == Phase::waiting) {
-    phase_ = Phase::training;
-    began_ = now - carried_;
-    saved_at_ = now;
-  }
-  admit_barred(now, out);
-  between_rounds_ = false;
-  round_began_ = now;
-  round_ = std::max(round_, flock_round_);
-  give(gossip::BeginRound{round_, std::exchange(measured_, {})}, now, out);
-}
-
 void Core::round_finished(Round round, Time now, Effects& out) {
+  at_ = At::between;
   round_ = round + 1;
-  between_rounds_ = true;
   if (!is_alone()) learn_pace(now - round_began_);
   giver_.look_at_time(now);
   if (giver_.has_waiting()) give_model(out);
-  const bool last = complete();
   const bool due = options_.evaluate_every > 0 && round_ % options_.evaluate_every == 0;
-  if (!stopping_ && (last || due)) {
+  if (!wanted_.stop && (complete() || due)) {
+    at_ = At::evaluating;
     out.push_back(RunEvaluation{});
     return;
   }
@@ -271,56 +245,26 @@ void Core::round_finished(Round round, Time now, Effects& out) {
 }
 
 void Core::next(Time now, Effects& out) {
-  if (complete() || stopping_ || !checkpoint_is_due(now)) return go_on(now, out);
+  if (complete() || wanted_.stop || !checkpoint_is_due(now)) return proceed(now, out);
   save(now, out);
 }
 
 bool Core::checkpoint_is_due(Time now) const {
   const CheckpointPlan& plan = options_.checkpoints;
-  return checkpoint_wanted_ || (plan.every > 0 && round_ % plan.every == 0) ||
+  return wanted_.checkpoint || (plan.every > 0 && round_ % plan.every == 0) ||
          (plan.every_while > Duration{0} && now - saved_at_ >= plan.every_while);
 }
 
-void Core::go_on(Time now, Effects& out) {
-  if (complete() || stopping_) {
-    finish(std::nullopt, now, out);
-  } else if (hand_over_wanted_) {
-    out.push_back(HandOver{});
-  } else if (const Time due = round_began_ + pace_; is_alone() && now < due && !pause_wanted_) {
-    keeps_pace_ = true;
-    out.push_back(ArmTimer{kStartTimer, due - now});
-  } else {
-    begin_round(now, out);
-  }
-}
-
-bool Core::is_alone() const {
-  return !partners_.empty() && std::ranges::none_of(partners_, &Partner::settled);
-}
-
-bool Core::wait_no_longer(Time now, Effects& out) {
-  if (!std::exchange(keeps_pace_, false)) return false;
-  go_on(now, out);
-  return true;
-}
-
-void Core::learn_pace(Duration took) {
-  constexpr int kRounds = 32;  // that the average remembers
-  constexpr int kLongest = 4;  // one that waited for a node that had died is no measure
-  if (pace_ == Duration{0}) {
-    pace_ = took;
-  } else {
-    pace_ += (std::min(took, kLongest * pace_) - pace_) / kRounds;
-  }
+void Core::save(Time now, Effects& out) {
+  wanted_.checkpoint = false;
+  saved_at_ = now;
+  at_ = At::saving;
+  out.push_back(SaveCheckpoint{});
 }
 
 void Core::finish(std::optional<std::string> failure, Time now, Effects& out) {
-  if (phase_ == Phase::training) ended_ = now;
-  if (phase_ == Phase::waiting) {
-    began_ = now - carried_;
-    ended_ = now;
-  }
-  phase_ = Phase::finished;
+  stop_clock(now);
+  at_ = between_rounds() ? At::finished : At::broken_off;
   out.push_back(Finished{std::move(failure)});
 }
 

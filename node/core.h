@@ -171,10 +171,10 @@ class Core {
   // The neighbors of which a state was loaded and dropped, for this core has no edge to them.
   const std::vector<NodeId>& dropped() const { return dropped_; }
   // Between rounds and sound, with rounds done that were not saved yet; also after Finished.
-  bool can_be_saved() const { return between_rounds_ && round_ != saved_rounds_; }
+  bool can_be_saved() const { return between_rounds() && round_ != saved_rounds_; }
 
   // No round is under way, so that the model is one that whole rounds have made.
-  bool between_rounds() const { return between_rounds_; }
+  bool between_rounds() const { return at_ != At::exchanging && at_ != At::broken_off; }
   Round rounds_done() const { return round_; }
   std::size_t neighbors() const { return partners_.size(); }
 
@@ -193,6 +193,25 @@ class Core {
   std::string describe() const { return trainer_->describe(); }
 
  private:
+  // What is under way, which says how an event is answered. What it cannot be answered with at once
+  // is Wanted, and done as soon as it can be.
+  enum class At : std::uint8_t {
+    created,     // Start is still to come
+    gathering,   // the neighbors that are awaited, until kStartTimer
+    fetching,    // a model
+    exchanging,  // a round; in all other states none is under way
+    between,     // two rounds, and about to do what proceed() finds; or has handed over
+    evaluating,
+    saving,
+    pacing,  // alone, and the next round is due at kStartTimer
+    resting,
+    finished,
+    broken_off,  // likewise, in the middle of a round
+  };
+  struct Wanted {
+    bool checkpoint = false, hand_over = false, pause = false, stop = false;
+  };
+
   // The algorithm numbers its timers from 1, and has none before the first round.
   static constexpr std::uint64_t kStartTimer = 0;
   void on(const Start& event, Time now, Effects& out);
@@ -214,17 +233,29 @@ class Core {
   void count_sent(const gossip::Parcel& parcel);
   const Partner& partner(NodeId id) const;
   Partner& partner(NodeId id) { return const_cast<Partner&>(std::as_const(*this).partner(id)); }
-  void begin_when_ready(Time now, Effects& out);
+  // core_between.cc: what comes next where no round is under way.
+  void proceed(Time now, Effects& out);
+  void gather(Duration at_most, Time now, Effects& out);
+  void begin_if_gathered(Time now, Effects& out);
   void begin_round(Time now, Effects& out);
-  void rest(Time now);
+  void rest(Time now, Effects& out);
+  void neighbor_is_there(Time now, Effects& out);
+  bool is_alone() const;
+  // Nothing is computed, written or exchanged whose end would have to be awaited.
+  bool is_idle() const {
+    return at_ == At::created || at_ == At::gathering || at_ == At::fetching || at_ == At::pacing ||
+           at_ == At::resting;
+  }
+  void learn_pace(Duration took);
   void round_finished(Round round, Time now, Effects& out);
   void next(Time now, Effects& out);
-  void go_on(Time now, Effects& out);
-  bool is_alone() const;
-  // Of a node that keeps its pace: something has come up. Whether it did.
-  bool wait_no_longer(Time now, Effects& out);
-  void learn_pace(Duration took);
   bool complete() const { return round_ >= options_.rounds; }
+  bool is_over() const { return at_ == At::finished || at_ == At::broken_off; }
+  Phase phase() const;
+  Duration elapsed(Time now) const {
+    return carried_ + (runs_since_ ? now - *runs_since_ : Duration{0});
+  }
+  void stop_clock(Time now);
   bool checkpoint_is_due(Time now) const;
   void save(Time now, Effects& out);
   void archive_evaluation(Archive& archive);
@@ -241,7 +272,7 @@ class Core {
   void settled(const EdgeSettled& event, Time now, Effects& out);
   void tell_if_healed(Partner& partner, Effects& out);
   bool has_fetched() const { return fetch_ && fetch_->state() == Fetch::State::done; }
-  bool is_fetching() const { return fetch_ && fetch_->state() == Fetch::State::running; }
+  bool is_fetching() const { return at_ == At::fetching; }
   bool would_fetch_from(const PeerUp& event) const;
   void answer_ask(const Received& event, Time now, Effects& out);
   void give_model(Effects& out);
@@ -255,8 +286,8 @@ class Core {
   const std::unique_ptr<train::Trainer> trainer_;
   const std::unique_ptr<gossip::Algorithm> algorithm_;
 
-  Phase phase_ = Phase::waiting;
-  bool started_ = false, stopping_ = false;
+  At at_ = At::created;
+  Wanted wanted_;
   Duration start_wait_;            // before the first round
   std::vector<Partner> partners_;  // as in options_.partners
   std::optional<Fetch> fetch_;     // from the first neighbor that is further on
@@ -272,20 +303,14 @@ class Core {
   double evaluated_at_seconds_ = 0;
   std::uint64_t sent_bytes_ = 0, received_bytes_ = 0, sent_uncompressed_bytes_ = 0;
   Duration compute_{0}, encode_{0}, evaluate_{0}, checkpoint_{0};
-  Duration carried_{0};  // elapsed in the process whose state was loaded
-  Time began_{0}, ended_{0};
+  Duration carried_{0};             // elapsed before that, in other processes as well
+  std::optional<Time> runs_since_;  // the first round after Start or a rest; none: there was none
 
   // Alone a node has nobody to wait for, and would be far beyond the flock when it is back; the
   // flock would follow it there (catch_up_to), and so lose the rounds between.
   Duration pace_{0};  // of a round with neighbors, on average; 0: there was none yet
   Time round_began_{0};
-  bool keeps_pace_ = false;  // the next round is due in a while
 
-  bool between_rounds_ = true;
-  bool checkpoint_wanted_ = false;
-  bool hand_over_wanted_ = false;
-  bool pause_wanted_ = false, paused_ = false;  // the phase is `waiting` then
-  bool saving_ = false;                         // from SaveCheckpoint to CheckpointSaved
   std::vector<gossip::LinkRate> measured_;  // since the last round began, the newest of each link
   std::vector<NodeId> dropped_;
   Round saved_rounds_ = 0;  // what the newest checkpoint holds

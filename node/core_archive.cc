@@ -9,7 +9,7 @@
 namespace starling::node {
 
 void Core::archive(Archive& archive, Time now) {
-  INVARIANT(between_rounds_ && !(archive.loading() && started_));
+  INVARIANT(between_rounds() && !(archive.loading() && at_ != At::created));
   {
     const Archive::Scope scope(archive, "trainer");
     trainer_->archive(archive);
@@ -32,7 +32,7 @@ void Core::archive(Archive& archive, Time now) {
   archive.number("encode", encode_);
   archive.number("evaluate", evaluate_);
   archive.number("checkpoint", checkpoint_);
-  Duration elapsed = progress(now).elapsed;
+  Duration elapsed = this->elapsed(now);
   archive.number("elapsed", elapsed);
   if (!archive.loading()) return;
   loaded_ = true;
@@ -57,20 +57,17 @@ void Core::succeed(Core& before, Time now) {
   pace_ = before.pace_;
   round_began_ = before.round_began_;
   update_ = before.update_;
-  stopping_ = before.stopping_;
-  checkpoint_wanted_ = before.checkpoint_wanted_;
-  saving_ = before.saving_;
-  pause_wanted_ = before.pause_wanted_;
-  paused_ = before.paused_;
+  wanted_ = before.wanted_;
+  wanted_.hand_over = false;
   // One that had not begun may still fetch a model.
-  loaded_ = before.phase_ != Phase::waiting || before.loaded_ || before.has_fetched();
-  start_wait_ = before.phase_ == Phase::waiting ? before.start_wait_ : options_.reload_wait;
-  const bool has_begun = before.phase_ != Phase::waiting || paused_;
+  const bool ran = before.runs_since_.has_value(), rested = !ran && wanted_.pause;
+  loaded_ = ran || before.loaded_ || before.has_fetched();
+  start_wait_ = ran ? options_.reload_wait : before.start_wait_;
   for (Partner& partner : partners_) {
     const auto was = std::ranges::find(before.partners_, partner.id, &Partner::id);
     const bool is_new = was == before.partners_.end();
     if (!is_new) partner.strikes = was->strikes;
-    if (has_begun) partner.awaited = !is_new && (paused_ ? was->awaited : was->settled);
+    if (ran || rested) partner.awaited = !is_new && (rested ? was->awaited : was->settled);
   }
 }
 

@@ -27,7 +27,10 @@ void Core::on(const PeerUp& event, Time now, Effects& out) {
   p.barred = p.strikes.is_out(now);
   p.healing.link_up();
   if (!can_be_in(p, event.round, now, out)) return;
-  if (!fetch_ && would_fetch_from(event)) fetch_.emplace(model().size(), now, options_.fetch);
+  if (!fetch_ && would_fetch_from(event)) {
+    fetch_.emplace(model().size(), now, options_.fetch);
+    at_ = At::fetching;
+  }
   if (is_fetching()) {
     Fetch::Asks asks;
     if (event.round > 0) fetch_->up(event.peer, now, asks);
@@ -47,7 +50,7 @@ void Core::on(const PeerDown& event, Time now, Effects& out) {
   if (!fetch_) return;
   Fetch::Asks asks;
   fetch_->down(event.peer, now, asks);
-  is_fetching() ? follow_fetch(asks, now, out) : begin_when_ready(now, out);
+  is_fetching() ? follow_fetch(asks, now, out) : begin_if_gathered(now, out);
 }
 
 void Core::on(const Received& event, Time now, Effects& out) {
@@ -112,7 +115,7 @@ void Core::admit(Partner& p, Time now, Effects& out) {
   p.admitted = true;
   give(gossip::PeerUp{p.id, *p.epoch}, now, out);
   for (const gossip::Received& event : std::exchange(p.held, {})) {
-    if (phase_ == Phase::finished) return;
+    if (is_over()) return;
     p.healing.received(event.parcel);
     give(event, now, out);
     tell_if_healed(p, out);
@@ -123,8 +126,7 @@ void Core::settled(const EdgeSettled& event, Time now, Effects& out) {
   Partner& p = partner(event.peer);
   p.settled = true;
   if (event.reunion && !p.healing.settled(*event.reunion, now, round_)) out.push_back(event);
-  begin_when_ready(now, out);
-  wait_no_longer(now, out);
+  neighbor_is_there(now, out);
 }
 
 void Core::tell_if_healed(Partner& p, Effects& out) {
@@ -135,7 +137,7 @@ void Core::tell_if_healed(Partner& p, Effects& out) {
 
 void Core::answer_ask(const Received& event, Time now, Effects& out) {
   if (partner(event.from).epoch != event.parcel.epoch) return;
-  if (is_fetching() || (phase_ == Phase::waiting && round_ == 0)) {
+  if (is_fetching() || (between_rounds() && round_ == 0)) {
     return say(event.from, Giver::nothing(), out);
   }
   auto answer = giver_.answer(event.from, event.parcel, round_, now);
@@ -143,7 +145,7 @@ void Core::answer_ask(const Received& event, Time now, Effects& out) {
     reject(partner(event.from), answer.error().message, now, out);
   } else if (*answer) {
     say(event.from, **std::move(answer), out);
-  } else if (between_rounds_) {
+  } else if (between_rounds()) {
     give_model(out);
   }
 }
@@ -155,8 +157,8 @@ void Core::give_model(Effects& out) {
 // ---- fetching -------------------------------------------------------------------------------
 
 bool Core::would_fetch_from(const PeerUp& event) const {
-  return options_.fetches_model && !loaded_ && started_ && phase_ == Phase::waiting &&
-         !complete() && event.told == 0 && event.round > 0;
+  return options_.fetches_model && !loaded_ && at_ == At::gathering && event.told == 0 &&
+         event.round > 0;
 }
 
 void Core::take_answer(const Received& event, Time now, Effects& out) {
@@ -176,7 +178,7 @@ void Core::follow_fetch(const Fetch::Asks& asks, Time now, Effects& out) {
   for (const Fetch::Ask& ask : asks) {
     say(ask.of, {.type = FrameType::ask, .exchange = ask.piece, .base = ask.snapshot}, out);
   }
-  if (!is_fetching()) return end_fetch(now, out);
+  if (fetch_->state() != Fetch::State::running) return end_fetch(now, out);
   out.push_back(ArmTimer{kStartTimer, fetch_->deadline() - now});
 }
 
@@ -191,11 +193,11 @@ void Core::end_fetch(Time now, Effects& out) {
     wait = std::max(wait, started_at_ + options_.start_wait - now);
     out.push_back(FetchGivenUp{fetch_->why()});
   }
-  out.push_back(ArmTimer{kStartTimer, wait});
+  at_ = At::gathering;
   for (Partner& p : partners_) {
     if (p.epoch && !p.admitted && !p.barred) admit(p, now, out);
   }
-  begin_when_ready(now, out);
+  if (at_ == At::gathering) gather(wait, now, out);
 }
 
 // Every frame of a node says where it is.

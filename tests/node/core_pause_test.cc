@@ -83,10 +83,41 @@ TEST_CASE("before the first round a pause holds it up") {
 TEST_CASE("a checkpoint may be asked for in a pause, and the pause goes on behind it") {
   ScriptedNode node = at_rest();
   CHECK(count<SaveCheckpoint>(node.give(CheckpointRequested{})) == 1);
-  CHECK(count<SaveCheckpoint>(node.give(CheckpointRequested{})) == 0);  // one is under way
-  CHECK(count<RunLocalStep>(node.give(CheckpointSaved{1s, true})) == 0);
+  CHECK(node.phase() == Phase::paused);
+  CHECK(node.give(CheckpointSaved{1s, true}).empty());
   CHECK(node.phase() == Phase::paused);
   CHECK(node.progress().rounds_saved == 2);
+}
+
+// Whoever asked waits for one that ends after the question.
+TEST_CASE("in a pause a checkpoint that is asked for while another is saved comes behind it") {
+  ScriptedNode node = at_rest();
+  node.give(CheckpointRequested{});
+  CHECK(node.give(CheckpointRequested{}).empty());
+  CHECK(count<SaveCheckpoint>(node.give(CheckpointSaved{1s, true})) == 1);
+  CHECK(node.give(CheckpointSaved{1s, true}).empty());
+  CHECK(node.phase() == Phase::paused);
+}
+
+TEST_CASE("a pause that is asked for while a node waits for its neighbors begins at once") {
+  ScriptedNode node;
+  node.give(Start{});
+  node.give(PauseRequested{true});
+  CHECK(node.phase() == Phase::paused);
+  CHECK(node.progress().waiting_for.empty());
+}
+
+TEST_CASE("another graph or an end waits for the checkpoint that is being saved in a pause") {
+  ScriptedNode reloads = at_rest();
+  reloads.give(CheckpointRequested{});
+  CHECK(reloads.give(HandOverRequested{}).empty());
+  CHECK(count<HandOver>(reloads.give(CheckpointSaved{1s, true})) == 1);
+
+  ScriptedNode stops = at_rest();
+  stops.give(CheckpointRequested{});
+  CHECK(stops.give(StopRequested{false}).empty());
+  CHECK(find<Finished>(stops.give(CheckpointSaved{1s, true})));
+  CHECK_FALSE(stops.core().can_be_saved());
 }
 
 TEST_CASE("no round begins while a checkpoint is saved, even if the pause is over") {
