@@ -17,15 +17,16 @@ print(json.dumps([collections.Counter({"#%02x%02x%02x" % color: pixels for pixel
 
 
 def shown(page, width, height, boxes=(), keep=None):
-    """How many pixels have which color in each box ((left, top, right, bottom); none: all of it), as
-    [{"#3d7fe0": 812, …}]. `keep` names a file for the picture. Fails where the page complains."""
+    """How many pixels have which color in each box ((left, top, right, bottom); none: all of it),
+    as [{"#3d7fe0": 812, …}]. `keep` names a file for the picture. Fails where the page complains."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="starling-browser-"))
     try:
         picture = folder / "page.png"
         done = subprocess.run(
-            ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--hide-scrollbars", f"--user-data-dir={folder}/profile", "--enable-logging=stderr",
-             f"--window-size={width},{height}", f"--screenshot={picture}", pathlib.Path(page).as_uri()],
+            ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+             "--disable-dev-shm-usage", f"--user-data-dir={folder}/profile",
+             "--enable-logging=stderr", f"--window-size={width},{height}",
+             f"--screenshot={picture}", pathlib.Path(page).as_uri()],
             capture_output=True, text=True, check=False, timeout=240)
         complaints = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
         assert picture.exists() and not complaints, f"{page}: {complaints or done.stderr}"

@@ -35,7 +35,7 @@ def box_of(panel):
 
 
 def drawn(panel, answers):
-    """The panel as a box: curves in a color for each query, or the newest value in large letters."""
+    """The panel as a box: curves in a color for each query, or the newest values in large type."""
     left, top, right, bottom = box_of(panel)
     parts = [f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" '
              f'fill="#fff" stroke="#ccc"/><text x="{left + 8}" y="{top + 18}">'
