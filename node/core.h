@@ -303,8 +303,8 @@ class Core {
   double evaluated_at_seconds_ = 0;
   std::uint64_t sent_bytes_ = 0, received_bytes_ = 0, sent_uncompressed_bytes_ = 0;
   Duration compute_{0}, encode_{0}, evaluate_{0}, checkpoint_{0};
-  Duration carried_{0};             // elapsed before that, in other processes as well
-  std::optional<Time> runs_since_;  // the first round after Start or a rest; none: there was none
+  Duration carried_{0};             // elapsed before runs_since_, in other processes as well
+  std::optional<Time> runs_since_;  // the first round after Start or a rest; none: it is to come
 
   // Alone a node has nobody to wait for, and would be far beyond the flock when it is back; the
   // flock would follow it there (catch_up_to), and so lose the rounds between.
