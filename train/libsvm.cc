@@ -12,6 +12,10 @@ namespace {
 
 // Rows are kept dense: 2^30 floats are 4 GiB.
 constexpr std::size_t kFloatsMax = std::size_t{1} << 30;
+// Beyond 64 MiB an index that is far from all others is a slip, not a feature: the sparsest sets
+// that people learn from here have a value in a thousand places.
+constexpr std::size_t kFloatsAnyway = std::size_t{1} << 24;
+constexpr std::size_t kFloatsPerValue = std::size_t{1} << 13;
 constexpr std::size_t kClassesMax = 1000;
 constexpr double kLabelMax = 1e9;
 constexpr std::size_t kHeldOutEvery = 5;
@@ -174,6 +178,14 @@ Result<DataSets> read_libsvm(const std::filesystem::path& train_path,
         fmt::format("{} rows of {} features found, expected at most {} numbers in all; "
                     "use fewer rows or features, they are kept dense",
                     rows, features, kFloatsMax));
+  }
+  const std::size_t values = train->entries.size() + (test_path.empty() ? 0 : test->entries.size());
+  const std::size_t most = std::max(kFloatsAnyway, values * kFloatsPerValue);
+  if (rows * features > most) {
+    return refused(
+        fmt::format("index {} found in {} rows with {} values, expected at most {}; correct the "
+                    "index, or give features smaller ones: rows are kept dense",
+                    features, rows, values, most / rows));
   }
   const std::vector<std::int64_t> labels = labels_of(*train, *test);
   if (labels.size() < 2 || labels.size() > kClassesMax) {

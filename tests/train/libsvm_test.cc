@@ -103,6 +103,16 @@ TEST_CASE("libsvm: a huge index takes no memory before it is refused") {
             .find("5 rows of 1073741824 features found") != std::string::npos);
 }
 
+TEST_CASE("libsvm: an index that is far from all others does not size the memory") {
+  const TempFolder folder;
+  CHECK(message_of(folder, "1 1:1\n1 2:1\n0 3:1\n0 4:1\n1 190801480:1\n") ==
+        folder.file("train") +
+            ": index 190801480 found in 5 rows with 5 values, expected at most 3355443; correct "
+            "the index, or give features smaller ones: rows are kept dense");
+  folder.write("train", "1 1:1\n0 1:1\n1 1:1\n0 1:1\n1 3355443:1\n");
+  CHECK(read_libsvm(folder.file("train"), "").ok());
+}
+
 TEST_CASE("libsvm: one label alone cannot be learnt") {
   const TempFolder folder;
   CHECK(message_of(folder, "1 1:1\n1 1:1\n1 1:1\n1 1:1\n1 1:1\n") ==
