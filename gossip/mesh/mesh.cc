@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/finite.h"
 #include "gossip/delta.h"
 #include "gossip/mesh/mesh_edge.h"
 #include "protocol/check.h"
@@ -104,6 +105,8 @@ class Mesh final : public Method {
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                       std::span<Message> out) override {
     under_way_ = exchange;
+    // A rate or moments that a neighbor made up may lead there over finite messages.
+    if (auto finite = compress::check_finite(model()); !finite) return finite;
     return goes_up(exchange) ? encode_pieces(exchange, edges, out)
                              : encode_shard(exchange, edges, out);
   }
