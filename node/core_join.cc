@@ -137,7 +137,7 @@ void Core::tell_if_healed(Partner& p, Effects& out) {
 
 void Core::answer_ask(const Received& event, Time now, Effects& out) {
   if (partner(event.from).epoch != event.parcel.epoch) return;
-  if (is_fetching() || (between_rounds() && round_ == 0)) {
+  if (between_rounds() && round_ == 0) {  // as one that fetches a model is, too
     return say(event.from, Giver::nothing(), out);
   }
   auto answer = giver_.answer(event.from, event.parcel, round_, now);

@@ -105,7 +105,7 @@ class Mesh final : public Method {
   Result<void> encode(Exchange exchange, std::span<const std::size_t> edges,
                       std::span<Message> out) override {
     under_way_ = exchange;
-    // A rate or moments that a neighbor made up may lead there over finite messages.
+    // Finite messages do not keep it so, where a neighbor made up a rate or moments.
     if (auto finite = compress::check_finite(model()); !finite) return finite;
     return goes_up(exchange) ? encode_pieces(exchange, edges, out)
                              : encode_shard(exchange, edges, out);

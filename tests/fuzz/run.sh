@@ -3,8 +3,8 @@
 #   tests/fuzz/run.sh [SECONDS [JOBS [TARGET…]]]   600 seconds each, as many at a time as processors
 # Begins with the committed corpus, which stays as it is; what is new goes to build/fuzz-corpus/ and
 # is where the next run begins, too. Exit 1 if anything crashed; the input is kept and named.
-# A target that plays events against a model is run without sanitizers, which is seven to ten times
-# as many, and what it collects is played again with them.
+# A target that plays events against a model is run without sanitizers, which is seven to eleven
+# times as many, and what it collects is played again with them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 seconds=${1:-600}

@@ -64,7 +64,7 @@ class Dashboard(FlockTest):
     def start_prometheus(self, flock_port, port):
         folder = self.dir / "prometheus"
         folder.mkdir()
-        given = metrics.files({}, folder)["prometheus.yml"].read_text()
+        given = (metrics.FILES / "prometheus.yml").read_text()
         (folder / "prometheus.yml").write_text(
             given.replace("scrape_interval: 5s", "scrape_interval: 1s")
             .replace("scrape_timeout: 4s", "scrape_timeout: 1s"))
