@@ -54,23 +54,25 @@ struct Abscissa {
   Axis axis() const { return {label, unit, logarithmic}; }
 };
 
+bool gets_on(const ReportPage& page, const Abscissa& against) {
+  return std::ranges::any_of(page.runs, [&against](const TracedRun& run) {
+    return !run.lines.empty() && against.value(run.lines.back()) > 0;
+  });
+}
+
 // Rounds, and what else a run gets on in: nothing is sent alone, and nothing takes virtual time
 // over links without delay.
 std::vector<Abscissa> abscissas(const ReportPage& page) {
   const char* seconds = page.virtual_time ? "virtual seconds" : "seconds";
-  std::vector<Abscissa> all{
-      {"rounds", "rounds", Unit::plain, false,
-       [](const TraceLine& l) { return static_cast<double>(l.round); }},
+  std::vector<Abscissa> kept = {{"rounds", "rounds", Unit::plain, false,
+                                 [](const TraceLine& l) { return static_cast<double>(l.round); }}};
+  const Abscissa others[] = {
       {"bytes sent by a node", "bytes", Unit::bytes, true,
        [](const TraceLine& l) { return l.mean_sent_bytes; }},
       {seconds, seconds, Unit::plain, false, [](const TraceLine& l) { return l.seconds; }}};
-  const auto nowhere = [&page](const Abscissa& against) {
-    return std::ranges::all_of(page.runs, [&against](const TracedRun& run) {
-      return run.lines.empty() || against.value(run.lines.back()) == 0;
-    });
-  };
-  all.erase(std::remove_if(all.begin() + 1, all.end(), nowhere), all.end());
-  return all;
+  for (const Abscissa& other : others)
+    if (gets_on(page, other)) kept.push_back(other);
+  return kept;
 }
 
 std::vector<Quantity> quantities() {
