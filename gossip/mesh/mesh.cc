@@ -261,6 +261,7 @@ class Mesh final : public Method {
   Result<void> encode_shard(Exchange exchange, std::span<const std::size_t> edges,
                             std::span<Message> out) {
     const double rate = up_.rate();
+    rate_max_ = std::max(rate_max_, rate);
     Result<ByteBlock> told = down_.encode(exchange, mean_, rate, kRateBytes);
     if (!told) return told.error();
     store(static_cast<float>(rate), told->bytes().data());
@@ -303,8 +304,12 @@ class Mesh final : public Method {
   Result<double> check_shard(Exchange exchange, const MeshEdge& edge,
                              const Message& message) const {
     const auto rate = load<float>(message.body.bytes().data());
-    if (!std::isfinite(rate) || rate < 0) {
-      return Error{ErrorCode::peer, fmt::format("a rate of {}, expected 0 or more", rate)};
+    const double most = kMeshRateFactor * std::max(rate_max_, up_.rate());
+    if (!(rate >= 0 && rate <= most)) {
+      return Error{ErrorCode::peer,
+                   fmt::format("a rate of {:.4g}, expected 0 to {:.4g} ({:.0f} times this node's "
+                               "own)",
+                               rate, most, kMeshRateFactor)};
     }
     double longest = 0;
     if (message.start.size() > 0 && !is_last(exchange)) {
@@ -369,6 +374,7 @@ class Mesh final : public Method {
   std::optional<Exchange> under_way_;  // encoded and not yet mixed
   ByteBlock own_;                      // this node's piece for itself, in exchange 0
   std::vector<float> mean_;            // of the own shard, between the exchanges
+  double rate_max_ = 0;                // that this node told since it began
   bool is_telling_ = false;            // exchange 1 is encoded and not mixed
   std::uint64_t before_ = 0;           // hash of the own shard before what is being told
   Exchange newest_;                    // in which something was told

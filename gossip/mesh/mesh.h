@@ -27,6 +27,12 @@ namespace starling::gossip {
 //
 // Where nodes have left (rewired) shards move: the new owners tell theirs in whole, and what
 // belonged to old ones is let go of.
+//
+// A run has one schedule of rates for all nodes. So an owner's, which comes with what it tells, is
+// refused where it is more than kMeshRateFactor times the largest that this node told: the owner
+// may be a round ahead, or have summed up the rates of rounds in which this node was away.
+inline constexpr double kMeshRateFactor = 100;
+
 struct MeshInputs {
   std::span<const float> start;  // copied
   Common common;                 // what models begin at where nobody has told of them

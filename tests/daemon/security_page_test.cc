@@ -9,6 +9,7 @@
 #include <string>
 
 #include "daemon/control_server.h"
+#include "gossip/mesh/mesh.h"
 #include "gossip/norm_gate.h"
 #include "node/strikes.h"
 #include "peer/handshake.h"
@@ -44,6 +45,8 @@ std::string limits() {
   row("stranger", "certificates", kib(peer::kCertificateBytesMax), kClosed);
   row("stranger", "waiting for a refused one to hang up",
       fmt::format("{} or {}", in_seconds(peer::kDrainMax), kib(peer::kDrainedBytesMax)), kClosed);
+  row("stranger", "of the thread that serves links, TLS's handshakes",
+      fmt::format("{:.0f} % of its time", 100 * peer::kStrangersShare), "they wait for their turn");
   row("stranger", "message of a frame", kib(peer::kHandshakeLimits.message_bytes_max), kClosed);
   row("stranger", "body of a frame", fmt::format("{} B", peer::kHandshakeLimits.body_bytes_max),
       kClosed);
@@ -65,6 +68,9 @@ std::string limits() {
           "{:.0f} times the largest of the median of its last {}, the node's model, and the "
           "root of the number of parameters; never over 2^60",
           gossip::NormGate::kFactor, gossip::NormGate::kWindow),
+      "link closed, nothing applied");
+  row("neighbor", "rate of a step, in a mesh",
+      fmt::format("{:.0f} times the node's own", gossip::kMeshRateFactor),
       "link closed, nothing applied");
   row("neighbor", "messages that are refused",
       fmt::format("{} in {}", node::Strikes::kMost, in_seconds(node::Strikes::kWithin)),

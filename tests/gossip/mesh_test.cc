@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "compress/quantize.h"
+#include "protocol/parts.h"
 #include "tests/gossip/least_squares.h"
 #include "tests/support/effort.h"
 
@@ -128,6 +129,40 @@ TEST_CASE("mesh: a node whose edge was down is brought up to date in front of th
     flock.run(20, problem.step(0.05f));
     CHECK(all_equal());
     for (const EdgeStatus& edge : flock.algorithm(2).edges()) CHECK(edge.reopened == 0);
+  }
+}
+
+TEST_CASE("mesh: a rate that no schedule of this run can have is refused, and nothing applied") {
+  const LeastSquares problem;
+  for (const float made_up : {1e3f, INFINITY, NAN, -0.05f}) {
+    CAPTURE(made_up);
+    Lockstep flock = mesh(AlgorithmKind::ef21, kTopOne);
+    flock.run(20, problem.step(0.05f));
+    const std::vector<float> before(flock.model(2).begin(), flock.model(2).end());
+    std::string why;
+    flock.on_action = [&](std::size_t node, const Action& action) {
+      const auto* reject = std::get_if<Reject>(&action);
+      if (!reject) return;
+      CHECK(node == 2);
+      CHECK(reject->peer == node_id(5));
+      why = reject->why;
+      flock.give(2, PeerDown{node_id(5)});
+    };
+    flock.tamper = [made_up](std::size_t node, Send& send) {
+      if (node != 5 || send.to != node_id(2) || send.parcel.exchange != 1) return;
+      ByteBlock block(send.parcel.body.size());
+      std::ranges::copy(send.parcel.body.bytes(), block.bytes().begin());
+      store(made_up, block.bytes().data());
+      send.parcel.body = std::move(block);
+    };
+    flock.run(1, problem.step(0.05f));
+    CAPTURE(why);
+    CHECK(why.find("a rate of ") != std::string::npos);
+    CHECK(why.find("expected 0 to 100 (100 times this node's own)") != std::string::npos);
+    double moved = 0;
+    for (std::size_t i = 0; i < before.size(); ++i)
+      moved = std::max(moved, std::abs(double{flock.model(2)[i]} - before[i]));
+    CHECK(moved < 1);
   }
 }
 
