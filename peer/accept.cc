@@ -81,8 +81,8 @@ Task<Result<void>> Table::admit(Connection& connection) {
   std::vector<KeyPin> keys;
   for (const auto& edge : edges_)
     keys.insert(keys.end(), edge->neighbor.keys.begin(), edge->neighbor.keys.end());
-  Result<void> secured =
-      co_await connection.secure(*options_.tls, TlsStream::Side::listener, std::move(keys));
+  Result<void> secured = co_await connection.secure(*options_.tls, TlsStream::Side::listener,
+                                                    std::move(keys), &strangers_share_);
   co_return secured;
 }
 

@@ -14,6 +14,9 @@ inline constexpr std::size_t kStrangersMax = 32;
 // The same from one address; one more is closed at once. Each neighbor that the run file has at
 // that address adds two.
 inline constexpr std::size_t kStrangersPerAddressMax = 8;
+// Of the io thread's time, what the TLS handshakes of accepted connections take at most, one after
+// the other: links are served in the rest.
+inline constexpr double kStrangersShare = 0.1;
 // Accepted Hellos of one neighbor; the oldest goes.
 inline constexpr std::size_t kPendingMax = 4;
 // Of a peer's certificates, all together.

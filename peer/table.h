@@ -17,6 +17,7 @@
 #include "peer/links.h"
 #include "peer/log_gate.h"
 #include "peer/session.h"
+#include "peer/thread_share.h"
 #include "protocol/random.h"
 
 namespace starling::peer {
@@ -204,6 +205,7 @@ class Table : public std::enable_shared_from_this<Table> {
   Tcp::acceptor acceptor_;
   std::set<std::shared_ptr<Connection>> handshakes_;  // accepted, not up yet
   asio::steady_timer accept_wake_;
+  ThreadShare strangers_share_{kStrangersShare};
   LogGate stranger_gate_;
   Round round_ = 0;
 

@@ -174,11 +174,15 @@ bool TlsStream::agreed_on_protocol() const {
   return std::string_view(reinterpret_cast<const char*>(name), size) == kProtocolList.substr(1);
 }
 
-Task<Result<void>> TlsStream::handshake() {
-  while (true) {
+Task<Result<void>> TlsStream::handshake(ThreadShare* share, asio::steady_timer& timer) {
+  const auto step = [this] {
     ERR_clear_error();
     errno = 0;
-    const int result = SSL_do_handshake(ssl_.get());
+    return SSL_do_handshake(ssl_.get());
+  };
+  while (true) {
+    if (share) co_await share->turn(timer);
+    const int result = share ? share->charge(step) : step();
     if (result == 1) break;
     if (const std::error_code error = co_await resolve(result)) co_return handshake_error(error);
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "peer/net.h"
+#include "peer/thread_share.h"
 #include "peer/tls.h"
 #include "peer/traffic.h"
 #include "protocol/result.h"
@@ -34,7 +35,8 @@ class TlsStream {
   // A dialler whose handshake succeeded knows whom it talks to, not yet that the other end takes
   // its key: in TLS 1.3 that shows at the first read. ErrorCode::peer: not one of the expected
   // keys, or no TLS 1.3 at all; the message names what was found.
-  Task<Result<void>> handshake();
+  // `share`: of which each step of OpenSSL's takes a turn, waiting with `timer`; null: none does.
+  Task<Result<void>> handshake(ThreadShare* share, asio::steady_timer& timer);
   // As of Tcp::socket; an end of the stream without TLS's own goodbye is an end like any other,
   // since frames say their own.
   Task<ReadSome> read_some(std::span<std::byte> into);

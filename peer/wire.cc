@@ -193,10 +193,10 @@ std::span<const std::byte> Connection::first_record(
 }
 
 Task<Result<void>> Connection::secure(const Tls& tls, TlsStream::Side side,
-                                      std::vector<KeyPin> expected) {
+                                      std::vector<KeyPin> expected, ThreadShare* share) {
   INVARIANT(!tls_);
   tls_.emplace(tls, socket_, traffic_, side, std::move(expected));
-  Result<void> done = co_await tls_->handshake();
+  Result<void> done = co_await tls_->handshake(share, receiving_.timer);
   if (!done && timed_out_) co_return Error{ErrorCode::io, "no progress before the deadline"};
   co_return done;
 }

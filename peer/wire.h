@@ -36,7 +36,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const asio::ip::address& remote_address() const { return remote_address_; }
 
   // TLS's handshake, before anything else is read or written; see TlsStream. To be called once.
-  Task<Result<void>> secure(const Tls& tls, TlsStream::Side side, std::vector<KeyPin> expected);
+  Task<Result<void>> secure(const Tls& tls, TlsStream::Side side, std::vector<KeyPin> expected,
+                            ThreadShare* share = nullptr);
   // Whom TLS has shown to be at the other end; nothing on a plain connection.
   std::optional<KeyPin> peer_key() const { return tls_ ? tls_->peer_key() : std::nullopt; }
 
