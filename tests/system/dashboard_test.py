@@ -4,6 +4,7 @@ Prometheus that asks it, and a page that stands in for Grafana's, seen in Chromi
 STARLING_PICTURE=FILE keeps the picture."""
 import html
 import json
+import math
 import os
 import re
 import shutil
@@ -34,12 +35,32 @@ def box_of(panel):
             (at["x"] + at["w"]) * COLUMN, (at["y"] + at["h"]) * ROW)
 
 
-def drawn(panel, answers):
+def graph(panel, nodes, edges):
+    """The nodes in a circle, and a line for each edge."""
+    left, top, right, bottom = box_of(panel)
+    radius = (bottom - top) / 2 - 45
+    turn = 2 * math.pi / len(nodes)
+    at = {node["metric"]["id"]: ((left + right) / 2 + radius * math.sin(turn * i),
+                                 (top + bottom) / 2 - radius * math.cos(turn * i))
+          for i, node in enumerate(nodes)}
+    lines = [(*at[edge["metric"]["source"]], *at[edge["metric"]["target"]]) for edge in edges]
+    return "".join(
+        [f'<line x1="{a:.0f}" y1="{b:.0f}" x2="{c:.0f}" y2="{d:.0f}" stroke="{INK[1]}"/>'
+         for a, b, c, d in lines] +
+        [f'<text x="{at[node["metric"]["id"]][0]:.0f}" y="{at[node["metric"]["id"]][1]:.0f}" '
+         f'fill="{INK[0]}">{node["metric"]["title"]}: {float(node["values"][-1][1]):.4g}</text>'
+         for node in nodes])
+
+
+def drawn(panel, series):
     """The panel as a box: curves in a color for each query, or the newest values in large type."""
+    answers = [[one["values"] for one in answer] for answer in series]
     left, top, right, bottom = box_of(panel)
     parts = [f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" '
              f'fill="#fff" stroke="#ccc"/><text x="{left + 8}" y="{top + 18}">'
              f'{html.escape(panel["title"])}</text>']
+    if panel["type"] == "nodeGraph":
+        return "".join([*parts, graph(panel, *series)])
     points = [[(float(at), float(value)) for at, value in curve if value != "NaN"]
               for answer in answers for curve in answer]
     colors = [INK[number % len(INK)] for number, answer in enumerate(answers) for _ in answer]
@@ -100,6 +121,20 @@ class Dashboard(FlockTest):
         named = {one["metric"].get("node") for one in series} - {None}
         return series if not named or named == set(NODES) else []
 
+    def whole_graph(self, query):
+        """The series of a node graph once it has all of them: nodes, or edges that are up."""
+        series = self.ask(query)
+        ids = {one["metric"]["id"] for one in series}
+        if any("source" in one["metric"] for one in series):
+            series = [one for one in series if one["metric"]["color"] == "green"]
+            self.assertLessEqual({one["metric"][end] for one in series
+                                  for end in ("source", "target")}, set(NODES))
+            all_of_them = {f"{a} to {b}" for a in NODES for b in NODES if a != b}
+        else:
+            all_of_them = set(NODES)
+        self.assertLessEqual(ids, all_of_them)
+        return series if ids == all_of_them else []
+
     def test_every_panel_has_something_to_draw(self):
         self.assertIsNotNone(shutil.which("prometheus"), "prometheus is not installed")
         http = self.base_port + 8
@@ -115,11 +150,11 @@ class Dashboard(FlockTest):
         self.assertEqual(len(panels), len(dashboard["panels"]) - len(HAS_NOTHING_HERE))
         drawing = ""
         for panel in panels:
-            answers = []
+            answers, found = [], self.whole_graph if panel["type"] == "nodeGraph" else self.answer
             for target in panel["targets"]:
-                series = self.until(lambda: self.answer(target["expr"]),
+                series = self.until(lambda: found(target["expr"]),
                                     f"{panel['title']}: {target['expr']}")
-                answers.append([one["values"] for one in series])
+                answers.append(series)
                 for label in re.findall(r"{{(\w+)}}", target.get("legendFormat", "")):
                     self.assertTrue(all(label in one["metric"] for one in series), panel["title"])
             drawing += drawn(panel, answers)
