@@ -95,7 +95,7 @@ Json json_of(const Findings& found, const Links& links, const node::Run& run) {
                {"step_seconds", found.step_seconds},
                {"links",
                 {{"delay_seconds", seconds(links.network.link.delay)},
-                 {"bytes_per_second", links.network.link.bytes_per_second},
+                 {"bytes_per_second", links.bytes_per_second},
                  {"origin", links.origin}}}};
   const auto named = [](const std::string& algorithm, const std::string& coding) {
     return Json{{"algorithm", algorithm}, {"operator", coding}};
@@ -125,7 +125,7 @@ void print(const Findings& found, const Links& links, const node::Run& run) {
   fmt::print(
       "a local step takes {} here, by {} rounds of {} nodes; links of {} and {} one way, {}\n",
       seconds_text(found.step_seconds), kMeasuredRounds, run.topology.present().size(),
-      node::show_rate(link.bytes_per_second), seconds_text(seconds(link.delay)), links.origin);
+      node::show_rate(links.bytes_per_second), seconds_text(seconds(link.delay)), links.origin);
   if (links.daemons) {
     fmt::print(
         "daemons of this run are at work on this machine, so steps look slower than they are\n");

@@ -18,6 +18,8 @@ namespace {
 constexpr std::chrono::seconds kPatience{2}, kPingPatience{8};
 constexpr int kLookMs = 1000;
 constexpr double kBusy = 0.5;  // of the time; who sends less is not at the limit
+// Of what a link carries: full segments of TCP with timestamps, in IPv4 and Ethernet.
+constexpr double kMessageShare = 1448.0 / 1514;
 
 // What has gone into a link, as the node at its beginning tells, or into all of a node.
 struct Seen {
@@ -112,6 +114,8 @@ Result<Links> links_of(const AskOptions& options, const LinkWords& words, const 
   if (!nodes) return nodes.error();
   const Ways ways = look(*nodes);
   links.daemons = !ways.empty();
+  links.bytes_per_second = links.network.link.bytes_per_second;
+  links.network.link.bytes_per_second *= kMessageShare;
   if (!words.rate.empty() && !words.delay.empty()) return links;
   if (ways.empty()) {
     return config_error(fmt::format(
@@ -139,7 +143,7 @@ Result<Links> links_of(const AskOptions& options, const LinkWords& words, const 
                       "is not known; say what it is, such as --rate 100mbit",
                       run.config.run.name, 100 * rate.busiest));
     }
-    links.network.link.bytes_per_second = *rate.bytes_per_second;
+    links.network.link.bytes_per_second = links.bytes_per_second = *rate.bytes_per_second;
     measured.push_back("the rate by what busy links carried");
   }
   links.origin = fmt::format("measured: {}", fmt::join(measured, ", "));

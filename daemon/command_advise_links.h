@@ -15,9 +15,10 @@ struct LinkWords {
 };
 
 struct Links {
-  sim::SimulationOptions network;
-  std::string origin;    // "as given", and what was measured, for people
-  bool daemons = false;  // of this run are at work on this machine
+  sim::SimulationOptions network;  // as messages have it
+  double bytes_per_second = 0;     // as given, packets' headers included, or as measured
+  std::string origin;              // "as given", and what was measured, for people
+  bool daemons = false;            // of this run are at work on this machine
 };
 
 // What was given, and the rest from the daemons that answer here: half of what a word takes to a

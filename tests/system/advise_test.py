@@ -50,8 +50,9 @@ class Advise(FlockTest):
     def test_a_slow_link_makes_raw_models_slower_and_says_by_how_much(self):
         self.write_run()
         raw = self.told("--rate", "1mbit", "--delay", "0ms")["candidates"][0]
-        # A node's uplink carries all that it sends in a round, two messages here.
-        self.assertGreater(raw["seconds_per_round"], 0.99 * raw["sent_bytes_per_round"] / 125e3)
+        # A node's uplink carries all that it sends in a round, two messages here, and the headers
+        # of their packets.
+        self.assertGreater(raw["seconds_per_round"], 1.04 * raw["sent_bytes_per_round"] / 125e3)
         self.assertLess(raw["seconds_per_round"], 1.5 * raw["sent_bytes_per_round"] / 125e3)
 
     def test_in_words_it_says_what_it_does_not_predict(self):
