@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "gossip/assembly.h"
+#include "node/coding.h"
 
 namespace starling::daemon {
 
@@ -22,6 +23,12 @@ void announce(spdlog::logger& log, const node::Run& run, NodeId self, const node
   log.info("{} with {} on {}, process {}", node::algorithm_summary(run),
            names.empty() ? std::string("no neighbors") : fmt::format("{}", fmt::join(names, ", ")),
            config.nodes[index_of(self)].address, ::getpid());
+  if (node::is_mesh(run)) {
+    log.info(
+        "each node owns 1/{} of the model, which rests while its owner is away; one that will "
+        "not be back gets left = true in the run file of all",
+        run.topology.present().size());
+  }
   log.info("{}", node::operator_summary(run));
   log.info("{}", memory.sentence());
   log.info("state in {}", beginning.paths.dir.string());

@@ -81,6 +81,8 @@ class Reload(FlockTest):
                 "compress.operator": "top-k", "compress.ratio": 0.01, "model.hidden": [256]}
         names = ["n0", "n1", "n2", "n3"]
         daemons = self.start_flock(names, changes=mesh)
+        self.assertIn("each node owns 1/4 of the model, which rests while its owner is away",
+                      self.log("n0"))
         self.starling("stop", "--node", "n3")
         self.ended(daemons.pop("n3"))
         self.write(names, left=["n3"], changes=mesh)
