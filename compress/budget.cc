@@ -75,10 +75,10 @@ void Budget::end_round() {
     const auto budget = round_bytes(link);
     if (bytes == 0 || !budget) continue;
     const double earned = options_.bytes_per_day > 0 ? round_seconds_ / mean_seconds_ : 1;
-    const double cost = bytes / *budget;
+    const double cost = bytes / *budget, fixed = std::min(1.0, shape_.fixed_bytes / *budget);
     link.cost += cost / earned;
     ++link.rounds;
-    link.queue += cost - earned;
+    link.queue += cost - earned * (fixed + (1 - fixed) * planned());
   }
   if (controller_ == RateController::drift) keep_positive();
   for (Stream& one : streams_) one.end_round(horizon());
@@ -120,10 +120,17 @@ std::optional<double> Budget::round_bytes(const Link& link) const {
   return static_cast<double>(options_.bytes_per_day) / kSecondsPerDay * mean_seconds_;
 }
 
+// How many even rounds this one is worth.
+double Budget::planned() const {
+  const bool plans = controller_ == RateController::adaptive_top_k && largest_rate_ > 0;
+  return plans ? shape_.plan.share(1 / weight_) : 1;
+}
+
 // The share of an even round that those to come may have, of what was not spent so far: it is
 // spread over a tenth of the run, for what is owed for longer starves the end.
 double Budget::left_over(double queue) const {
-  double rounds = shape_.rounds > round_ ? static_cast<double>(shape_.rounds - round_) : 1;
+  const auto all = static_cast<double>(std::max<std::uint64_t>(shape_.rounds, 1));
+  double rounds = std::max(1.0, all * shape_.plan.free_behind(static_cast<double>(round_) / all));
   const bool plans = controller_ == RateController::layers;
   rounds = std::min(rounds, plans ? static_cast<double>(LayerPlan::kPlanRounds) : horizon() / 2);
   return std::clamp(1 - queue / rounds, kShareMin, kShareMax);
@@ -133,7 +140,7 @@ std::optional<double> Budget::message_bytes(const Link& link) const {
   const auto round = round_bytes(link);
   if (!round) return std::nullopt;
   const double share = controller_ == RateController::layers ? left_over(link.queue) : 1;
-  const double coded = *round * share - shape_.fixed_bytes;
+  const double coded = (*round * share - shape_.fixed_bytes) * planned();
   return std::max(1.0, coded / static_cast<double>(shape_.messages));
 }
 
@@ -182,12 +189,12 @@ void Budget::Stream::end_round(double horizon) {
 }
 
 // In gains, what the last budget's worth of bytes brings at the margin, rounds compare whatever the
-// budget is worth in bytes now. At first differences and feedback grow from nothing: a price from
-// then would spend all at once.
+// budget is worth in bytes now; more or less of it by plan is no other budget. At first differences
+// and feedback grow from nothing: a price from then would spend all at once.
 double Budget::price(std::size_t number, double margin) const {
   const auto even = even_bytes();
   if (!even) return std::numeric_limits<double>::infinity();
-  const double own = margin * *even;
+  const double whole = *even / planned(), own = margin * whole;
   const double seen = number < streams_.size() ? streams_[number].seen : 0;
   double gain = own;
   if (seen > 0) {
@@ -196,14 +203,14 @@ double Budget::price(std::size_t number, double margin) const {
         controller_ == RateController::drift ? 1 : std::min(1.0, seen / kBeginning);
     if (own > 0 && trust < 1) gain = std::pow(own, 1 - trust) * std::pow(gain, trust);
   }
-  return gain * pressure(*even) / *even;
+  return gain * pressure(*even) / whole;
 }
 
 void Budget::learn(std::size_t number, double margin, double weight) {
   const auto even = even_bytes();
   if (!even) return;
   Stream& one = stream(number);
-  one.gains += weight * weight_ * margin * *even;
+  one.gains += weight * weight_ * margin * *even / planned();
   one.weight += weight;
 }
 

@@ -8,6 +8,7 @@
 
 #include "compress/layer_plan.h"
 #include "compress/rate_options.h"
+#include "compress/rate_plan.h"
 #include "protocol/archive.h"
 #include "protocol/ids.h"
 
@@ -18,6 +19,7 @@ struct RoundShape {
   std::size_t messages = 1;  // of the operator
   double fixed_bytes = 0;    // of everything else, headers included
   std::uint64_t rounds = 0;  // of the run
+  RatePlan plan = {};        // of adaptive_top_k
 };
 
 // The controllers of specification §3 and §4, without I/O and clock: what comes in is what went
@@ -39,9 +41,10 @@ struct RoundShape {
 //       reference is what a round's budget of bytes last brought at the margin, averaged over 4V
 //       rounds. Z >= V/1000.
 //   adaptive_top_k  (2210.13532, in the derived form of §3) The same price in every round, so that
-//       Σ w·error is least under the total: |x_i|² >= price · bytes per entry / w. The reference is
-//       averaged over a fifth of the run, and the price follows what is left of the total, so that
-//       it lasts to the end of the run and is spent there.
+//       Σ w·error is least under the total: |x_i|² >= price · bytes per entry / w. What that comes
+//       to by the schedule of the learning rate is planned (rate_plan.h). Around it the reference
+//       is averaged over a fifth of the run, and the price follows what is left of the total, so
+//       that it lasts to the end of the run and is spent there.
 //   layers          (L-GreCo) Levels of the tensors by dynamic programming (layer_plan.h), for an
 //       equal budget in every round.
 //
@@ -109,6 +112,7 @@ class Budget {
   double pressure(double even) const;
   std::optional<double> round_bytes(const Link& link) const;
   std::optional<double> message_bytes(const Link& link) const;
+  double planned() const;
   double left_over(double queue) const;
   Stream& stream(std::size_t number);
 

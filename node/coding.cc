@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "compress/assembly.h"
 #include "compress/header.h"
@@ -13,6 +14,7 @@
 #include "gossip/assembly.h"
 #include "gossip/budgeted.h"
 #include "node/config_names.h"
+#include "train/schedule.h"
 
 namespace starling::node {
 namespace {
@@ -29,12 +31,35 @@ double raw_bytes(const compress::OperatorOptions& options, const TensorLayout& c
   return static_cast<double>(bytes);
 }
 
+// With its level's header, or a header for each tensor.
+std::size_t lowest_message_bytes(const Run& run, const TensorLayout& coded) {
+  const compress::OperatorOptions options = operator_of(run.config);
+  const auto lowest = compress::make_compressor(options, coded, run.config.run.seed);
+  const std::size_t parts = compress::goes_by_tensor(options) ? coded.tensors().size() : 1;
+  return (*lowest)->encoded_bytes_max(coded.size()) + parts * compress::kHeaderBytes;
+}
+
+compress::RatePlan rate_plan(const Run& run, const TensorLayout& coded,
+                             const compress::RoundShape& shape) {
+  const Config& config = run.config;
+  constexpr Round kLooks = 1000;
+  const Round rounds = config.run.rounds, looks = std::min(rounds, kLooks);
+  std::vector<double> rates;
+  for (Round look = 0; look < looks; ++look) {
+    rates.push_back(train::learning_rate(config.train, look * (rounds / looks), rounds));
+  }
+  const double lowest = static_cast<double>(shape.messages * lowest_message_bytes(run, coded)),
+               even = static_cast<double>(config.rate.bytes_per_round) - shape.fixed_bytes;
+  return {rates, even > 0 ? lowest / even : 0};
+}
+
 Coding rated_coding(const Run& run, const TensorLayout& layout, std::size_t links) {
   const Config& config = run.config;
   const compress::OperatorOptions options = operator_of(config);
   const TensorLayout coded = coded_layout(run, layout);
-  const compress::RoundShape shape =
+  compress::RoundShape shape =
       gossip::round_shape(config.gossip, coded, raw_bytes(options, coded), config.run.rounds);
+  shape.plan = rate_plan(run, coded, shape);
   const auto controller = config.rate.controller.value_or(compress::usual_controller(options));
   Coding coding{.budget = std::make_unique<compress::Budget>(config.rate, controller, links, shape),
                 .first = nullptr,
@@ -97,13 +122,9 @@ Result<void> check_rate(const Run& run, const TensorLayout& layout) {
   if (!follows_budget(config)) return {};
   const compress::OperatorOptions options = operator_of(config);
   const TensorLayout coded = coded_layout(run, layout);
-  const auto lowest = compress::make_compressor(options, coded, config.run.seed);
   const auto shape = gossip::round_shape(config.gossip, coded, 0, config.run.rounds);
-  const std::size_t parts = compress::goes_by_tensor(options) ? coded.tensors().size() : 1;
-  const std::size_t message =
-      (*lowest)->encoded_bytes_max(coded.size()) + parts * compress::kHeaderBytes;
-  const std::uint64_t least =
-      static_cast<std::uint64_t>(shape.fixed_bytes) + shape.messages * message;
+  const std::uint64_t least = static_cast<std::uint64_t>(shape.fixed_bytes) +
+                              shape.messages * lowest_message_bytes(run, coded);
   const auto refuse = [&](const char* key, const std::string& found, const std::string& expected) {
     return config_error(fmt::format(
         "{}: [rate] {}: found {}, expected at least {}: a round of {} sends up to {} bytes over a "

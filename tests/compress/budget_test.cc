@@ -41,8 +41,9 @@ struct Course {
 // A node with one link, round by round.
 class Node {
  public:
-  Node(std::unique_ptr<Ladder> ladder, const RateOptions& options, RateController controller)
-      : budget_(options, controller, 1, {.rounds = kRounds}),
+  Node(std::unique_ptr<Ladder> ladder, const RateOptions& options, RateController controller,
+       const RatePlan& plan = {})
+      : budget_(options, controller, 1, {.rounds = kRounds, .plan = plan}),
         rated_(std::move(ladder), budget_, {}),
         out_(rated_.encoded_bytes_max(kFloats)) {}
 
@@ -161,6 +162,32 @@ TEST_CASE("budget: at equal bytes an even price leaves less error than an even s
                                   << " at " << b.mean_cost);
   CHECK(b.error < 0.95 * a.error);
   CHECK(std::abs(b.mean_cost - 1) < 0.01);
+}
+
+// §3, with w = 1/η: what a schedule of the learning rate makes of that is planned.
+TEST_CASE("budget: with a learning rate that falls bytes go where steps are long" *
+          in_release_only) {
+  std::vector<double> rates;
+  for (std::size_t r = 0; r < kRounds; ++r) {
+    rates.push_back((1 + std::cos(M_PI * static_cast<double>(r) / kRounds)) / 2);
+  }
+  double error[2] = {}, bytes[2] = {};
+  for (const bool plans : {false, true}) {
+    // Without a plan the late rounds leave some of it over.
+    const std::uint64_t budget = plans ? 2000 : 2180;
+    Node node(top_k(), {.bytes_per_round = budget}, RateController::adaptive_top_k,
+              plans ? RatePlan(rates, 0.1) : RatePlan());
+    for (std::size_t r = 0; r < kRounds; ++r) {
+      node.budget().set_learning_rate(rates[r]);
+      error[plans] += node.round(r, rates[r], kBandwidth) / std::max(rates[r], 0.01);
+      bytes[plans] += static_cast<double>(node.bytes()) / kRounds;
+    }
+  }
+  MESSAGE("w · error " << error[0] << " at " << bytes[0] << " bytes a round without a plan, "
+                       << error[1] << " at " << bytes[1] << " with one");
+  CHECK(error[1] < 0.98 * error[0]);
+  CHECK(bytes[1] < 1.001 * bytes[0]);
+  CHECK(std::abs(bytes[1] / 2000 - 1) < 0.02);
 }
 
 // §4: "monotone: larger V => lower error, larger queue".
