@@ -39,18 +39,19 @@ std::size_t lowest_message_bytes(const Run& run, const TensorLayout& coded) {
   return (*lowest)->encoded_bytes_max(coded.size()) + parts * compress::kHeaderBytes;
 }
 
+// Of bytes a round, which are a total over the run; a day's bytes are that day's.
 compress::RatePlan rate_plan(const Run& run, const TensorLayout& coded,
                              const compress::RoundShape& shape) {
   const Config& config = run.config;
+  const double even = static_cast<double>(config.rate.bytes_per_round) - shape.fixed_bytes;
+  if (even <= 0) return {};
   constexpr Round kLooks = 1000;
   const Round rounds = config.run.rounds, looks = std::min(rounds, kLooks);
   std::vector<double> rates;
   for (Round look = 0; look < looks; ++look) {
     rates.push_back(train::learning_rate(config.train, look * (rounds / looks), rounds));
   }
-  const double lowest = static_cast<double>(shape.messages * lowest_message_bytes(run, coded)),
-               even = static_cast<double>(config.rate.bytes_per_round) - shape.fixed_bytes;
-  return {rates, even > 0 ? lowest / even : 0};
+  return {rates, static_cast<double>(shape.messages * lowest_message_bytes(run, coded)) / even};
 }
 
 Coding rated_coding(const Run& run, const TensorLayout& layout, std::size_t links) {

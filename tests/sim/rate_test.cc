@@ -120,6 +120,23 @@ TEST_CASE("rate: bytes a day are what goes in the time that passes") {
   CHECK(std::abs(a_second / static_cast<double>(n0.rates.size()) / 4000 - 1) < 0.02);
 }
 
+// A schedule of the learning rate moves bytes about within a run, never from one day to another.
+TEST_CASE("rate: bytes a day are no more in the days of long steps") {
+  const node::Run run =
+      digits(top_k("choco", {"rate.bytes_per_day=345600000", "rate.controller=adaptive-top-k",
+                             "train.schedule=cosine"}));
+  Simulation simulation(run, {.link = {.delay = 10ms}, .step = 90ms});
+  double a_second = 0;
+  simulation.observe([&](NodeId node, Time now, const node::Progress& progress) {
+    if (node != node_id(0) || progress.rounds_done != 200) return;
+    a_second = static_cast<double>(progress.sent_bytes) / seconds(now) / 2;
+  });
+  simulation.run();
+  REQUIRE(simulation.progress(node_id(0)).rates.size() == 2);
+  MESSAGE("bytes a second of 4000 after 200 rounds: " << a_second);
+  CHECK(std::abs(a_second / 4000 - 1) < 0.15);
+}
+
 // Edges commit at both ends or at neither whatever the level (specification of gossip, §0).
 TEST_CASE("rate: levels that change do not break an edge that loses messages") {
   const node::Run run = digits(top_k("choco", {"rate.bytes_per_round=700", "run.rounds=150"}));
