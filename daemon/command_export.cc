@@ -12,6 +12,7 @@
 #include "daemon/asking.h"
 #include "daemon/control_client.h"
 #include "daemon/state_dir.h"
+#include "protocol/fresh_file.h"
 #include "protocol/io_error.h"
 
 namespace starling::daemon {
@@ -43,40 +44,21 @@ Result<Source> source_of(const NodePaths& paths) {
                                                  reply.error().message, paths.model().string())};
 }
 
-std::string system_error_text() { return std::strerror(errno); }
-
-// With the mode of `from`. Fails naming the one of the two that has failed, and leaves no part.
-Result<void> copy_whole(const fs::path& from, const fs::path& to) {
-  std::ifstream in(from, std::ios::binary);
-  if (!in) return io_error(from, "cannot be read: " + system_error_text());
-  std::ofstream out(to, std::ios::binary | std::ios::trunc);
-  if (!out) return io_error(to, "cannot be written: " + system_error_text());
-  const auto failed = [&to](const fs::path& which, const std::string& how) {
-    Error error = io_error(which, how + system_error_text());
-    std::error_code ignored;
-    fs::remove(to, ignored);
-    return error;
-  };
-  std::vector<char> chunk(kChunkBytes);
-  while (out && (in.read(chunk.data(), kChunkBytes) || in.gcount() > 0)) {
-    out.write(chunk.data(), in.gcount());
-  }
-  if (in.bad()) return failed(from, "cannot be read: ");
-  out.close();
-  if (!out) return failed(to, "cannot be written: ");
-  std::error_code ignored;  // it is readable as other new files of this user are, then
-  fs::permissions(to, fs::status(from, ignored).permissions(), ignored);
-  return {};
-}
-
-// Whoever reads `to` sees the old file or the new one.
+// With the mode of `from`; whoever reads `to` sees the old file or the new one. Fails naming the
+// one of the two that has failed.
 Result<void> copy_model(const fs::path& from, const fs::path& to) {
-  const fs::path fresh = to.string() + ".new";
-  if (auto copied = copy_whole(from, fresh); !copied) return copied;
-  std::error_code failed;
-  fs::rename(fresh, to, failed);
-  if (failed) return io_error(to, "cannot be replaced: " + failed.message());
-  return {};
+  std::ifstream in(from, std::ios::binary);
+  if (!in) return io_error(from, std::string("cannot be read: ") + std::strerror(errno));
+  FreshFile fresh(to);
+  std::vector<char> chunk(kChunkBytes);
+  while (fresh.out() && (in.read(chunk.data(), kChunkBytes) || in.gcount() > 0)) {
+    fresh.out().write(chunk.data(), in.gcount());
+  }
+  if (in.bad()) return io_error(from, std::string("cannot be read: ") + std::strerror(errno));
+  if (auto whole = fresh.written(); !whole) return whole;
+  std::error_code ignored;  // it is readable as other new files of this user are, then
+  fs::permissions(fresh.partial(), fs::status(from, ignored).permissions(), ignored);
+  return fresh.replace();
 }
 
 int export_model(const ExportOptions& options) {

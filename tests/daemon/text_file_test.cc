@@ -46,6 +46,7 @@ TEST_CASE("text file: a place that cannot be written is said in one sentence") {
   }
   const Scratch scratch;
   CHECK_FALSE(write_text(scratch.path, "").ok());
+  CHECK_FALSE(std::filesystem::exists(scratch.path.string() + ".new"));
   CHECK(check_writable(scratch.path).error().message ==
         scratch.path.string() + ": cannot be replaced: it is a directory");
 }

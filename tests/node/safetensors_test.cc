@@ -107,6 +107,16 @@ TEST_CASE("safetensors: a file that cannot be written leaves the old one alone")
   CHECK(folder.read("m.safetensors") == "old");
 }
 
+TEST_CASE("safetensors: a place that cannot be taken leaves nothing beside it") {
+  const TempFolder folder;
+  const std::string taken = folder.file("folder");
+  std::filesystem::create_directory(taken);
+  const auto written = write_safetensors(taken, layout_of_two(), kValues, {});
+  REQUIRE_FALSE(written.ok());
+  CHECK(written.error().message.find(taken + ": cannot be replaced: ") == 0);
+  CHECK_FALSE(std::filesystem::exists(taken + ".new"));
+}
+
 TEST_CASE("safetensors: a file that is not there") {
   const TempFolder folder;
   CHECK(read_safetensors(folder.file("none")).error().message ==
