@@ -75,10 +75,10 @@ void Budget::end_round() {
     const auto budget = round_bytes(link);
     if (bytes == 0 || !budget) continue;
     const double earned = options_.bytes_per_day > 0 ? round_seconds_ / mean_seconds_ : 1;
-    const double cost = bytes / *budget, fixed = std::min(1.0, shape_.fixed_bytes / *budget);
+    const double cost = bytes / *budget;
     link.cost += cost / earned;
     ++link.rounds;
-    link.queue += cost - earned * (fixed + (1 - fixed) * planned());
+    link.queue += cost - earned * planned_bytes(*budget) / *budget;
   }
   if (controller_ == RateController::drift) keep_positive();
   for (Stream& one : streams_) one.end_round(horizon());
@@ -120,10 +120,11 @@ std::optional<double> Budget::round_bytes(const Link& link) const {
   return static_cast<double>(options_.bytes_per_day) / kSecondsPerDay * mean_seconds_;
 }
 
-// How many even rounds this one is worth.
-double Budget::planned() const {
-  const bool plans = controller_ == RateController::adaptive_top_k && largest_rate_ > 0;
-  return plans ? shape_.plan.share(1 / weight_) : 1;
+// How many even rounds this one is worth, but for what is in every round alike.
+double Budget::planned() const { return largest_rate_ > 0 ? shape_.plan.share(1 / weight_) : 1; }
+
+double Budget::planned_bytes(double even_round) const {
+  return shape_.fixed_bytes + (even_round - shape_.fixed_bytes) * planned();
 }
 
 // The share of an even round that those to come may have, of what was not spent so far: it is
@@ -140,7 +141,7 @@ std::optional<double> Budget::message_bytes(const Link& link) const {
   const auto round = round_bytes(link);
   if (!round) return std::nullopt;
   const double share = controller_ == RateController::layers ? left_over(link.queue) : 1;
-  const double coded = (*round * share - shape_.fixed_bytes) * planned();
+  const double coded = planned_bytes(*round * share) - shape_.fixed_bytes;
   return std::max(1.0, coded / static_cast<double>(shape_.messages));
 }
 

@@ -19,7 +19,7 @@ struct RoundShape {
   std::size_t messages = 1;  // of the operator
   double fixed_bytes = 0;    // of everything else, headers included
   std::uint64_t rounds = 0;  // of the run
-  RatePlan plan = {};        // of adaptive_top_k
+  RatePlan plan = {};        // for adaptive_top_k alone
 };
 
 // The controllers of specification §3 and §4, without I/O and clock: what comes in is what went
@@ -113,6 +113,7 @@ class Budget {
   std::optional<double> round_bytes(const Link& link) const;
   std::optional<double> message_bytes(const Link& link) const;
   double planned() const;
+  double planned_bytes(double even_round) const;
   double left_over(double queue) const;
   Stream& stream(std::size_t number);
 

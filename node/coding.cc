@@ -39,10 +39,12 @@ std::size_t lowest_message_bytes(const Run& run, const TensorLayout& coded) {
   return (*lowest)->encoded_bytes_max(coded.size()) + parts * compress::kHeaderBytes;
 }
 
-// Of bytes a round, which are a total over the run; a day's bytes are that day's.
-compress::RatePlan rate_plan(const Run& run, const TensorLayout& coded,
-                             const compress::RoundShape& shape) {
+// Of adaptive Top-K under bytes a round, which are a total over the run; a day's bytes are that
+// day's.
+compress::RatePlan rate_plan(const Run& run, compress::RateController controller,
+                             const TensorLayout& coded, const compress::RoundShape& shape) {
   const Config& config = run.config;
+  if (controller != compress::RateController::adaptive_top_k) return {};
   const double even = static_cast<double>(config.rate.bytes_per_round) - shape.fixed_bytes;
   if (even <= 0) return {};
   constexpr Round kLooks = 1000;
@@ -60,8 +62,8 @@ Coding rated_coding(const Run& run, const TensorLayout& layout, std::size_t link
   const TensorLayout coded = coded_layout(run, layout);
   compress::RoundShape shape =
       gossip::round_shape(config.gossip, coded, raw_bytes(options, coded), config.run.rounds);
-  shape.plan = rate_plan(run, coded, shape);
   const auto controller = config.rate.controller.value_or(compress::usual_controller(options));
+  shape.plan = rate_plan(run, controller, coded, shape);
   Coding coding{.budget = std::make_unique<compress::Budget>(config.rate, controller, links, shape),
                 .first = nullptr,
                 .second = nullptr};

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <asio/steady_timer.hpp>
-#include <utility>
+#include <cstdint>
 
 #include "peer/net.h"
 #include "peer/pace.h"
