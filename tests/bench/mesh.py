@@ -6,12 +6,15 @@
 DATA is the folder with the four files of the data set. Eight nodes, links of 100 mbit/s and 10 ms
 one way, in the simulator's virtual time with 5 ms for a local step; the data dealt alike, and
 unevenly (Dirichlet 0.3). Prints for each: test accuracy of the worst node, megabytes sent a node and
-its part of what all-reduce sends, and virtual seconds. Builds nothing: takes
-build/release/daemon/starling.
+its part of what all-reduce sends, the same of one round, and virtual seconds. "A round" is the
+median of the rounds that send: of a method with rounds without a code (a warm-up, averages) one with
+its code. Builds nothing: takes build/release/daemon/starling.
 """
 import argparse
+import csv
 import json
 import pathlib
+import statistics
 import subprocess
 import sys
 import time
@@ -84,16 +87,23 @@ def methods(rounds):
 
 
 def simulate(run_file, data, words):
+    """What `starling simulate` says of the run, the bytes of a round, and the seconds it took."""
+    trace = run_file.with_suffix(".csv")
     command = [STARLING, "simulate", run_file, "--json", "--rate", "100mbit", "--delay", "10ms",
                "--step", f"{5 * words.get('train.local_steps', 1)}ms",
-               "--set", f"data.path={json.dumps(str(data))}"]
+               "--trace", trace, "--set", f"data.path={json.dumps(str(data))}"]
     for key, value in words.items():
         command += ["--set", f"{key}={json.dumps(value)}"]
     began = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"mesh.py: {' '.join(map(str, command))}\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1]), time.monotonic() - began
+    took = time.monotonic() - began
+    with trace.open(encoding="utf-8") as lines:
+        sent = [float(row["sent_bytes_mean"]) for row in csv.DictReader(lines)]
+    trace.unlink()
+    rounds = [after - before for before, after in zip([0, *sent], sent) if after > before]
+    return json.loads(done.stdout.splitlines()[-1]), statistics.median(rounds), took
 
 
 def main():
@@ -112,20 +122,21 @@ def main():
     for name, algorithm, words in methods(options.rounds):
         if chosen and algorithm not in chosen and raw is not None:
             continue
-        runs = []
+        runs, a_round = [], 0
         for split in splits:
-            run, took = simulate(run_file, options.data.resolve(),
+            run, a_round, took = simulate(run_file, options.data.resolve(),
                                  {"run.rounds": options.rounds, "data.split": split,
                                   "data.alpha": 0.3, "gossip.algorithm": algorithm} | words)
             print(f"{name}, {split}: simulated in {took:.0f} s", file=sys.stderr)
             runs.append(run)
         sent = runs[0]["sent_bytes_mean"]
-        raw = raw or sent
+        raw = raw or (sent, a_round)
         cells = [name] + [f"{100 * run['min_accuracy']:.1f} %" for run in runs]
-        cells += [f"{sent / 1e6:.2f} MB", f"1/{raw / sent:.0f}", f"{runs[0]['train_seconds']:.1f}"]
+        cells += [f"{sent / 1e6:.2f} MB", f"1/{raw[0] / sent:.0f}", f"1/{raw[1] / a_round:.0f}",
+                  f"{runs[0]['train_seconds']:.1f}"]
         rows.append(cells)
     head = ["", *[f"worst node, {split}" for split in splits], "sent a node", "of all-reduce",
-            "seconds"]
+            "a round", "seconds"]
     for cells in [head, ["---"] * len(head), *rows]:
         print("| " + " | ".join(cells) + " |")
     run_file.unlink()
