@@ -14,6 +14,7 @@
 #include <bit>
 #include <cstring>
 
+#include "compress/kernels/ahead.h"
 #include "compress/kernels/select.h"
 #include "protocol/check.h"
 
@@ -24,10 +25,6 @@ namespace {
 
 constexpr std::size_t kGroup = Slots::kSlack;  // a group is written before it is counted
 constexpr std::size_t kBlock = 4096;
-// A sweep over two vectors that writes asks for its lines itself, this far ahead: every block ends
-// with loads of other places, which the processor's own guess does not survive.
-constexpr std::size_t kAhead = 1024;
-constexpr std::size_t kLine = 64 / sizeof(float);
 constexpr std::uint32_t kNone = 0x80000000;  // a threshold above every magnitude
 static_assert(kBlock % kGroup == 0);
 
@@ -104,12 +101,8 @@ Collected PutBlock(const Sweep& s, std::size_t begin, Slots to, Collected kept) 
   const std::size_t capacity = to.capacity();
   std::size_t count = kept.count;
   for (std::size_t i = begin; i < begin + s.size; i += kGroup) {
-    if constexpr (kAdd) {
-      for (std::size_t line = 0; line < kGroup; line += kLine) {
-        __builtin_prefetch(s.x + i + kAhead + line, 1);
-        __builtin_prefetch(s.g + i + kAhead + line);
-      }
-    }
+    ask_ahead<kAdd>(s.x + i, kGroup);
+    if constexpr (kAdd) ask_ahead(s.g + i, kGroup);
     const std::uint64_t bits = reaching<kAdd>(s.x + i, kAdd ? s.g + i : nullptr, below);
     if (count > capacity) continue;
     put_positions<kAlways>(bits, static_cast<std::uint32_t>(i), to.indices.data() + count);
