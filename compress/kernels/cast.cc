@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "compress/kernels/ahead.h"
 #include "compress/kernels/cast.h"
 #include "protocol/check.h"
 
@@ -117,6 +118,7 @@ bool RoundToBfloat16(const float* HWY_RESTRICT x, std::size_t size,
   VI most = hn::Zero(DI());
   std::size_t i = 0;
   for (; i + 2 * kWidth <= size; i += 2 * kWidth) {
+    ask_ahead(x + i, 2 * kWidth);
     const VU low = round_upper_half(hn::LoadU(D(), x + i), most);
     const VU high = round_upper_half(hn::LoadU(D(), x + i + kWidth), most);
     hn::StoreU(hn::ConcatOdd(d, hn::BitCast(d, high), hn::BitCast(d, low)), d,

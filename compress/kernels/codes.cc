@@ -15,6 +15,7 @@
 
 #include "compress/counter_random.h"
 #include "compress/header.h"
+#include "compress/kernels/ahead.h"
 #include "compress/kernels/codes-inl.h"
 #include "compress/kernels/codes.h"
 #include "compress/kernels/counter_random-inl.h"
@@ -190,6 +191,7 @@ bool BucketsAs(std::span<const float> x, std::size_t bucket, std::uint64_t key, 
     const float* ahead = &x[std::min(b + 2, count - 1) * bucket];
     LargestSeen seen;
     for (std::size_t i = 0; i < bucket; i += kCodeBlock) {
+      ask_ahead(ahead + i, kCodeBlock);
       const auto see = [&](std::size_t at, V, VI) HWY_ATTR {
         // Upwards, where a block is written downwards: the prefetcher follows nothing else.
         const float* up = ahead + i + kCodeBlock - 16 - at / 16 * 16 + at % 16;

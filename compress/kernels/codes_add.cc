@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "compress/kernels/ahead.h"
 #include "compress/kernels/codes-inl.h"
 #include "compress/kernels/codes.h"
 #include "protocol/check.h"
@@ -92,6 +93,7 @@ void AddAs(const std::byte* HWY_RESTRICT codes, float unit, float* HWY_RESTRICT 
   const V step = step_of<F>(unit);
   std::size_t i = 0;
   for (; i + kCodeBlock <= size; i += kCodeBlock, codes += F::kBlockBytes) {
+    ask_ahead<true>(y + i, kCodeBlock);
     add_block<F>(codes, step, y + i);
   }
   if (i == size) return;

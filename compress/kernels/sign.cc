@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "compress/kernels/ahead.h"
 #include "compress/kernels/norm_sums.h"
 #include "compress/kernels/sign.h"
 #include "compress/kernels/square_sums-inl.h"
@@ -118,6 +119,7 @@ double PackSignsAs(const float* HWY_RESTRICT x, std::size_t size, std::byte* HWY
   return sweep<Lanes<kNorm>::kSegment>(
       size,
       [&](std::size_t i) HWY_ATTR {
+        ask_ahead(x + i, kStep);
         std::uint32_t word = 0;
         for (std::size_t part = 0; part < kParts; ++part) {
           const float* at = x + i + part * kWidth;
@@ -141,6 +143,8 @@ double AddAndSumAs(float* HWY_RESTRICT e, const float* HWY_RESTRICT g, std::size
   return sweep<Lanes<kNorm>::kSegment>(
       size,
       [&](std::size_t i) HWY_ATTR {
+        ask_ahead<true>(e + i, kStep);
+        ask_ahead(g + i, kStep);
         for (std::size_t part = 0; part < kParts; ++part) {
           float* at = e + i + part * kWidth;
           const V v = hn::Add(hn::LoadU(D(), at), hn::LoadU(D(), g + i + part * kWidth));
@@ -193,6 +197,7 @@ void AddSigns(const std::byte* HWY_RESTRICT bits, float s, float* HWY_RESTRICT y
   const V plus = hn::Set(D(), s), minus = hn::Set(D(), -s);
   std::size_t i = 0;
   for (; i + kStep <= size; i += kStep) {
+    ask_ahead<true>(y + i, kStep);
     std::uint32_t word;
     std::memcpy(&word, bits + i / 8, sizeof word);
     for (std::size_t part = 0; part < kParts; ++part) {
