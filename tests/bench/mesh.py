@@ -7,8 +7,8 @@ DATA is the folder with the four files of the data set. Eight nodes, links of 10
 one way, in the simulator's virtual time with 5 ms for a local step; the data dealt alike, and
 unevenly (Dirichlet 0.3). Prints for each: test accuracy of the worst node, megabytes sent a node and
 its part of what all-reduce sends, the same of one round, and virtual seconds. "A round" is the
-median of the rounds that send: of a method with rounds without a code (a warm-up, averages) one with
-its code. Builds nothing: takes build/release/daemon/starling.
+median of the rounds that send: of a method with rounds without a code (a warm-up, averages) one
+with its code. Builds nothing: takes build/release/daemon/starling.
 """
 import argparse
 import csv
@@ -87,7 +87,7 @@ def methods(rounds):
 
 
 def simulate(run_file, data, words):
-    """What `starling simulate` says of the run, the bytes of a round, and the seconds it took."""
+    """What `starling simulate` says of the run, with the bytes of a round, and how long it took."""
     trace = run_file.with_suffix(".csv")
     command = [STARLING, "simulate", run_file, "--json", "--rate", "100mbit", "--delay", "10ms",
                "--step", f"{5 * words.get('train.local_steps', 1)}ms",
@@ -103,7 +103,8 @@ def simulate(run_file, data, words):
         sent = [float(row["sent_bytes_mean"]) for row in csv.DictReader(lines)]
     trace.unlink()
     rounds = [after - before for before, after in zip([0, *sent], sent) if after > before]
-    return json.loads(done.stdout.splitlines()[-1]), statistics.median(rounds), took
+    run = json.loads(done.stdout.splitlines()[-1]) | {"round_bytes": statistics.median(rounds)}
+    return run, took
 
 
 def main():
@@ -122,18 +123,18 @@ def main():
     for name, algorithm, words in methods(options.rounds):
         if chosen and algorithm not in chosen and raw is not None:
             continue
-        runs, a_round = [], 0
+        runs = []
         for split in splits:
-            run, a_round, took = simulate(run_file, options.data.resolve(),
+            run, took = simulate(run_file, options.data.resolve(),
                                  {"run.rounds": options.rounds, "data.split": split,
                                   "data.alpha": 0.3, "gossip.algorithm": algorithm} | words)
             print(f"{name}, {split}: simulated in {took:.0f} s", file=sys.stderr)
             runs.append(run)
-        sent = runs[0]["sent_bytes_mean"]
-        raw = raw or (sent, a_round)
+        raw = raw or runs[0]
+        parts = [raw[key] / runs[0][key] for key in ("sent_bytes_mean", "round_bytes")]
         cells = [name] + [f"{100 * run['min_accuracy']:.1f} %" for run in runs]
-        cells += [f"{sent / 1e6:.2f} MB", f"1/{raw[0] / sent:.0f}", f"1/{raw[1] / a_round:.0f}",
-                  f"{runs[0]['train_seconds']:.1f}"]
+        cells += [f"{runs[0]['sent_bytes_mean'] / 1e6:.2f} MB",
+                  *[f"1/{part:.0f}" for part in parts], f"{runs[0]['train_seconds']:.1f}"]
         rows.append(cells)
     head = ["", *[f"worst node, {split}" for split in splits], "sent a node", "of all-reduce",
             "a round", "seconds"]
