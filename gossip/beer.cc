@@ -10,13 +10,11 @@
 namespace starling::gossip {
 namespace {
 
-// x or v, what the neighbors know of it, and what the next round adds to it: made in mix, where
-// both ends of an edge agree whether it counts, so that the mean stays.
+// x or v, and what the neighbors know of it. `common`: where the references of the value begin.
 struct Tracked {
-  // `common`: where the references of the value begin.
   Tracked(std::span<const float> start, Common common, std::size_t edges)
       : value(start.begin(), start.end()), replicas(std::move(common), edges, {1}) {}
-  std::vector<float> value, pending = std::vector<float>(value.size(), 0.0f);
+  std::vector<float> value;
   Replicas replicas;
 };
 
@@ -28,6 +26,7 @@ class Beer final : public Method {
         tracked_(inputs.start.size()),
         coder_(inputs.coder()),
         x_(inputs.start, std::move(inputs.common), edges_.size()),
+        pending_(inputs.start.size()),
         v_(std::vector<float>(inputs.start.size()), zeros(inputs.start.size()), edges_.size()) {}
 
   std::uint32_t exchanges() const override { return 2; }
@@ -38,9 +37,9 @@ class Beer final : public Method {
     x_.replicas.begin_at(model);
   }
   void adapt(const LocalStep& step) override {
-    take_pending(v_);
     tracked_.track(step, v_.value);
-    take_pending(x_);
+    for (std::size_t i = 0; i < pending_.size(); ++i) x_.value[i] += pending_[i];
+    std::ranges::fill(pending_, 0.0f);
     subtract(x_.value, v_.value);
   }
 
@@ -78,10 +77,11 @@ class Beer final : public Method {
 
   void mix(Exchange exchange, std::span<const Arrival> arrivals) override {
     Tracked& t = tracked(exchange);
+    const std::span<float> into = &t == &x_ ? pending_ : v_.value;
     coder_.spare(false);
     t.replicas.commit(arrivals, coder_.compressor());
     for (const Arrival& arrival : arrivals) {
-      add_difference(t.pending, static_cast<float>(gamma_ * arrival.terms.weight),
+      add_difference(into, static_cast<float>(gamma_ * arrival.terms.weight),
                      t.replicas.theirs(arrival.edge), t.replicas.ours(arrival.edge));
     }
   }
@@ -90,7 +90,6 @@ class Beer final : public Method {
   // when v begins anew at every node that stays.
   bool rewired() override {
     tracked_.restart(v_.value);
-    std::ranges::fill(v_.pending, 0.0f);
     return false;
   }
 
@@ -100,9 +99,9 @@ class Beer final : public Method {
     for (Tracked* t : {&x_, &v_}) {
       const Archive::Scope scope(archive, t == &x_ ? "model" : "tracker");
       archive.fixed("value", t->value);
-      archive.fixed("pending", t->pending);
       t->replicas.archive(archive, coder_.bytes_max());
     }
+    archive.fixed("pending", pending_);
     tracked_.archive(archive);
     coder_.archive(archive);
   }
@@ -114,16 +113,15 @@ class Beer final : public Method {
 
   Tracked& tracked(Exchange exchange) { return exchange.index == 0 ? x_ : v_; }
 
-  static void take_pending(Tracked& t) {
-    for (std::size_t i = 0; i < t.value.size(); ++i) t.value[i] += t.pending[i];
-    std::ranges::fill(t.pending, 0.0f);
-  }
-
   const double gamma_;
   const std::vector<EdgeEnd> edges_;
   TrackedUpdate tracked_;
   MessageCoder coder_;
-  Tracked x_, v_;
+  Tracked x_;
+  // What the neighbors' models add to x in the next round: made in mix, where both ends of an edge
+  // agree whether it counts, so that the mean stays; taken after the gradient, which is of x.
+  std::vector<float> pending_;
+  Tracked v_;
   Tracked* under_way_ = &x_;  // of the last encode
 };
 

@@ -23,6 +23,12 @@ inline void subtract(std::span<float> x, std::span<const float> update) {
   for (std::size_t i = 0; i < x.size(); ++i) x[i] -= update[i];
 }
 
+// x += update.
+inline void add(std::span<float> x, std::span<const float> update) {
+  INVARIANT(x.size() == update.size());
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] += update[i];
+}
+
 // x += weight · (theirs - ours). With the two swapped the other end of the edge adds exactly the
 // negative.
 inline void add_difference(std::span<float> x, float weight, std::span<const float> theirs,

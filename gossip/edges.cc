@@ -123,15 +123,14 @@ Result<std::optional<Edges::Incoming>> Edges::receive(std::size_t index, const P
     return Error{ErrorCode::peer, fmt::format("round {} exchange {} came before the settlement",
                                               parcel.round, parcel.exchange)};
   }
+  // First of all, for a message that is let go of makes room for the new one.
+  if (edge.standing == Standing::settled) edge.ledger.acknowledge(parcel.base);
   Result<Incoming> message = unpack(index, parcel);
   if (!message) {
     return Error{ErrorCode::peer, fmt::format("round {} exchange {}: {}", parcel.round,
                                               parcel.exchange, message.error().message)};
   }
-  if (edge.standing == Standing::settled) {
-    edge.ledger.acknowledge(message->base);
-    return std::optional(std::move(*message));
-  }
+  if (edge.standing == Standing::settled) return std::optional(std::move(*message));
   if (Result<void> taken = take_again(edge, std::move(*message), out); !taken) {
     return taken.error();
   }
@@ -283,6 +282,8 @@ Arrival Edges::arrival_of(std::size_t index, Message&& theirs) {
   Arrival arrival{index, pending.message, std::move(theirs), pending.terms};
   const Exchange exchange = pending.exchange;
   edge.ledger.count(arrival.theirs);
+  // One that is ahead says so already.
+  if (!edge.inbox.empty()) edge.ledger.acknowledge(edge.inbox.front().base);
   ++edge.counted;
   if (const SharedBytes start = std::exchange(arrival.theirs.start, {}); start.size() > 0) {
     method_.take_start(exchange, index, start);

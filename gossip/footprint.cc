@@ -39,26 +39,26 @@ Vectors vectors_of(AlgorithmKind kind) {
     case AlgorithmKind::dyna_cold:
     case AlgorithmKind::lead: return {.node = 2, .edge = 2, .logs = 1, .keeps_few = true};
     case AlgorithmKind::lessbit: return {.node = 3, .edge = 2, .logs = 1, .keeps_few = true};
-    case AlgorithmKind::beer: return {.node = 7, .edge = 3, .logs = 2};
-    // Of a mesh: what is d floats long, and another d for a few shards.
-    case AlgorithmKind::dcsgd: return {.node = 1};
+    case AlgorithmKind::beer: return {.node = 6, .edge = 3, .logs = 2};
+    // Of a mesh, beside a few shards (footprint_of_mesh).
+    case AlgorithmKind::dcsgd: return {};
     case AlgorithmKind::ef_sgd:
-    case AlgorithmKind::doublesqueeze: return {.node = 2};
+    case AlgorithmKind::doublesqueeze: return {.node = 1};
     case AlgorithmKind::ef21:
-    case AlgorithmKind::ef21_sgdm:
-    case AlgorithmKind::diana: return {.node = 4};
-    case AlgorithmKind::ef21_bc:
-    case AlgorithmKind::econtrol: return {.node = 5};
-    case AlgorithmKind::cd_adam: return {.node = 8};
+    case AlgorithmKind::diana:
     case AlgorithmKind::birder:
     case AlgorithmKind::liec_sgd:
-    case AlgorithmKind::neolithic: return {.node = 3};
+    case AlgorithmKind::neolithic: return {.node = 2};
+    case AlgorithmKind::ef21_sgdm:
+    case AlgorithmKind::ef21_bc:
+    case AlgorithmKind::econtrol:
+    case AlgorithmKind::one_bit_adam:
+    case AlgorithmKind::dore: return {.node = 3};
     case AlgorithmKind::sketched_amsgrad:
-    case AlgorithmKind::dore:
     case AlgorithmKind::diloco:
-    case AlgorithmKind::streaming_diloco:
-    case AlgorithmKind::one_bit_adam: return {.node = 5};
-    case AlgorithmKind::zero_one_adam: return {.node = 7};
+    case AlgorithmKind::streaming_diloco: return {.node = 4};
+    case AlgorithmKind::zero_one_adam: return {.node = 5};
+    case AlgorithmKind::cd_adam: return {.node = 6};
   }
   return {};
 }
@@ -86,7 +86,8 @@ std::uint64_t body_bytes(const GossipOptions& options, const TensorLayout& layou
 }
 
 // A piece to every owner and one to itself; then a message to all, which may be the mean itself,
-// with up to five vectors in front of it where a neighbor has missed something.
+// with up to five vectors in front of it where a neighbor has missed something: written once for
+// all, and received from each.
 Footprint footprint_of_mesh(const GossipOptions& options, const TensorLayout& layout,
                             std::size_t degree, const compress::Compressor* compressor) {
   const std::uint64_t model = layout.size() * sizeof(float);
@@ -96,9 +97,13 @@ Footprint footprint_of_mesh(const GossipOptions& options, const TensorLayout& la
   if (compressor)
     told = std::max<std::uint64_t>(told, times * compressor->encoded_bytes_max(shard));
   const std::uint64_t started = options.algorithm == AlgorithmKind::cd_adam ? 5 : 3;
+  const std::uint64_t shard_bytes = shard * sizeof(float);
+  // The sum and the mean of what came, the owner's error, a piece and its scales, and the work
+  // memory of each leg's coder.
+  constexpr std::uint64_t kShards = 7;
   return {.model = model,
-          .node = vectors_of(options.algorithm).node * model,
-          .messages = (degree + 1) * (3 * told + 2 * started * shard * sizeof(float))};
+          .node = vectors_of(options.algorithm).node * model + kShards * shard_bytes,
+          .messages = (degree + 1) * (3 * told + started * shard_bytes) + started * shard_bytes};
 }
 
 }  // namespace

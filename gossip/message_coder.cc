@@ -55,9 +55,11 @@ std::span<const float> MessageCoder::difference(std::span<const float> a,
   return gossip::difference(a, b, scratch_);
 }
 
-Result<double> MessageCoder::check(std::span<const std::byte> body, std::size_t floats) const {
+Result<double> MessageCoder::check(std::span<const std::byte> body, std::size_t floats,
+                                   const compress::Compressor& made_by) const {
+  scratch_.reserve(size_);  // not twice as much, where shards differ by one float
   scratch_.assign(floats, 0.0f);
-  const Result<void> decoded = compressor_->decode_add(body, 1, scratch_);
+  const Result<void> decoded = made_by.decode_add(body, 1, scratch_);
   Result<double> norm = decoded ? Result<double>(norm_of(scratch_)) : decoded.error();
   rest();
   return norm;

@@ -34,7 +34,12 @@ class MessageCoder {
   // The norm of what the body decodes to, or a part of `floats` of them. Fails where it is no
   // message.
   Result<double> check(std::span<const std::byte> body) const { return check(body, size_); }
-  Result<double> check(std::span<const std::byte> body, std::size_t floats) const;
+  Result<double> check(std::span<const std::byte> body, std::size_t floats) const {
+    return check(body, floats, *compressor_);
+  }
+  // Of a body that another operator has made.
+  Result<double> check(std::span<const std::byte> body, std::size_t floats,
+                       const compress::Compressor& made_by) const;
   // Whether to hold no floats between two calls: while messages as large as the model are under
   // way. To ask the kernel for them in each exchange would take longer than to write them.
   void spare(bool on) const {

@@ -41,13 +41,13 @@ class BirderUp final : public SummedUp {
   }
   Result<ByteBlock> encode(Exchange exchange, std::size_t owner, std::size_t room) override {
     const std::size_t begin = shards_.begin(owner);
-    piece_.resize(shards_.size(owner));
-    for (std::size_t i = 0; i < piece_.size(); ++i) {
+    const std::span<float> piece = piece_.of(shards_, owner);
+    for (std::size_t i = 0; i < piece.size(); ++i) {
       const float size = size_[begin + i];
-      piece_[i] = size > 0 ? mean_[begin + i] / size : 0;
+      piece[i] = size > 0 ? mean_[begin + i] / size : 0;
     }
-    dither(piece_, coder_.random(exchange, owner));
-    return coder_.encode(exchange, owner, piece_, room);
+    dither(piece, coder_.random(exchange, owner));
+    return coder_.encode(exchange, owner, piece, room);
   }
   Result<double> check(Exchange exchange, std::span<const std::byte> piece) const override {
     return expect_unit(SummedUp::check(exchange, piece), shards_.size(self_));
@@ -70,7 +70,7 @@ class BirderUp final : public SummedUp {
 
  private:
   std::vector<float> mean_, size_;  // m, b
-  std::vector<float> piece_;
+  ShardBuffer piece_;
   std::size_t pieces_ = 0;
   double rate_ = 1;
 };

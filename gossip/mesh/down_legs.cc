@@ -53,9 +53,7 @@ class ShiftedDown : public CodedDown {
   Result<ByteBlock> encode(Exchange exchange, std::span<const float> mean, double /*rate*/,
                            std::size_t room) final {
     const std::span<const float> shift = shards_.of(self_, std::span<const float>(shift_));
-    apart_.resize(mean.size());
-    for (std::size_t i = 0; i < apart_.size(); ++i) apart_[i] = mean[i] - shift[i];
-    return coder_.encode(exchange, self_, apart_, room);
+    return coder_.encode(exchange, self_, coder_.difference(mean, shift), room);
   }
   void apply(Exchange exchange, std::size_t owner, std::span<const std::byte> message, float rate,
              bool /*late*/) override {
@@ -78,7 +76,6 @@ class ShiftedDown : public CodedDown {
 
  private:
   std::vector<float> shift_;  // S
-  std::vector<float> apart_;
 };
 
 class AmsGradDown final : public ShiftedDown {

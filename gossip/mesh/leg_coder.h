@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -29,11 +28,7 @@ class LegCoder {
         node_(inputs.node),
         seed_(inputs.seed),
         is_dense_(std::move(is_dense)),
-        coded_(std::move(inputs.compressor), shards.longest(), inputs.seed, inputs.node) {
-    if (!is_dense_) return;
-    dense_.emplace(std::make_unique<compress::Identity>(), shards.longest(), inputs.seed,
-                   inputs.node);
-  }
+        coded_(std::move(inputs.compressor), shards.longest(), inputs.seed, inputs.node) {}
 
   bool is_dense(Exchange exchange) const { return is_dense_ && is_dense_(exchange.round); }
 
@@ -41,21 +36,28 @@ class LegCoder {
   // owner.
   Result<ByteBlock> encode(Exchange exchange, std::size_t owner, std::span<const float> x,
                            std::size_t room) {
-    MessageCoder& coder = is_dense(exchange) ? *dense_ : coded_;
-    return coder.encode_shard(exchange, owner, x, room);
+    if (!is_dense(exchange)) return coded_.encode_shard(exchange, owner, x, room);
+    ByteBlock block(room + dense_.encoded_bytes_max(x.size()));
+    const Result<std::size_t> used = dense_.encode(x, 0, block.bytes().subspan(room));
+    if (!used) return used.error();
+    return block;
+  }
+  // As MessageCoder has it.
+  std::span<const float> difference(std::span<const float> a, std::span<const float> b) {
+    return coded_.difference(a, b);
   }
   Result<double> check(Exchange exchange, std::span<const std::byte> message,
                        std::size_t floats) const {
-    return of(exchange).check(message, floats);
+    return coded_.check(message, floats, of(exchange));
   }
   // Of what has passed check().
   void decode_add(Exchange exchange, std::span<const std::byte> message, float scale,
                   std::span<float> into) const {
-    INVARIANT(of(exchange).compressor().decode_add(message, scale, into).ok());
+    INVARIANT(of(exchange).decode_add(message, scale, into).ok());
   }
   std::size_t bytes_max(std::size_t floats) const {
     const std::size_t coded = coded_.compressor().encoded_bytes_max(floats);
-    return dense_ ? std::max(coded, dense_->compressor().encoded_bytes_max(floats)) : coded;
+    return is_dense_ ? std::max(coded, dense_.encoded_bytes_max(floats)) : coded;
   }
   void archive(Archive& archive) { coded_.archive(archive); }
 
@@ -68,13 +70,16 @@ class LegCoder {
   const std::size_t self;
 
  private:
-  const MessageCoder& of(Exchange exchange) const { return is_dense(exchange) ? *dense_ : coded_; }
+  const compress::Compressor& of(Exchange exchange) const {
+    if (is_dense(exchange)) return dense_;
+    return coded_.compressor();
+  }
 
   const NodeId node_;
   const std::uint64_t seed_;
   const IsDense is_dense_;
   MessageCoder coded_;
-  std::optional<MessageCoder> dense_;
+  compress::Identity dense_;
 };
 
 // A leg whose pieces are messages of its coder.

@@ -8,6 +8,7 @@
 #include "compress/finite.h"
 #include "gossip/delta.h"
 #include "gossip/mesh/mesh_edge.h"
+#include "gossip/opening.h"
 #include "protocol/check.h"
 #include "protocol/parts.h"
 
@@ -272,9 +273,9 @@ class Mesh final : public Method {
       down_.apply(exchange, self_, message, static_cast<float>(rate), false);
       return {};
     }
-    const SharedBytes start = start_for(edges);
+    const Message opening = opening_for(edges, body);
     for (std::size_t i = 0; i < edges.size(); ++i) {
-      out[i] = {body, edges_[edges[i]].in_step ? SharedBytes() : start};
+      out[i] = edges_[edges[i]].in_step ? Message{body} : opening;
     }
     before_ = hash_of_shard(self_);
     down_.apply(exchange, self_, message, static_cast<float>(rate), false);
@@ -287,18 +288,18 @@ class Mesh final : public Method {
     return {};
   }
 
-  // Our shard of all that is common, where some edge needs it.
-  SharedBytes start_for(std::span<const std::size_t> edges) const {
+  // `body` behind our shard of all that is common, where some edge needs it.
+  Message opening_for(std::span<const std::size_t> edges, const SharedBytes& body) const {
     const auto in_step = [&](std::size_t e) { return edges_[e].in_step; };
-    if (common_.empty() || std::ranges::all_of(edges, in_step)) return {};
-    ByteBlock block(common_.size() * shards_.size(self_) * sizeof(float));
-    std::span<float> rest = block.floats();
+    if (common_.empty() || std::ranges::all_of(edges, in_step)) return {body};
+    OpeningWriter writer(common_.size() * shards_.size(self_) * sizeof(float), body);
+    std::span<std::byte> rest = writer.start();
     for (const std::span<float> whole : common_) {
-      const std::span<float> shard = shards_.of(self_, whole);
+      const auto shard = std::as_bytes(shards_.of(self_, std::span<const float>(whole)));
       std::ranges::copy(shard, rest.begin());
       rest = rest.subspan(shard.size());
     }
-    return block;
+    return std::move(writer).message();
   }
 
   Result<double> check_shard(Exchange exchange, const MeshEdge& edge,

@@ -29,9 +29,9 @@ class OneBitAdamUp final : public SummedUp {
     const auto scale = static_cast<float>(rate_ > 0 ? 1 / rate_ : 0);
     const std::span<const float> update = shards_.of(owner, update_);
     if (coder_.is_dense(exchange)) {
-      piece_.resize(update.size());
-      for (std::size_t i = 0; i < piece_.size(); ++i) piece_[i] = scale * update[i];
-      return coder_.encode(exchange, owner, piece_, room);
+      const std::span<float> piece = piece_.of(shards_, owner);
+      for (std::size_t i = 0; i < piece.size(); ++i) piece[i] = scale * update[i];
+      return coder_.encode(exchange, owner, piece, room);
     }
     constexpr float kBeta1 = AdamMoments::kBeta1;
     const std::span<float> error = shards_.of(owner, std::span(error_)),
@@ -57,7 +57,7 @@ class OneBitAdamUp final : public SummedUp {
   std::span<const float> update_;
   double rate_ = 1;
   std::vector<float> error_;  // e_i
-  std::vector<float> piece_;
+  ShardBuffer piece_;
 };
 
 class OneBitAdamDown final : public CodedDown {
@@ -80,13 +80,14 @@ class OneBitAdamDown final : public CodedDown {
     const std::span<float> x = shards_.of(owner, model_),
                            m = shards_.of(owner, std::span(moments_->m)),
                            v = shards_.of(owner, std::span(moments_->v));
-    scales_.resize(x.size());
+    const std::span<float> scales = scales_.of(shards_, owner);
     double filled = 1;
     Round updates = moments_->freeze();
     if (coder_.is_dense(exchange)) {
-      told_.assign(x.size(), 0.0f);
-      coder_.decode_add(exchange, message, 1, told_);
-      AdamMoments::take(m, v, told_, true);
+      const std::span<float> gradient = scales;  // until the scales are needed
+      std::ranges::fill(gradient, 0.0f);
+      coder_.decode_add(exchange, message, 1, gradient);
+      AdamMoments::take(m, v, gradient, true);
       updates = exchange.round + 1;
       filled = AdamMoments::filled(updates);
     } else {
@@ -94,9 +95,9 @@ class OneBitAdamDown final : public CodedDown {
       coder_.decode_add(exchange, message, 1, m);
       AdamMoments::learn_from_momentum(v, m, updates);
     }
-    AdamMoments::fill_scales(v, updates, scales_);
+    AdamMoments::fill_scales(v, updates, scales);
     const auto step = static_cast<float>(rate / filled);
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] -= step * m[i] * scales_[i];
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] -= step * m[i] * scales[i];
   }
 
   void rewired() override { std::ranges::fill(error_, 0.0f); }
@@ -110,7 +111,7 @@ class OneBitAdamDown final : public CodedDown {
  private:
   const Moments moments_;
   std::vector<float> error_;  // e
-  std::vector<float> told_, scales_;
+  ShardBuffer scales_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
 namespace starling::gossip {
 
@@ -28,6 +29,20 @@ class Shards {
 
  private:
   std::size_t floats_, owners_;
+};
+
+// Work memory for one shard at a time, from its first use on.
+class ShardBuffer {
+ public:
+  // For the owner's shard; whatever it held before is in it.
+  std::span<float> of(const Shards& shards, std::size_t owner) {
+    floats_.resize(
+        shards.longest());  // one length for all: no growth by one, which would double it
+    return std::span(floats_).first(shards.size(owner));
+  }
+
+ private:
+  std::vector<float> floats_;
 };
 
 }  // namespace starling::gossip

@@ -60,29 +60,39 @@ class ShiftedUp final : public CodedUp {
         momentum_(static_cast<float>(options.momentum)),
         shift_(shards_.floats()),
         error_(eta_ > 0 ? shards_.floats() : 0),
-        sent_(shards_.floats()),
-        theirs_(shards_.owners(), std::vector<float>(shards_.size(self_))),
-        beside_(alpha_ < 1 || participation_.is_partial() ? shards_.size(self_) : 0) {}
+        mean_(momentum_ < 1 ? shards_.floats() : 0),
+        theirs_(shards_.owners()),
+        beside_(alpha_ < 1 || participation_.is_partial() ? shards_.size(self_) : 0) {
+    for (std::size_t j = 0; j < theirs_.size(); ++j) {
+      if (j != self_) theirs_[j].resize(shards_.size(self_));
+    }
+  }
 
   void adapt(const LocalStep& step) override {
     rate_ = step.learning_rate;
     const auto scale = static_cast<float>(rate_ > 0 ? 1 / rate_ : 0);
+    if (mean_.empty()) {
+      sent_ = step.update;
+      scale_ = scale;
+      return;
+    }
     const float keep = has_begun_ ? 1 - momentum_ : 0, add = has_begun_ ? momentum_ * scale : scale;
     has_begun_ = true;
-    for (std::size_t i = 0; i < sent_.size(); ++i) {
-      sent_[i] = keep * sent_[i] + add * step.update[i];
+    for (std::size_t i = 0; i < mean_.size(); ++i) {
+      mean_[i] = keep * mean_[i] + add * step.update[i];
     }
+    sent_ = mean_;
   }
 
   Result<ByteBlock> encode(Exchange exchange, std::size_t owner, std::size_t room) override {
     if (participation_.rests(exchange.round)) return ByteBlock(room);
     const std::size_t begin = shards_.begin(owner);
-    piece_.resize(shards_.size(owner));
-    for (std::size_t i = 0; i < piece_.size(); ++i) {
+    const std::span<float> piece = piece_.of(shards_, owner);
+    for (std::size_t i = 0; i < piece.size(); ++i) {
       const std::size_t at = begin + i;
-      piece_[i] = sent_[at] - shift_[at] + (eta_ > 0 ? eta_ * error_[at] : 0);
+      piece[i] = scale_ * sent_[at] - shift_[at] + (eta_ > 0 ? eta_ * error_[at] : 0);
     }
-    return coder_.encode(exchange, owner, piece_, room);
+    return coder_.encode(exchange, owner, piece, room);
   }
 
   // What is made up for moves the shifts, which are both ends' affair; the feedback of a round that
@@ -93,8 +103,8 @@ class ShiftedUp final : public CodedUp {
     const std::span<float> shift = shards_.of(owner, std::span(shift_));
     if (eta_ > 0 && !late) {
       const std::span<float> error = shards_.of(owner, std::span(error_));
-      const std::span<const float> sent = shards_.of(owner, std::span<const float>(sent_));
-      for (std::size_t i = 0; i < error.size(); ++i) error[i] += sent[i] - shift[i];
+      const std::span<const float> sent = shards_.of(owner, sent_);
+      for (std::size_t i = 0; i < error.size(); ++i) error[i] += scale_ * sent[i] - shift[i];
       coder_.decode_add(exchange, piece, -1, error);
     }
     coder_.decode_add(exchange, piece, alpha_, shift);
@@ -103,7 +113,7 @@ class ShiftedUp final : public CodedUp {
   void take(Exchange exchange, std::size_t from, std::span<const std::byte> piece,
             bool /*late*/) override {
     if (piece.empty()) return;
-    coder_.decode_add(exchange, piece, alpha_, theirs_[from]);
+    if (from != self_) coder_.decode_add(exchange, piece, alpha_, theirs_[from]);
     if (beside_.empty()) return;
     const auto weight = static_cast<float>(participation_.weight(from));
     coder_.decode_add(exchange, piece, weight - alpha_, beside_);
@@ -113,9 +123,7 @@ class ShiftedUp final : public CodedUp {
   // The shifts hold α c already.
   void reduce(Exchange /*exchange*/, std::span<float> mean) override {
     std::ranges::fill(mean, 0.0f);
-    for (const std::vector<float>& theirs : theirs_) {
-      for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += theirs[i];
-    }
+    for (std::size_t j = 0; j < theirs_.size(); ++j) add(mean, shift_of(j));
     for (std::size_t i = 0; i < beside_.size(); ++i) mean[i] += beside_[i];
     std::ranges::fill(beside_, 0.0f);
     participation_.end_round();
@@ -143,9 +151,8 @@ class ShiftedUp final : public CodedUp {
   void archive(Archive& archive, std::span<const std::size_t> owners) override {
     archive.fixed("shift", shift_);
     if (eta_ > 0) archive.fixed("error", error_);
-    if (momentum_ < 1) archive.fixed("momentum", sent_);
+    if (!mean_.empty()) archive.fixed("momentum", mean_);
     archive.number("has_begun", has_begun_);
-    archive.part("own", theirs_[self_], shards_.floats());
     if (!beside_.empty()) archive.part("beside", beside_, shards_.floats());
     participation_.archive(archive);
     for (std::size_t e = 0; e < owners.size(); ++e) {
@@ -156,13 +163,20 @@ class ShiftedUp final : public CodedUp {
   }
 
  private:
+  // h_j of the own shard.
+  std::span<const float> shift_of(std::size_t j) const {
+    return j == self_ ? shards_.of(self_, std::span<const float>(shift_)) : theirs_[j];
+  }
+
   const float alpha_, eta_, momentum_;
-  std::vector<float> shift_;                // h
-  std::vector<float> error_;                // e
-  std::vector<float> sent_;                 // v, or the gradient of the round where it is the same
-  std::vector<std::vector<float>> theirs_;  // of the own shard, h_j of every node
+  std::vector<float> shift_;     // h
+  std::vector<float> error_;     // e
+  std::vector<float> mean_;      // v, where it is not the gradient of the round
+  std::span<const float> sent_;  // scale_ times it is v: mean_, or the update
+  float scale_ = 1;
+  std::vector<std::vector<float>> theirs_;  // of the own shard, h_j of every other node
   std::vector<float> beside_;               // Σ (1 / p_j - α) c_j of the round
-  std::vector<float> piece_;
+  ShardBuffer piece_;
   double rate_ = 1;
   bool has_begun_ = false;
 };

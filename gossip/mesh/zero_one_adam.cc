@@ -50,13 +50,16 @@ struct State {
   const std::span<float> model;
   std::vector<float> common;  // a
 
-  // √v̂ + ε of a shard, inverted.
-  void fill_scales(const Shards& shards, std::size_t owner, Round round,
-                   std::vector<float>& scales) const {
-    const std::span<const float> v = shards.of(owner, std::span<const float>(moments.v));
-    scales.resize(v.size());
-    AdamMoments::fill_scales(v, schedule.updates_before(round + 1), scales);
+  // √v̂ + ε of a shard, inverted; until the next call.
+  std::span<const float> scales_of(const Shards& shards, std::size_t owner, Round round) {
+    const std::span<float> scales = scales_.of(shards, owner);
+    AdamMoments::fill_scales(shards.of(owner, std::span<const float>(moments.v)),
+                             schedule.updates_before(round + 1), scales);
+    return scales;
   }
+
+ private:
+  ShardBuffer scales_;
 };
 
 class ZeroOneAdamUp final : public SummedUp {
@@ -82,13 +85,13 @@ class ZeroOneAdamUp final : public SummedUp {
     passed_ += rate_;
     constexpr float kBeta1 = AdamMoments::kBeta1;
     for (std::size_t owner = 0; owner < shards_.owners(); ++owner) {
-      state_->fill_scales(shards_, owner, step.round, scales_);
+      const std::span<const float> scales = state_->scales_of(shards_, owner, step.round);
       const std::size_t begin = shards_.begin(owner);
       const bool moves = knows_variance(owner);
-      for (std::size_t i = 0; i < scales_.size(); ++i) {
+      for (std::size_t i = 0; i < scales.size(); ++i) {
         const std::size_t at = begin + i;
         momentum_[at] = kBeta1 * momentum_[at] + (1 - kBeta1) * (scale * step.update[at]);
-        if (moves) state_->model[at] -= static_cast<float>(rate_) * momentum_[at] * scales_[i];
+        if (moves) state_->model[at] -= static_cast<float>(rate_) * momentum_[at] * scales[i];
       }
     }
   }
@@ -105,10 +108,10 @@ class ZeroOneAdamUp final : public SummedUp {
     }
     // Where the variance is not known the node has not moved: its momentum teaches it.
     const bool moved = knows_variance(owner);
-    state_->fill_scales(shards_, owner, exchange.round, scales_);
+    const std::span<const float> scales = state_->scales_of(shards_, owner, exchange.round);
     const auto passed = static_cast<float>(passed_);
     for (std::size_t i = 0; i < error.size(); ++i) {
-      error[i] += moved ? (a[i] - x[i]) / scales_[i] : passed * sent[i];
+      error[i] += moved ? (a[i] - x[i]) / scales[i] : passed * sent[i];
       x[i] = a[i];
     }
     return coder_.encode(exchange, owner, error, room);
@@ -146,7 +149,6 @@ class ZeroOneAdamUp final : public SummedUp {
   const std::shared_ptr<State> state_;
   std::vector<float> error_;     // e_i
   std::vector<float> momentum_;  // m_i; before the freeze the gradient of the round
-  std::vector<float> scales_;
   bool is_frozen_ = false;
   double rate_ = 1, passed_ = 0;  // of the newest step, and the sum since the last exchange
   double told_ = 1;
@@ -187,23 +189,24 @@ class ZeroOneAdamDown final : public CodedDown {
                            a = shards_.of(owner, std::span(state_->common)),
                            m = shards_.of(owner, std::span(state_->moments.m)),
                            v = shards_.of(owner, std::span(state_->moments.v));
-    told_.assign(a.size(), 0.0f);
-    coder_.decode_add(exchange, message, 1, told_);
+    const std::span<float> told = told_.of(shards_, owner);
+    std::ranges::fill(told, 0.0f);
+    coder_.decode_add(exchange, message, 1, told);
     const Round updates = state_->schedule.updates_before(exchange.round + 1);
     if (state_->schedule.is_frozen(exchange.round)) {
       const float part = rate > 0 ? 1 / rate : 0;
-      for (std::size_t i = 0; i < m.size(); ++i) m[i] = part * told_[i];
+      for (std::size_t i = 0; i < m.size(); ++i) m[i] = part * told[i];
       AdamMoments::learn_from_momentum(v, m, updates);
       up_.follow(owner, m);
     } else {
-      AdamMoments::take(m, v, told_, state_->schedule.learns(exchange.round));
+      AdamMoments::take(m, v, told, state_->schedule.learns(exchange.round));
       AdamMoments::learn_from_momentum(v, m, updates);
       const auto step = static_cast<float>(rate / AdamMoments::filled(exchange.round + 1));
-      for (std::size_t i = 0; i < m.size(); ++i) told_[i] = step * m[i];
+      for (std::size_t i = 0; i < m.size(); ++i) told[i] = step * m[i];
     }
-    state_->fill_scales(shards_, owner, exchange.round, scales_);
-    for (std::size_t i = 0; i < a.size(); ++i) told_[i] = a[i] - told_[i] * scales_[i];
-    move_anchor(x, a, told_);
+    const std::span<const float> scales = state_->scales_of(shards_, owner, exchange.round);
+    for (std::size_t i = 0; i < a.size(); ++i) told[i] = a[i] - told[i] * scales[i];
+    move_anchor(x, a, told);
   }
 
   void rewired() override { std::ranges::fill(error_, 0.0f); }
@@ -220,7 +223,7 @@ class ZeroOneAdamDown final : public CodedDown {
   const std::shared_ptr<State> state_;
   ZeroOneAdamUp& up_;
   std::vector<float> error_;  // e
-  std::vector<float> told_, scales_;
+  ShardBuffer told_;
   bool is_frozen_ = false;
 };
 
