@@ -125,6 +125,16 @@ TEST_CASE("rounds: a neighbor one round ahead waits in the inbox") {
   CHECK(node.x() == 2 + 0.25f * 98);
 }
 
+TEST_CASE("rounds: ours is let go of when it counts where the neighbor's next one is here already") {
+  Node node = connected();
+  node.step(0);
+  node.receive(kLeft, 0, 4);
+  node.receive(kLeft, 1, 100);
+  node.receive(kRight, 0, 4);
+  CHECK_FALSE(node.rounds().edges()[0].ledger.last_kept);
+  CHECK(node.rounds().edges()[1].ledger.last_kept);
+}
+
 TEST_CASE("rounds: a dead neighbor's weight stays with this node and training goes on") {
   Node node = connected();
   node.step(0);
