@@ -6,11 +6,15 @@
 
 namespace starling::compress {
 
-// Asks for `floats` floats as far ahead of `at` as pays; also beyond the end of what there is,
-// which does nothing.
-template <bool kToWrite = false>
+// Floats from a read to what is asked for meanwhile; a sweep over one vector pays off further ahead
+// than one over two, which together would not stay in the first cache.
+constexpr std::size_t kAheadOfOne = 2048, kAheadOfTwo = 1024;
+
+// Asks for `floats` floats kAhead floats ahead of `at`; also beyond the end of what there is, which
+// does nothing.
+template <bool kToWrite = false, std::size_t kAhead = kAheadOfTwo>
 inline void ask_ahead(const float* at, std::size_t floats) {
-  constexpr std::size_t kAhead = 1024, kLine = 64 / sizeof(float);
+  constexpr std::size_t kLine = 64 / sizeof(float);
   for (std::size_t i = 0; i < floats; i += kLine) __builtin_prefetch(at + kAhead + i, kToWrite);
 }
 

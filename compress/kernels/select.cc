@@ -101,7 +101,7 @@ Collected PutBlock(const Sweep& s, std::size_t begin, Slots to, Collected kept) 
   const std::size_t capacity = to.capacity();
   std::size_t count = kept.count;
   for (std::size_t i = begin; i < begin + s.size; i += kGroup) {
-    ask_ahead<kAdd>(s.x + i, kGroup);
+    ask_ahead<kAdd, kAdd ? kAheadOfTwo : kAheadOfOne>(s.x + i, kGroup);
     if constexpr (kAdd) ask_ahead(s.g + i, kGroup);
     const std::uint64_t bits = reaching<kAdd>(s.x + i, kAdd ? s.g + i : nullptr, below);
     if (count > capacity) continue;

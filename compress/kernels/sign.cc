@@ -119,7 +119,7 @@ double PackSignsAs(const float* HWY_RESTRICT x, std::size_t size, std::byte* HWY
   return sweep<Lanes<kNorm>::kSegment>(
       size,
       [&](std::size_t i) HWY_ATTR {
-        ask_ahead(x + i, kStep);
+        ask_ahead<false, kAheadOfOne>(x + i, kStep);
         std::uint32_t word = 0;
         for (std::size_t part = 0; part < kParts; ++part) {
           const float* at = x + i + part * kWidth;
