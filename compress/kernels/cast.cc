@@ -2,6 +2,7 @@
 // defines, bit for bit.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "compress/kernels/cast.cc"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
@@ -111,22 +112,43 @@ HWY_INLINE VU round_upper_half(V v, VI& most) {
   return hn::Add(hn::Add(bits, hn::Set(DU(), 0x7fff)), odd);
 }
 
-// As if nothing rounded up to infinity, and once more if something did.
-bool RoundToBfloat16(const float* HWY_RESTRICT x, std::size_t size,
-                     std::byte* HWY_RESTRICT halves) {
+// As if nothing rounded up to infinity; size in steps of 2 kWidth. Returns whether that was so. To
+// stream spares memory the reading of what is overwritten, and needs aligned halves.
+template <bool kStream>
+bool RoundUpperHalves(const float* HWY_RESTRICT x, std::size_t size,
+                      std::uint16_t* HWY_RESTRICT halves) {
   const hn::Repartition<std::uint16_t, DU> d;
   VI most = hn::Zero(DI());
-  std::size_t i = 0;
-  for (; i + 2 * kWidth <= size; i += 2 * kWidth) {
-    ask_ahead(x + i, 2 * kWidth);
+  for (std::size_t i = 0; i < size; i += 2 * kWidth) {
+    if constexpr (kStream) {
+      ask_ahead<false, 4096, kSecondCache>(x + i, 2 * kWidth);  // the first has the stores to wait
+    } else {
+      ask_ahead<false, kAheadOfOne>(x + i, 2 * kWidth);
+      __builtin_prefetch(halves + i + 1536, 1);
+    }
     const VU low = round_upper_half(hn::LoadU(D(), x + i), most);
     const VU high = round_upper_half(hn::LoadU(D(), x + i + kWidth), most);
-    hn::StoreU(hn::ConcatOdd(d, hn::BitCast(d, high), hn::BitCast(d, low)), d,
-               reinterpret_cast<std::uint16_t*>(halves + 2 * i));
+    const auto both = hn::ConcatOdd(d, hn::BitCast(d, high), hn::BitCast(d, low));
+    if constexpr (kStream) hn::Stream(both, d, halves + i);
+    if constexpr (!kStream) hn::StoreU(both, d, halves + i);
   }
-  const auto first = hn::Set(DI(), 0x7f7f8000);
-  if (!hn::AllTrue(DI(), hn::Lt(most, first))) return RoundAs<Half::bfloat16>(x, size, halves);
-  return RoundAs<Half::bfloat16>(x + i, size - i, halves + 2 * i);
+  if constexpr (kStream) hwy::FlushStream();
+  return hn::AllTrue(DI(), hn::Lt(most, hn::Set(DI(), 0x7f7f8000)));
+}
+
+bool RoundToBfloat16(const float* HWY_RESTRICT x, std::size_t size,
+                     std::byte* HWY_RESTRICT halves) {
+  constexpr std::size_t kLine = 64, kStep = 2 * kWidth;
+  const auto address = reinterpret_cast<std::uintptr_t>(halves);
+  const bool past = size >= kStreamedFrom && address % 2 == 0;
+  const std::size_t head = past ? (kLine - address % kLine) % kLine / 2 : 0;
+  const std::size_t whole = (size - head) / kStep * kStep, tail = head + whole;
+  auto* to = reinterpret_cast<std::uint16_t*>(halves + 2 * head);
+  const bool rounded =
+      past ? RoundUpperHalves<true>(x + head, whole, to) : RoundUpperHalves<false>(x, whole, to);
+  if (!rounded) return RoundAs<Half::bfloat16>(x, size, halves);
+  const bool first = RoundAs<Half::bfloat16>(x, head, halves);
+  return RoundAs<Half::bfloat16>(x + tail, size - tail, halves + 2 * tail) && first;
 }
 #endif
 

@@ -18,6 +18,10 @@ constexpr std::uint32_t first_outside(Half format) {
   return format == Half::bfloat16 ? 0x7f800000 : 0x477ff000;
 }
 
+// From so many floats on no cache holds the halves until somebody reads them, and bfloat16 at even
+// addresses are written to memory past the caches.
+constexpr std::size_t kStreamedFrom = std::size_t{8} << 20;
+
 // Writes x, rounded, to `halves` (two bytes each, little-endian). Returns whether all of x is
 // within the format; the halves of values that are not are unspecified.
 bool round_to_halves(std::span<const float> x, Half format, std::byte* halves);

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "guarded.h"
 #include "properties.h"
@@ -84,6 +85,34 @@ TEST_CASE("cast kernels: every instruction set computes the bits of the plain lo
       }
     }
   });
+}
+
+TEST_CASE("cast kernels: bfloat16 past the caches are the same, also beside an unaligned begin") {
+  const std::vector<float> values = edges(Half::bfloat16);
+  std::vector<float> x(kStreamedFrom + 77);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = values[i % values.size()];
+  for (const bool huge : {true, false}) {  // huge: some round up to infinity
+    if (!huge)
+      std::ranges::replace_if(
+          x, [](float v) { return std::fabs(v) > 0x1p127f; }, 1.0f);
+    GuardedBytes halves_ref(2 * x.size(), 0);
+    CHECK(ref::round_to_halves(x, Half::bfloat16, halves_ref.span().data()));
+    for_each_target([&] {
+      for (const std::size_t shift : {0, 3, 26}) {
+        CAPTURE(shift);
+        GuardedBytes halves(2 * x.size(), shift);
+        CHECK(round_to_halves(x, Half::bfloat16, halves.span().data()));
+        CHECK(std::ranges::equal(halves.span(), halves_ref.span()));
+        CHECK(halves.untouched());
+      }
+    });
+  }
+  for (const std::size_t at : {std::size_t{0}, kStreamedFrom / 2, x.size() - 1}) {
+    const float before = std::exchange(x[at], std::nanf(""));
+    GuardedBytes halves(2 * x.size(), 26);
+    CHECK_FALSE(round_to_halves(x, Half::bfloat16, halves.span().data()));
+    x[at] = before;
+  }
 }
 
 TEST_CASE("cast kernels: one value outside is seen wherever it is") {
