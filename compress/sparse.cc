@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "compress/header.h"
+#include "compress/kernels/select.h"
 
 namespace starling::compress {
 namespace {
@@ -103,20 +104,6 @@ Result<std::size_t> SparseCoder::encode(const Kept& kept, std::uint64_t key,
   return kHeaderBytes + written->indices + written->values;
 }
 
-namespace {
-
-constexpr std::size_t kAhead = 16;  // entries; further apart than a line, mostly
-
-void clear(std::span<const std::uint32_t> indices, std::span<float> e) {
-  const std::size_t size = indices.size();
-  for (std::size_t j = 0; j < size; ++j) {
-    if (j + 2 * kAhead < size) __builtin_prefetch(&e[indices[j + 2 * kAhead]], 1);
-    e[indices[j]] = 0;
-  }
-}
-
-}  // namespace
-
 Result<std::size_t> SparseCoder::encode_ef(const Kept& kept, std::uint64_t key,
                                            std::span<std::byte> out, std::span<float> e) {
   INVARIANT(e.size() == kept.d);
@@ -124,7 +111,7 @@ Result<std::size_t> SparseCoder::encode_ef(const Kept& kept, std::uint64_t key,
   if (!written) return written.error();
   const std::size_t begin = kHeaderBytes + written->indices;
   if (values_.format() == ValueFormat::float32) {
-    clear(kept.indices, e);
+    clear_at(kept.indices, e);
   } else {
     read_values_.resize(kept.values.size());
     const auto read = values_.decode(out.subspan(begin, written->values), read_values_);
@@ -152,6 +139,7 @@ Result<void> SparseCoder::decode_add(std::span<const std::byte> message, std::si
 
 void scatter_add(std::span<const std::uint32_t> indices, std::span<const float> values, float scale,
                  std::span<float> y) {
+  constexpr std::size_t kAhead = 16;  // entries; further apart than a line, mostly
   const std::size_t size = indices.size();
   for (std::size_t j = 0; j < size; ++j) {
     if (j + kAhead < size) __builtin_prefetch(&y[indices[j + kAhead]], 1);

@@ -50,7 +50,10 @@ class SparseCoder {
   // naming its index.
   Result<std::size_t> encode(const Kept& kept, std::uint64_t key, std::span<std::byte> out);
 
-  // The same, and subtracts what the receiver decodes: e[i] of a sent index becomes e[i] - C(x)_i
+  // Whether every value is sent as it is: encode cannot fail then.
+  bool exact() const { return values_.format() == ValueFormat::float32; }
+
+  // As encode, and subtracts what the receiver decodes: e[i] of a sent index becomes e[i] - C(x)_i
   // exactly as decode_add with scale -1 would have it, which is 0 for float32. e has kept.d floats
   // that at the indices are the values; it is unchanged on failure.
   Result<std::size_t> encode_ef(const Kept& kept, std::uint64_t key, std::span<std::byte> out,

@@ -27,7 +27,13 @@ Result<std::size_t> TopK::encode(std::span<const float> x, std::uint64_t key,
 
 Result<std::size_t> TopK::encode_ef(std::span<float> e, std::span<const float> g, std::uint64_t key,
                                     std::span<std::byte> out) {
-  const auto top = selector_.add_and_select(e, g, entries_of(ratio_, e.size()));
+  const std::size_t k = entries_of(ratio_, e.size());
+  if (coder_.exact()) {
+    const auto taken = selector_.add_and_take(e, g, k);
+    if (!taken) return taken.error();
+    return coder_.encode({e.size(), taken->indices, taken->values}, key, out);
+  }
+  const auto top = selector_.add_and_select(e, g, k);
   if (!top) return top.error();
   return coder_.encode_ef({e.size(), top->indices, top->values}, key, out, e);
 }

@@ -12,16 +12,25 @@
 namespace starling::compress {
 namespace {
 
-constexpr std::size_t kSmall = 8192;  // below this no sample pays
-constexpr std::size_t kSpare = 1024;  // entries beyond those expected
+constexpr std::size_t kSmall = 8192;                 // below this no sample pays
+constexpr std::size_t kSpare = 1024;                 // entries beyond those expected
+constexpr std::size_t kLong = std::size_t{4} << 20;  // from here on a sample costs next to nothing
 // Of the values behind the start of their buffer: at equal offsets in a page, stores to indices
 // hold up loads of values.
 constexpr std::size_t kOffset = 1040 / sizeof(float);
+constexpr std::uint32_t kAnything = 0x80000000;  // above every magnitude
 
-// Drops the last `surplus` of the n entries that equal the threshold. Returns how many are left.
-std::size_t drop_ties(Slots slots, std::size_t n, std::size_t surplus, std::uint32_t threshold) {
+// Drops the last `surplus` of the n entries that equal the threshold, and writes them back to where
+// they were taken from, if anywhere. Returns how many are left.
+std::size_t drop_ties(Slots slots, std::size_t n, std::size_t surplus, std::uint32_t threshold,
+                      std::span<float> taken_from) {
   std::size_t begin = n;
-  while (surplus > 0) surplus -= magnitude(slots.values[--begin]) == threshold;
+  while (surplus > 0) {
+    const float value = slots.values[--begin];
+    if (magnitude(value) != threshold) continue;
+    --surplus;
+    if (!taken_from.empty()) taken_from[slots.indices[begin]] = value;
+  }
   std::size_t to = begin;
   for (std::size_t j = begin; j < n; ++j) {
     slots.indices[to] = slots.indices[j];
@@ -88,19 +97,29 @@ TopSelector::Attempt TopSelector::sampled(Vector x, Vector g, std::size_t k) {
   return {std::max(1u, threshold), std::min(x.size(), capacity)};
 }
 
+bool TopSelector::holds(std::size_t k, const Attempt& attempt, const Collected& kept) {
+  return kept.count <= attempt.capacity && (kept.count >= k || attempt.threshold == 1);
+}
+
+TopSelection TopSelector::largest(std::size_t k, const Attempt& attempt, const Collected& kept,
+                                  std::span<float> taken_from) {
+  k = std::min(k, kept.count);
+  if (k == 0) return {};
+  const Slots buffer = buffers(attempt.capacity);
+  last_ = exact_threshold(kept.count, k, {attempt.threshold, kept.largest});
+  guess_.exact(last_);
+  if (!taken_from.empty()) put_back_below(buffer, kept.count, last_, taken_from);
+  const std::size_t n = keep_at_least(buffer, kept.count, last_);
+  return first(n > k ? drop_ties(buffer, n, n - k, last_, taken_from) : n);
+}
+
 std::optional<Result<TopSelection>> TopSelector::finish(Vector x, std::size_t k,
                                                         const Attempt& attempt,
                                                         const Collected& kept) {
   if (kept.count > attempt.capacity) return std::nullopt;
   if (kept.largest >= kInfinity) return Result<TopSelection>(check_finite(x).error());
-  if (kept.count < k && attempt.threshold > 1) return std::nullopt;
-  k = std::min(k, kept.count);
-  if (k == 0) return TopSelection{};
-  const Slots buffer = buffers(attempt.capacity);
-  last_ = exact_threshold(kept.count, k, {attempt.threshold, kept.largest});
-  guess_.exact(last_);
-  const std::size_t n = keep_at_least(buffer, kept.count, last_);
-  return first(n > k ? drop_ties(buffer, n, n - k, last_) : n);
+  if (!holds(k, attempt, kept)) return std::nullopt;
+  return largest(k, attempt, kept, {});
 }
 
 // As only count - k are to go, the k-th largest mostly lies near the lower end. With a density that
@@ -173,6 +192,26 @@ Result<TopSelection> TopSelector::add_and_select(std::span<float> e, Vector g, s
   const Collected kept = add_and_collect(e, g, attempt.threshold, buffers(attempt.capacity));
   if (auto done = finish(e, k, attempt, kept)) return *done;
   return by_counting(e, k);
+}
+
+// A long error is sampled every time: what reaches a guess may be several times k, all of which
+// would have to be put back.
+Result<TopSelection> TopSelector::add_and_take(std::span<float> e, Vector g, std::size_t k) {
+  INVARIANT(e.size() == g.size());
+  k = std::min(k, e.size());
+  const auto clear = [e](Result<TopSelection> top) {
+    if (top) clear_at(top->indices, e);
+    return top;
+  };
+  if (k == 0 || e.size() < kLong || misled_) return clear(add_and_select(e, g, k));
+  const Attempt attempt = sampled(e, g, k);
+  const Slots buffer = buffers(attempt.capacity);
+  const Collected kept = compress::add_and_take(e, g, attempt.threshold, buffer);
+  const bool held = holds(k, attempt, kept);
+  if (held && kept.largest < kInfinity) return largest(k, attempt, kept, e);
+  misled_ = !held;
+  if (kept.count <= attempt.capacity) put_back_below(buffer, kept.count, kAnything, e);
+  return clear(select(e, k));
 }
 
 Result<TopSelection> TopSelector::finish_at_least(Vector x, std::size_t most,

@@ -48,6 +48,10 @@ class TopSelector {
   // e += g, and the selection of the new e, in one sweep where the guess or the sample holds.
   Result<TopSelection> add_and_select(std::span<float> e, std::span<const float> g, std::size_t k);
 
+  // The same, and e becomes 0 at what was selected, mostly within that sweep. After a failure e is
+  // of no use.
+  Result<TopSelection> add_and_take(std::span<float> e, std::span<const float> g, std::size_t k);
+
   // All entries of at least this magnitude, up to `most` of them: above that the largest `most`.
   Result<TopSelection> select_at_least(std::span<const float> x, std::uint32_t threshold,
                                        std::size_t most);
@@ -71,6 +75,9 @@ class TopSelector {
                                                      const Attempt& attempt, const Collected& kept);
   Attempt sampled(Vector x, Vector g, std::size_t k);
   Result<TopSelection> select_sampled(Vector x, std::size_t k);
+  static bool holds(std::size_t k, const Attempt& attempt, const Collected& kept);
+  TopSelection largest(std::size_t k, const Attempt& attempt, const Collected& kept,
+                       std::span<float> taken_from);
   std::optional<Result<TopSelection>> finish(Vector x, std::size_t k, const Attempt& attempt,
                                              const Collected& kept);
   std::uint32_t exact_threshold(std::size_t count, std::size_t k, MagnitudeRange range);
@@ -85,6 +92,7 @@ class TopSelector {
   std::vector<float> sample_, low_;
   std::vector<std::uint32_t> rest_;
   ThresholdGuess guess_;
+  bool misled_ = false;  // by the sample of a long error
   std::uint32_t last_ = 0;
 };
 

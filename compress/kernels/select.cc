@@ -28,7 +28,9 @@ constexpr std::size_t kBlock = 4096;
 constexpr std::uint32_t kNone = 0x80000000;  // a threshold above every magnitude
 static_assert(kBlock % kGroup == 0);
 
-// g is null in a sweep that does not write to x.
+enum class Mode { look, add, take };  // collect_at_least, add_and_collect, add_and_take
+
+// g is not read, and may be x, in a sweep that only looks.
 struct Sweep {
   float* x;
   const float* g;
@@ -59,10 +61,10 @@ HWY_INLINE std::uint64_t bits_of(hn::Mask<D> mask) {
 }
 
 // x, or the new x + g.
-template <bool kAdd>
+template <Mode kMode>
 HWY_INLINE hn::Vec<DF> read(float* x, const float* g) {
   auto v = hn::LoadU(DF(), x);
-  if constexpr (kAdd) {
+  if constexpr (kMode != Mode::look) {
     v = hn::Add(v, hn::LoadU(DF(), g));
     hn::StoreU(v, DF(), x);
   }
@@ -70,11 +72,11 @@ HWY_INLINE hn::Vec<DF> read(float* x, const float* g) {
 }
 
 // Bit l: element l of the group reaches the threshold, which is `below` + 1.
-template <bool kAdd>
+template <Mode kMode>
 HWY_INLINE std::uint64_t reaching(float* x, const float* g, V below) {
   std::uint64_t bits = 0;
   for (std::size_t part = 0; part < kParts; ++part) {
-    const auto v = read<kAdd>(x + part * kWidth, kAdd ? g + part * kWidth : nullptr);
+    const auto v = read<kMode>(x + part * kWidth, g + part * kWidth);
     bits |= bits_of(hn::Gt(hn::BitCast(D(), hn::Abs(v)), below)) << (part * kWidth);
   }
   return bits;
@@ -94,24 +96,64 @@ HWY_INLINE void put_positions(std::uint64_t bits, std::uint32_t first, std::uint
   while (bits != 0) to[k++] = next();
 }
 
+// Where few are below, their places are far apart: all of a chunk are asked for before the first is
+// written to.
+void PutBackBelow(Slots entries, std::size_t count, std::uint32_t bound, float* HWY_RESTRICT e) {
+  constexpr std::size_t kChunk = 512;
+  HWY_ALIGN std::uint32_t indices[kChunk + kWidth];
+  HWY_ALIGN float values[kChunk + kWidth];
+  for (std::size_t begin = 0; begin < count; begin += kChunk) {
+    const std::size_t end = std::min(count, begin + kChunk);
+    std::size_t n = 0, j = begin;
+#if HWY_TARGET <= HWY_AVX3
+    const V most = hn::Set(D(), static_cast<std::int32_t>(bound - 1));
+    for (; j + kWidth <= end; j += kWidth) {
+      const auto* at = reinterpret_cast<const std::int32_t*>(entries.indices.data() + j);
+      const auto v = hn::LoadU(DF(), entries.values.data() + j);
+      const auto mask = hn::Not(hn::Gt(hn::BitCast(D(), hn::Abs(v)), most));
+      hn::StoreU(hn::Compress(hn::LoadU(D(), at), mask), D(),
+                 reinterpret_cast<std::int32_t*>(indices + n));
+      hn::StoreU(hn::BitCast(DF(), hn::Compress(hn::BitCast(D(), v), mask)), DF(), values + n);
+      n += hn::CountTrue(D(), mask);
+    }
+#endif
+    for (; j < end; ++j) {
+      indices[n] = entries.indices[j];
+      values[n] = entries.values[j];
+      n += magnitude(values[n]) < bound;
+    }
+    for (std::size_t k = 0; k < n; ++k) __builtin_prefetch(e + indices[k], 1);
+    for (std::size_t k = 0; k < n; ++k) e[indices[k]] = values[k];
+  }
+}
+
+// What a block returns where it finds too many; `taken` entries are in their slots already.
+template <Mode kMode>
+Collected too_many(const Sweep& s, Slots to, std::size_t taken) {
+  if constexpr (kMode == Mode::take) PutBackBelow(to, taken, kNone, s.x);
+  return {to.capacity() + 1, 0};
+}
+
 // Appends the entries of the s.size elements from `begin`. Where that is too many, only adds.
-template <bool kAdd, unsigned kAlways>
+template <Mode kMode, unsigned kAlways>
 Collected PutBlock(const Sweep& s, std::size_t begin, Slots to, Collected kept) {
   const V below = hn::Set(D(), static_cast<std::int32_t>(s.threshold - 1));
   const std::size_t capacity = to.capacity();
   std::size_t count = kept.count;
   for (std::size_t i = begin; i < begin + s.size; i += kGroup) {
-    ask_ahead<kAdd, kAdd ? kAheadOfTwo : kAheadOfOne>(s.x + i, kGroup);
-    if constexpr (kAdd) ask_ahead(s.g + i, kGroup);
-    const std::uint64_t bits = reaching<kAdd>(s.x + i, kAdd ? s.g + i : nullptr, below);
+    constexpr std::size_t kAhead = kMode == Mode::look ? kAheadOfOne : kAheadOfTwo;
+    ask_ahead<kMode != Mode::look, kAhead>(s.x + i, kGroup);
+    if constexpr (kMode != Mode::look) ask_ahead(s.g + i, kGroup);
+    const std::uint64_t bits = reaching<kMode>(s.x + i, s.g + i, below);
     if (count > capacity) continue;
     put_positions<kAlways>(bits, static_cast<std::uint32_t>(i), to.indices.data() + count);
     count += static_cast<std::size_t>(std::popcount(bits));
   }
-  if (count > capacity) return {capacity + 1, 0};
+  if (count > capacity) return too_many<kMode>(s, to, kept.count > capacity ? 0 : kept.count);
   for (std::size_t k = kept.count; k < count; ++k) {
     const float value = s.x[to.indices[k]];
     to.values[k] = value;
+    if constexpr (kMode == Mode::take) s.x[to.indices[k]] = 0;
     kept.largest = std::max(kept.largest, magnitude(value));
   }
   return {count, kept.largest};
@@ -119,14 +161,14 @@ Collected PutBlock(const Sweep& s, std::size_t begin, Slots to, Collected kept) 
 
 // The same for blocks of which much is kept.
 #if HWY_TARGET <= HWY_AVX3
-template <bool kAdd>
+template <Mode kMode>
 Collected PutDense(const Sweep& s, std::size_t begin, Slots to, Collected kept) {
   const V below = hn::Set(D(), static_cast<std::int32_t>(s.threshold - 1));
   V largest = hn::Zero(D()), index = hn::Iota(D(), static_cast<std::int32_t>(begin));
   const std::size_t capacity = to.capacity();
   std::size_t count = kept.count;
   for (std::size_t i = begin; i < begin + s.size; i += kWidth) {
-    const auto v = hn::BitCast(D(), read<kAdd>(s.x + i, kAdd ? s.g + i : nullptr));
+    const auto v = hn::BitCast(D(), read<kMode>(s.x + i, s.g + i));
     const V bits = hn::And(v, hn::Set(D(), 0x7fffffff));
     const auto mask = hn::Gt(bits, below);
     if (count <= capacity) {
@@ -134,32 +176,35 @@ Collected PutDense(const Sweep& s, std::size_t begin, Slots to, Collected kept) 
                  reinterpret_cast<std::int32_t*>(to.indices.data() + count));
       hn::StoreU(hn::BitCast(DF(), hn::Compress(v, mask)), DF(), to.values.data() + count);
       count += hn::CountTrue(D(), mask);
+      if constexpr (kMode == Mode::take) {
+        hn::StoreU(hn::BitCast(DF(), hn::IfThenZeroElse(mask, v)), DF(), s.x + i);
+      }
     }
     largest = hn::Max(largest, hn::IfThenElseZero(mask, bits));
     index = hn::Add(index, hn::Set(D(), kWidth));
   }
-  if (count > capacity) return {capacity + 1, 0};
+  if (count > capacity) return too_many<kMode>(s, to, kept.count > capacity ? 0 : count);
   const auto of_block = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(D(), largest)));
   return {count, std::max(kept.largest, of_block)};
 }
 #else  // Highway's Compress copies its table to the stack here
-template <bool kAdd>
+template <Mode kMode>
 Collected PutDense(const Sweep& s, std::size_t begin, Slots to, Collected kept) {
-  return PutBlock<kAdd, 12>(s, begin, to, kept);
+  return PutBlock<kMode, 12>(s, begin, to, kept);
 }
 #endif
 
 // `density`: entries of the block before.
-template <bool kAdd>
+template <Mode kMode>
 Collected PutNext(const Sweep& s, std::size_t begin, Slots to, Collected kept,
                   std::size_t density) {
   constexpr std::size_t kGroups = kBlock / kGroup;
-  if (density < kGroups) return PutBlock<kAdd, 2>(s, begin, to, kept);
-  if (density < 3 * kGroups) return PutBlock<kAdd, 5>(s, begin, to, kept);
-  return PutDense<kAdd>(s, begin, to, kept);
+  if (density < kGroups) return PutBlock<kMode, 2>(s, begin, to, kept);
+  if (density < 3 * kGroups) return PutBlock<kMode, 5>(s, begin, to, kept);
+  return PutDense<kMode>(s, begin, to, kept);
 }
 
-template <bool kAdd>
+template <Mode kMode>
 Collected Collect(Sweep s, Slots to) {
   Collected kept{0, 0};
   const std::size_t size = s.size, whole = size - size % kGroup, capacity = to.capacity();
@@ -167,18 +212,21 @@ Collected Collect(Sweep s, Slots to) {
   for (std::size_t begin = 0; begin < whole; begin += kBlock) {
     const std::size_t before = kept.count;
     s.size = std::min(kBlock, whole - begin);
-    kept = PutNext<kAdd>(s, begin, to, kept, density);
+    kept = PutNext<kMode>(s, begin, to, kept, density);
     density = kept.count - before;
-    if (!kAdd && kept.count > capacity) return kept;
+    if (kMode == Mode::look && kept.count > capacity) return kept;
   }
   for (std::size_t i = whole; i < size; ++i) {
-    if constexpr (kAdd) s.x[i] += s.g[i];
-    if (magnitude(s.x[i]) < s.threshold || kept.count > capacity) continue;
+    if constexpr (kMode != Mode::look) s.x[i] += s.g[i];
+    const float value = s.x[i];
+    if (magnitude(value) < s.threshold || kept.count > capacity) continue;
     to.indices[kept.count] = static_cast<std::uint32_t>(i);
-    to.values[kept.count++] = s.x[i];
-    kept.largest = std::max(kept.largest, magnitude(s.x[i]));
+    to.values[kept.count++] = value;
+    if constexpr (kMode == Mode::take) s.x[i] = 0;
+    kept.largest = std::max(kept.largest, magnitude(value));
+    if (kept.count > capacity) kept = too_many<kMode>(s, to, kept.count);
   }
-  return kept.count > capacity ? Collected{capacity + 1, 0} : kept;
+  return kept;
 }
 
 // Each vector is read before anything is written behind its begin.
@@ -226,8 +274,9 @@ std::size_t ValuesBelow(const float* HWY_RESTRICT values, std::size_t count, std
   return n;
 }
 
-Collected CollectAtLeast(const Sweep& s, Slots to) { return Collect<false>(s, to); }
-Collected AddAndCollect(const Sweep& s, Slots to) { return Collect<true>(s, to); }
+Collected CollectAtLeast(const Sweep& s, Slots to) { return Collect<Mode::look>(s, to); }
+Collected AddAndCollect(const Sweep& s, Slots to) { return Collect<Mode::add>(s, to); }
+Collected AddAndTake(const Sweep& s, Slots to) { return Collect<Mode::take>(s, to); }
 
 }  // namespace starling::compress::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -237,14 +286,16 @@ namespace starling::compress {
 
 HWY_EXPORT(CollectAtLeast);
 HWY_EXPORT(AddAndCollect);
+HWY_EXPORT(AddAndTake);
+HWY_EXPORT(PutBackBelow);
 HWY_EXPORT(KeepAtLeast);
 HWY_EXPORT(ValuesBelow);
 
 Collected collect_at_least(std::span<const float> x, std::uint32_t threshold, Slots to) {
   INVARIANT(to.indices.size() == to.values.size() && to.indices.size() >= Slots::kSlack);
-  // Nothing writes to x without a g.
+  auto* unwritten = const_cast<float*>(x.data());
   return HWY_DYNAMIC_DISPATCH(CollectAtLeast)(
-      {const_cast<float*>(x.data()), nullptr, x.size(), std::min(threshold, kNone)}, to);
+      {unwritten, unwritten, x.size(), std::min(threshold, kNone)}, to);
 }
 
 Collected add_and_collect(std::span<float> e, std::span<const float> g, std::uint32_t threshold,
@@ -253,6 +304,28 @@ Collected add_and_collect(std::span<float> e, std::span<const float> g, std::uin
   INVARIANT(to.indices.size() == to.values.size() && to.indices.size() >= Slots::kSlack);
   return HWY_DYNAMIC_DISPATCH(AddAndCollect)(
       {e.data(), g.data(), e.size(), std::min(threshold, kNone)}, to);
+}
+
+Collected add_and_take(std::span<float> e, std::span<const float> g, std::uint32_t threshold,
+                       Slots to) {
+  INVARIANT(e.size() == g.size());
+  INVARIANT(to.indices.size() == to.values.size() && to.indices.size() >= Slots::kSlack);
+  return HWY_DYNAMIC_DISPATCH(AddAndTake)(
+      {e.data(), g.data(), e.size(), std::min(threshold, kNone)}, to);
+}
+
+void put_back_below(Slots entries, std::size_t count, std::uint32_t bound, std::span<float> e) {
+  INVARIANT(count <= entries.capacity());
+  HWY_DYNAMIC_DISPATCH(PutBackBelow)(entries, count, std::min(bound, kNone), e.data());
+}
+
+void clear_at(std::span<const std::uint32_t> indices, std::span<float> e) {
+  constexpr std::size_t kAhead = 32;  // entries; further apart than a line, mostly
+  const std::size_t size = indices.size();
+  for (std::size_t j = 0; j < size; ++j) {
+    if (j + kAhead < size) __builtin_prefetch(&e[indices[j + kAhead]], 1);
+    e[indices[j]] = 0;
+  }
 }
 
 std::size_t keep_at_least(Slots entries, std::size_t count, std::uint32_t threshold) {

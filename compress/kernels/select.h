@@ -41,6 +41,16 @@ Collected collect_at_least(std::span<const float> x, std::uint32_t threshold, Sl
 Collected add_and_collect(std::span<float> e, std::span<const float> g, std::uint32_t threshold,
                           Slots to);
 
+// The same, and e becomes 0 where an entry was kept; nowhere where they are too many.
+Collected add_and_take(std::span<float> e, std::span<const float> g, std::uint32_t threshold,
+                       Slots to);
+
+// Of the first `count` entries, writes those of a magnitude below `bound` to their places in e.
+void put_back_below(Slots entries, std::size_t count, std::uint32_t bound, std::span<float> e);
+
+// e becomes 0 at these indices, which are of e.
+void clear_at(std::span<const std::uint32_t> indices, std::span<float> e);
+
 // Of the first `count` entries, moves those of at least the threshold to the front. Returns how
 // many they are.
 std::size_t keep_at_least(Slots entries, std::size_t count, std::uint32_t threshold);
@@ -53,6 +63,9 @@ namespace ref {
 Collected collect_at_least(std::span<const float> x, std::uint32_t threshold, Slots to);
 Collected add_and_collect(std::span<float> e, std::span<const float> g, std::uint32_t threshold,
                           Slots to);
+Collected add_and_take(std::span<float> e, std::span<const float> g, std::uint32_t threshold,
+                       Slots to);
+void put_back_below(Slots entries, std::size_t count, std::uint32_t bound, std::span<float> e);
 std::size_t keep_at_least(Slots entries, std::size_t count, std::uint32_t threshold);
 std::size_t values_below(std::span<const float> values, std::uint32_t bound, std::span<float> to);
 

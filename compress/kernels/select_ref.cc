@@ -23,6 +23,20 @@ Collected add_and_collect(std::span<float> e, std::span<const float> g, std::uin
   return ref::collect_at_least(e, threshold, to);
 }
 
+Collected add_and_take(std::span<float> e, std::span<const float> g, std::uint32_t threshold,
+                       Slots to) {
+  const Collected kept = ref::add_and_collect(e, g, threshold, to);
+  if (kept.count > to.capacity()) return kept;
+  for (std::size_t j = 0; j < kept.count; ++j) e[to.indices[j]] = 0;
+  return kept;
+}
+
+void put_back_below(Slots entries, std::size_t count, std::uint32_t bound, std::span<float> e) {
+  for (std::size_t j = 0; j < count; ++j) {
+    if (magnitude(entries.values[j]) < bound) e[entries.indices[j]] = entries.values[j];
+  }
+}
+
 std::size_t keep_at_least(Slots entries, std::size_t count, std::uint32_t threshold) {
   std::size_t n = 0;
   for (std::size_t j = 0; j < count; ++j) {

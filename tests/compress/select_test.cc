@@ -58,6 +58,27 @@ void check_collect(std::span<const float> x, std::uint32_t threshold, std::size_
   if (sum.count <= capacity) CHECK(found.starts_like(wanted, sum.count));
 }
 
+void check_take(std::span<const float> x, std::uint32_t threshold, std::size_t capacity,
+                std::size_t shift) {
+  Entries found(capacity, shift), wanted(capacity, shift);
+  GuardedFloats e(x.size(), shift), e_ref = e;
+  const GuardedFloats g = guarded_normals(x.size(), shift, 8);
+  std::ranges::copy(x, e.span().begin());
+  std::ranges::copy(x, e_ref.span().begin());
+  const Collected want = ref::add_and_take(e_ref.span(), g.span(), threshold, wanted.slots());
+  CHECK(add_and_take(e.span(), g.span(), threshold, found.slots()) == want);
+  CHECK(e == e_ref);
+  CHECK(found.indices.untouched());
+  CHECK(found.values.untouched());
+  if (want.count > capacity) return;
+  CHECK(found.starts_like(wanted, want.count));
+  for (const std::uint32_t bound : {0u, threshold, threshold + threshold / 64, 0x80000000u}) {
+    ref::put_back_below(wanted.slots(), want.count, bound, e_ref.span());
+    put_back_below(found.slots(), want.count, bound, e.span());
+    CHECK(e == e_ref);
+  }
+}
+
 void check_refine(std::span<const float> x, std::uint32_t threshold, std::size_t shift) {
   Entries found(x.size(), shift);
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -93,6 +114,11 @@ void check_selection(TopSelector& selector, std::span<const float> x, std::size_
   check(selector.select(x, k));  // with a guess that holds
   std::vector<float> e(x.size(), -0.0f);
   check(selector.add_and_select(e, x, k));
+  std::ranges::fill(e, -0.0f);
+  check(selector.add_and_take(e, x, k));
+  std::vector<float> rest(x.begin(), x.end());
+  for (const std::uint32_t index : want) rest[index] = 0;
+  CHECK(e == rest);
 }
 
 }  // namespace
@@ -108,6 +134,7 @@ TEST_CASE("select kernels: every instruction set keeps what the plain loops keep
           CAPTURE(density);
           const std::uint32_t threshold = threshold_of(x.span(), density);
           check_collect(x.span(), threshold, size, shift);
+          check_take(x.span(), threshold, size, shift);
           check_refine(x.span(), threshold, shift);
         }
       }
@@ -125,6 +152,7 @@ TEST_CASE("select kernels: a sweep with too many entries says so and writes no f
       for (const std::size_t capacity : {std::size_t{0}, count / 2, count - 1, count, count + 1}) {
         CAPTURE(capacity);
         check_collect(x, threshold, capacity, 1);
+        check_take(x, threshold, capacity, 1);
       }
     }
   });
@@ -201,6 +229,20 @@ TEST_CASE("top selector: a sample that misses falls back to counting") {
   for (const std::size_t k : {50, 100, 101, 5000, 99999}) check_selection(selector, few, k);
 }
 
+// So long that an error is sampled before every sweep.
+TEST_CASE("top selector: takes the same from a long error, whatever the sample said") {
+  const std::size_t size = (std::size_t{4} << 20) + 5;
+  std::vector<float> x = heavy(size, 3);
+  TopSelector selector;
+  for (int call = 0; call < 2; ++call) check_selection(selector, x, size / 100);
+  std::ranges::fill(x, 0.0f);
+  for (std::size_t i = 0; i < 900; ++i) x[size / 2 + i] = static_cast<float>(i / 4 + 1);
+  for (const std::size_t k : {898, 898, 1000}) check_selection(selector, x, k);
+  x[7] = std::nanf("");
+  std::vector<float> e(size, 0.0f);
+  CHECK_FALSE(selector.add_and_take(e, x, 898).ok());
+}
+
 TEST_CASE("top selector: all at least a threshold, and the largest of them where they are many") {
   const std::vector<float> x = heavy(30000, 6);
   TopSelector selector;
@@ -231,6 +273,10 @@ TEST_CASE("top selector: refuses what is not finite and then goes on as before")
     CHECK(refused.error().message == "found nan at index 12345, expected finite values");
     std::vector<float> e(bad.size(), 0.0f);
     CHECK_FALSE(selector.add_and_select(e, bad, 200).ok());
+    std::ranges::fill(e, 0.0f);
+    const auto not_taken = selector.add_and_take(e, bad, 200);
+    REQUIRE_FALSE(not_taken.ok());
+    CHECK(not_taken.error().message == refused.error().message);
     CHECK_FALSE(selector.select_at_least(bad, magnitude(5), 20000).ok());
     CHECK_FALSE(selector.select_at_least(bad, magnitude(5), 10).ok());
     CHECK_FALSE(TopSelector().select(std::span(bad).subspan(12000, 1000), 0).ok());
