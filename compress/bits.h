@@ -25,9 +25,24 @@ class BitWriter {
       return;
     }
     store(8);
+    at_ += 8;
     const unsigned used = 64 - filled_;
     filled_ = count - used;
     word_ = filled_ == 0 ? 0 : bits >> used;
+  }
+
+  // The same for count <= 56, without a branch on what is there already: of use for short bits, few
+  // of which fill a word.
+  void put_short(std::uint64_t bits, unsigned count) {
+    if (filled_ >= 8) [[unlikely]]
+      store_bytes();
+    word_ |= bits << filled_;
+    filled_ += count;
+    if (out_.size() - at_ < sizeof word_) [[unlikely]]
+      return store_bytes();
+    const std::uint64_t word = word_;
+    std::memcpy(out_.data() + at_, &word, sizeof word);
+    drop_bytes();
   }
 
   // `zeros` zeros and a one.
@@ -36,17 +51,38 @@ class BitWriter {
     put(std::uint64_t{1} << zeros, static_cast<unsigned>(zeros) + 1);
   }
 
+  // value >> low zeros, a one, and the `low` low bits of the value; low <= 31.
+  void put_rice(std::uint64_t value, unsigned low) {
+    const std::uint64_t zeros = value >> low, rest = value & ((std::uint64_t{1} << low) - 1);
+    if (zeros + low + 1 <= 64) {
+      put((rest << 1 | 1) << zeros, static_cast<unsigned>(zeros) + low + 1);
+    } else {
+      put_unary(zeros);
+      put(rest, low);
+    }
+  }
+
   // Pads to a byte and returns the bytes used. Nothing may be put after it.
   std::size_t finish() {
     store((filled_ + 7) / 8);
-    return at_;
+    return at_ + (filled_ + 7) / 8;
   }
 
  private:
   void store(unsigned bytes) {
     INVARIANT(out_.size() - at_ >= bytes);
-    std::memcpy(out_.data() + at_, &word_, bytes);
-    at_ += bytes;
+    const std::uint64_t word = word_;  // word_ itself stays in a register
+    std::memcpy(out_.data() + at_, &word, bytes);
+  }
+  // The whole bytes of word_, which are fewer than 8.
+  void store_bytes() {
+    store(filled_ / 8);
+    drop_bytes();
+  }
+  void drop_bytes() {
+    at_ += filled_ / 8;
+    word_ >>= filled_ & ~7u;
+    filled_ %= 8;
   }
 
   std::span<std::byte> out_;

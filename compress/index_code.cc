@@ -7,6 +7,7 @@
 
 #include "compress/bits.h"
 #include "compress/header.h"
+#include "compress/kernels/rice.h"
 
 namespace starling::compress {
 namespace {
@@ -56,24 +57,6 @@ std::size_t fixed_bytes(IndexCode code, std::size_t k, std::size_t d) {
     case IndexCode::all: break;
   }
   return 0;
-}
-
-void write_rice(Indices indices, unsigned b, std::span<std::byte> out) {
-  BitWriter writer(out);
-  const std::uint64_t mask = (std::uint64_t{1} << b) - 1;
-  std::uint64_t next = 0;
-  for (const std::uint32_t index : indices) {
-    const std::uint64_t gap = index - next, zeros = gap >> b;
-    next = std::uint64_t{index} + 1;
-    const std::uint64_t tail = (gap & mask) << 1 | 1;
-    if (zeros + b + 1 <= 64) {
-      writer.put(tail << zeros, static_cast<unsigned>(zeros) + b + 1);
-    } else {
-      writer.put_unary(zeros);
-      writer.put(gap & mask, b);
-    }
-  }
-  writer.finish();
 }
 
 void write_elias_fano(Indices indices, std::size_t d, std::span<std::byte> out) {

@@ -7,8 +7,10 @@
 #include <numeric>
 #include <vector>
 
+#include "compress/kernels/rice.h"
 #include "guarded.h"
 #include "protocol/random.h"
+#include "targets.h"
 
 using namespace starling;
 using namespace starling::compress;
@@ -87,6 +89,34 @@ std::vector<std::byte> bytes_of(std::initializer_list<unsigned> values) {
 }
 
 }  // namespace
+
+// Gaps around 2^b, some of which are too long for a word.
+TEST_CASE("index codes: every instruction set writes the Rice codes of the plain loop") {
+  for (unsigned b = 0; b < 32; ++b) {
+    for (const std::size_t count : {0, 1, 2, 3, 4, 5, 9, 200}) {
+      const Random random(31, Stream::test, {b});
+      Indices indices;
+      std::uint64_t next = 0, bits = 0;
+      for (std::size_t j = 0; j < count; ++j) {
+        const double scale = std::ldexp(j % 50 == 7 ? 90 : 2, static_cast<int>(b));
+        const auto gap = static_cast<std::uint64_t>(random.uniform(j) * scale);
+        if (next + gap > 0xffffffff) break;
+        indices.push_back(static_cast<std::uint32_t>(next + gap));
+        next += gap + 1;
+        bits += (gap >> b) + b + 1;
+      }
+      CAPTURE(b);
+      CAPTURE(indices.size());
+      GuardedBytes out((bits + 7) / 8, 1), wanted = out;
+      ref::write_rice(indices, b, wanted.span());
+      for_each_target([&] {
+        std::ranges::fill(out.span(), std::byte{0xff});
+        write_rice(indices, b, out.span());
+        CHECK(out == wanted);
+      });
+    }
+  }
+}
 
 TEST_CASE("index codes: every set comes back, in every code, from exactly the planned bytes") {
   for (const std::size_t d : {0, 1, 2, 7, 8, 9, 63, 64, 65, 300, 65535, 65536, 65537, 200'000}) {
