@@ -93,6 +93,7 @@ bool RoundAs(const float* HWY_RESTRICT x, std::size_t size, std::byte* HWY_RESTR
   VI most = hn::Zero(DI());
   std::size_t i = 0;
   for (; i + kWidth <= size; i += kWidth) {
+    ask_ahead<false, kAheadOfOne>(x + i, kWidth);
     store_halves(round_lanes<kFormat>(hn::LoadU(D(), x + i), most), halves + 2 * i);
   }
   const bool rest = ref::round_to_halves({x + i, size - i}, kFormat, halves + 2 * i);
@@ -162,6 +163,8 @@ bool AddAndRound(float* HWY_RESTRICT e, const float* HWY_RESTRICT g, std::size_t
   VI most = hn::Zero(DI());
   std::size_t i = 0;
   for (; i + kWidth <= size; i += kWidth) {
+    ask_ahead<true>(e + i, kWidth);
+    ask_ahead(g + i, kWidth);
     const V p = hn::Add(hn::LoadU(D(), e + i), hn::LoadU(D(), g + i));
     const VU half = round_lanes<Half::bfloat16>(p, most);
     store_halves(half, halves + 2 * i);
@@ -189,6 +192,7 @@ void AddHalvesAs(const std::byte* HWY_RESTRICT halves, float scale, float* HWY_R
   const V times = hn::Set(D(), scale);
   std::size_t i = 0;
   for (; i + kWidth <= size; i += kWidth) {
+    ask_ahead<true, kAheadOfOne>(y + i, kWidth);
     const V value = hn::Mul(times, widen<kFormat>(load_halves(halves + 2 * i)));
     hn::StoreU(hn::Add(hn::LoadU(D(), y + i), value), D(), y + i);
   }

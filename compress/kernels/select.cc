@@ -60,6 +60,16 @@ HWY_INLINE std::uint64_t bits_of(hn::Mask<D> mask) {
   return bits;
 }
 
+template <Mode kMode>
+HWY_INLINE void ask(const Sweep& s, std::size_t i, std::size_t floats) {
+  if constexpr (kMode == Mode::look) {
+    ask_ahead<false, kAheadOfOne>(s.x + i, floats);
+  } else {
+    ask_ahead<true>(s.x + i, floats);
+    ask_ahead(s.g + i, floats);
+  }
+}
+
 // x, or the new x + g.
 template <Mode kMode>
 HWY_INLINE hn::Vec<DF> read(float* x, const float* g) {
@@ -141,9 +151,7 @@ Collected PutBlock(const Sweep& s, std::size_t begin, Slots to, Collected kept) 
   const std::size_t capacity = to.capacity();
   std::size_t count = kept.count;
   for (std::size_t i = begin; i < begin + s.size; i += kGroup) {
-    constexpr std::size_t kAhead = kMode == Mode::look ? kAheadOfOne : kAheadOfTwo;
-    ask_ahead<kMode != Mode::look, kAhead>(s.x + i, kGroup);
-    if constexpr (kMode != Mode::look) ask_ahead(s.g + i, kGroup);
+    ask<kMode>(s, i, kGroup);
     const std::uint64_t bits = reaching<kMode>(s.x + i, s.g + i, below);
     if (count > capacity) continue;
     put_positions<kAlways>(bits, static_cast<std::uint32_t>(i), to.indices.data() + count);
@@ -168,6 +176,7 @@ Collected PutDense(const Sweep& s, std::size_t begin, Slots to, Collected kept) 
   const std::size_t capacity = to.capacity();
   std::size_t count = kept.count;
   for (std::size_t i = begin; i < begin + s.size; i += kWidth) {
+    ask<kMode>(s, i, kWidth);
     const auto v = hn::BitCast(D(), read<kMode>(s.x + i, s.g + i));
     const V bits = hn::And(v, hn::Set(D(), 0x7fffffff));
     const auto mask = hn::Gt(bits, below);
