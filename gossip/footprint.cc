@@ -85,25 +85,36 @@ std::uint64_t body_bytes(const GossipOptions& options, const TensorLayout& layou
   }
 }
 
-// A piece to every owner and one to itself; then a message to all, which may be the mean itself,
-// with up to five vectors in front of it where a neighbor has missed something: written once for
-// all, and received from each.
+// Vectors of d floats that all nodes hold alike (DownLeg::common), at most.
+std::uint64_t common_of(AlgorithmKind kind) {
+  switch (kind) {
+    case AlgorithmKind::ef21_bc: return 2;
+    case AlgorithmKind::one_bit_adam:
+    case AlgorithmKind::zero_one_adam: return 3;
+    case AlgorithmKind::cd_adam: return 5;
+    default: return 1;
+  }
+}
+
+// A piece to every owner and one to itself; then a message to all, with what is common in front of
+// it where a neighbor has missed something: written once for all, and received from each. Either
+// may be raw floats, in some rounds or in all.
 Footprint footprint_of_mesh(const GossipOptions& options, const TensorLayout& layout,
                             std::size_t degree, const compress::Compressor* compressor) {
   const std::uint64_t model = layout.size() * sizeof(float);
   const std::uint64_t shard = layout.size() / (degree + 1) + 1;
+  const std::uint64_t shard_bytes = shard * sizeof(float);
   std::uint64_t told = compress::Identity().encoded_bytes_max(shard);
   const std::uint64_t times = options.algorithm == AlgorithmKind::neolithic ? options.repeats : 1;
   if (compressor)
     told = std::max<std::uint64_t>(told, times * compressor->encoded_bytes_max(shard));
-  const std::uint64_t started = options.algorithm == AlgorithmKind::cd_adam ? 5 : 3;
-  const std::uint64_t shard_bytes = shard * sizeof(float);
+  const std::uint64_t started = common_of(options.algorithm) * shard_bytes;
   // The sum and the mean of what came, the owner's error, a piece and its scales, and the work
   // memory of each leg's coder.
   constexpr std::uint64_t kShards = 7;
   return {.model = model,
           .node = vectors_of(options.algorithm).node * model + kShards * shard_bytes,
-          .messages = (degree + 1) * (3 * told + started * shard_bytes) + started * shard_bytes};
+          .messages = (degree + 1) * (3 * told + started) + started};
 }
 
 }  // namespace
