@@ -125,7 +125,7 @@ TEST_CASE("rounds: a neighbor one round ahead waits in the inbox") {
   CHECK(node.x() == 2 + 0.25f * 98);
 }
 
-TEST_CASE("rounds: ours is let go of when it counts where the neighbor's next one is here already") {
+TEST_CASE("rounds: a message that counts is not kept where the neighbor is ahead already") {
   Node node = connected();
   node.step(0);
   node.receive(kLeft, 0, 4);
