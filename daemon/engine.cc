@@ -82,7 +82,7 @@ void Engine::carry_out(node::Effects effects) {
   std::optional<CheckpointOutcome> last;
   for (const node::Effect& effect : effects) {
     if (std::holds_alternative<node::RunLocalStep>(effect)) {
-      asio::post(mailbox_, [this] { run_local_step(); });
+      begin_local_step();
     } else if (std::holds_alternative<node::RunEvaluation>(effect)) {
       asio::post(mailbox_, [this] { run_evaluation(); });
     } else if (const auto* timer = std::get_if<node::ArmTimer>(&effect)) {
@@ -99,8 +99,10 @@ void Engine::carry_out(node::Effects effects) {
     }
   }
   auto progress = std::make_shared<const node::Progress>(core_->progress(now()));
+  ++untold_;
   asio::post(io_, [this, effects = std::move(effects), progress = std::move(progress),
                    last = std::move(last)] {
+    --untold_;
     output_.progressed(progress);
     for (const node::Effect& effect : effects) {
       if (const auto* message = std::get_if<node::Send>(&effect)) {
@@ -125,6 +127,17 @@ void Engine::carry_out(node::Effects effects) {
       }
     }
   });
+}
+
+// Where rounds are shorter than what the io thread does for each, the step waits until that has
+// done all that it was told: nothing else would hold a lone node back.
+void Engine::begin_local_step() {
+  constexpr std::size_t kUntoldMax = 64;
+  if (untold_ < kUntoldMax) {
+    asio::post(mailbox_, [this] { run_local_step(); });
+  } else {
+    asio::post(io_, [this] { asio::post(mailbox_, [this] { run_local_step(); }); });
+  }
 }
 
 void Engine::run_local_step() {

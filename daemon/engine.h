@@ -93,6 +93,7 @@ class Engine {
   void hand_over();
   void answer_reload(Result<node::Reload> reload);
   void carry_out(node::Effects effects);
+  void begin_local_step();
   void run_local_step();
   void run_evaluation();
   void run_checkpoint();
@@ -120,7 +121,8 @@ class Engine {
   asio::io_context mailbox_;
   asio::steady_timer timer_{mailbox_};  // one: arming it again replaces it
   asio::executor_work_guard<asio::io_context::executor_type> open_{mailbox_.get_executor()};
-  std::thread thread_;  // last, so that it starts when everything else is there
+  std::atomic<std::size_t> untold_ = 0;  // effects on their way to the io thread; any thread
+  std::thread thread_;                   // last, so that it starts when everything else is there
 };
 
 }  // namespace starling::daemon
