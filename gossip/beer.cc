@@ -38,7 +38,7 @@ class Beer final : public Method {
   }
   void adapt(const LocalStep& step) override {
     tracked_.track(step, v_.value);
-    for (std::size_t i = 0; i < pending_.size(); ++i) x_.value[i] += pending_[i];
+    add(x_.value, pending_);
     std::ranges::fill(pending_, 0.0f);
     subtract(x_.value, v_.value);
   }
