@@ -13,20 +13,13 @@ groups=(build test)
 # The tests of docker/ need an engine; one that is there already is left as it is.
 [[ " ${presets[*]} " != *" release "* ]] || command -v docker >/dev/null || groups+=(docker)
 scripts/install-packages.sh "${groups[@]}"
-engine_answers() { timeout 20 docker info >/dev/null 2>&1; }  # one that hangs does not
+# One that hangs does not answer; the one started in its place shares nothing with it.
+engine_answers() { timeout 20 docker info >/dev/null 2>&1; }
 if [[ " ${presets[*]} " == *" release "* ]] && ! engine_answers; then
-  engine=$(mktemp -d)
-  dockerd --pidfile "$engine/pid" >"$engine/log" 2>&1 &
-  trap 'kill "$(cat "$engine/pid")"; wait; rm -rf "$engine"' EXIT
-  for ((second = 0; second < 60; ++second)); do
-    ! engine_answers || break
-    sleep 1
-  done
-  if ((second == 60)); then
-    echo "test.sh: no Docker engine answers, and dockerd does not start; the end of its log:" >&2
-    tail -5 "$engine/log" >&2
-    exit 1
-  fi
+  engine=$(mktemp -d -p /var/tmp)
+  trap 'scripts/docker-engine.sh stop "$engine"' EXIT
+  scripts/docker-engine.sh start "$engine"
+  export DOCKER_HOST=unix://$engine/socket
 fi
 for preset in "${presets[@]}"; do
   # The benchmarks are built, so that they keep up with what they measure; they are not run.
