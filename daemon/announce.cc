@@ -23,11 +23,11 @@ void announce(spdlog::logger& log, const node::Run& run, NodeId self, const node
   log.info("{} with {} on {}, process {}", node::algorithm_summary(run),
            names.empty() ? std::string("no neighbors") : fmt::format("{}", fmt::join(names, ", ")),
            config.nodes[index_of(self)].address, ::getpid());
-  if (node::is_mesh(run)) {
+  if (node::is_mesh(config)) {
     log.info(
-        "each node owns 1/{} of the model, which rests while its owner is away; one that will "
-        "not be back gets left = true in the run file of all",
-        run.topology.present().size());
+        "each node owns 1/{} of the model, which rests while its owner is away; after {} s it is "
+        "the others' until the owner is back",
+        run.topology.present().size(), config.run.hand_over_seconds);
   }
   log.info("{}", node::operator_summary(run));
   log.info("{}", memory.sentence());

@@ -171,7 +171,7 @@ void Answers::fill(control::PeersReply& reply) const {
     p.set_name(name_of_node(link.peer));
     p.set_address(parts_.run.config.nodes[index_of(link.peer)].address);
     p.set_state(name_of(link.state));
-    p.set_reason(link.reason);
+    p.set_reason(link.away ? "away, its shard is the others': " + link.reason : link.reason);
     p.set_since_seconds(seconds(link.in_state));
     p.set_epoch(link.epoch);
     p.set_round(link.round);

@@ -1,6 +1,7 @@
 #include "daemon/daemon.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <prometheus/metric_family.h>
 #include <unistd.h>
 
@@ -16,16 +17,15 @@
 #include "daemon/day_file.h"
 #include "daemon/engine.h"
 #include "daemon/goodput.h"
-#include "daemon/link_security.h"
 #include "daemon/metrics.h"
 #include "daemon/metrics_server.h"
 #include "daemon/model_file.h"
 #include "daemon/pauses.h"
 #include "daemon/reload_desk.h"
 #include "daemon/resume.h"
+#include "daemon/run_links.h"
 #include "daemon/service_notify.h"
 #include "daemon/state_dir.h"
-#include "gossip/assembly.h"
 #include "peer/links.h"
 
 namespace starling::daemon {
@@ -35,73 +35,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kRoundGrace = 1s;    // how long a stop waits for the round to end
 constexpr auto kGoodbyeGrace = 1s;  // and for the neighbors to hear of it
-
-std::vector<peer::Neighbor> neighbors_of(const node::Run& run, NodeId self) {
-  std::vector<peer::Neighbor> neighbors;
-  for (const NodeId id : gossip::partners(run.config.gossip, run.topology, self)) {
-    const node::NodeEntry& entry = run.config.nodes[index_of(id)];
-    neighbors.push_back({id, entry.name, entry.address, entry.keys});
-  }
-  return neighbors;
-}
-
-Engine::RunFile run_file_of(const node::Run& run, const DaemonOptions& options) {
-  return {.run = run,
-          .self = options.self,
-          .load = [file = run.config.file, overrides = options.overrides,
-                   state_dir = options.state_dir]() -> Result<node::Config> {
-            auto config = node::load_config(file, overrides);
-            if (!config) return config;
-            if (const auto taken = take_made_keys(*config, state_dir); !taken) return taken.error();
-            return config;
-          },
-          .check = [self = options.self,
-                    pinned = pins_keys(run.config)](const node::Run& fresh) -> Result<void> {
-            if (pins_keys(fresh.config) != pinned) {
-              return Error{ErrorCode::config,
-                           fmt::format("{}: [[node]] key: found {}, but the links of this run are "
-                                       "{}; restart the daemons to change that",
-                                       fresh.config.file.string(), pinned ? "none" : "one",
-                                       pinned ? "inside TLS" : "plain TCP")};
-            }
-            return peer::check_addresses(neighbors_of(fresh, self),
-                                         fresh.config.run.insecure_plaintext);
-          }};
-}
-
-peer::RateLimits rates_of_all(const node::LimitOptions& limits) {
-  return {.send = limits.max_send, .receive = limits.max_receive, .per_day = limits.max_per_day};
-}
-
-peer::RateLimits rates_of_each(const node::LimitOptions& limits) {
-  return {.send = limits.neighbor_max_send,
-          .receive = limits.neighbor_max_receive,
-          .per_day = limits.neighbor_max_per_day};
-}
-
-peer::LinkOptions link_options(const node::Run& run, NodeId self, const node::Core& core,
-                               std::shared_ptr<const peer::Tls> tls) {
-  const node::Config& config = run.config;
-  peer::LinkOptions options;
-  options.self = self;
-  options.self_name = config.nodes[index_of(self)].name;
-  options.listen_address = config.nodes[index_of(self)].address;
-  options.neighbors = neighbors_of(run, self);
-  // What an edge was before a restart goes on in its next epoch; 0 of one that is new.
-  for (const gossip::EdgeStatus& edge : core.algorithm().edges()) {
-    const auto at = std::ranges::find(options.neighbors, edge.peer, &peer::Neighbor::id);
-    if (at != options.neighbors.end()) at->last_epoch = edge.epoch;
-  }
-  options.fingerprint = node::fingerprint_of(run);
-  options.body_bytes_max = core.body_bytes_max();
-  options.piece_bytes_max = core.piece_bytes_max();
-  options.tls = std::move(tls);
-  options.insecure_plaintext = config.run.insecure_plaintext;
-  options.seed = config.run.seed;
-  options.rates = rates_of_all(config.limits);
-  options.neighbor_rates = rates_of_each(config.limits);
-  return options;
-}
 
 // io thread only; the engine thread is behind Engine.
 class Daemon final : public peer::PeerEvents, public EngineOutput {
@@ -186,6 +119,12 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
                                  .body = std::move(body)}});
   }
 
+  void differs(NodeId peer, std::string field, std::string theirs) override {
+    if (field != kAwayField) return;
+    const auto told = node::Membership::parse(theirs, run_.config.nodes.size());
+    if (told) return engine_.hear(*told);
+    log_->warn("{}: {}", name_of_node(peer), told.error().message);
+  }
   void sketched(NodeId peer, Round rounds, SharedBytes sketch) override {
     const auto noted = consensus_.note(peer, rounds, sketch.bytes());
     if (!noted) reject(peer, noted.error().message);
@@ -248,16 +187,19 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     desk_.note(outcome);
   }
   void reloaded(const Result<node::Reload>& reload, std::uint64_t body_bytes_max) override {
-    if (reload) {
-      run_ = reload->run;
-      if (reload->graph_changed) forecast_again();
-      links_.limit(rates_of_all(run_.config.limits), rates_of_each(run_.config.limits));
-      links_.rewire(neighbors_of(run_, options_.self), node::fingerprint_of(run_), body_bytes_max);
-      pauses_.rewired();
-      consensus_.forget_all();
-    }
+    if (reload) take_up(*reload, body_bytes_max);
     reload_desk_.note(reload, answers_.progress().rounds_done);
     service_.ready();
+  }
+  void regrouped(const Result<node::Reload>& change, std::uint64_t body_bytes_max) override {
+    if (!change) {
+      log_->error("who is away has changed, and the run cannot follow: {}", change.error().message);
+      return;
+    }
+    log_->warn("after {} rounds: {}", answers_.progress().rounds_done,
+               fmt::join(change->changes, ", "));
+    if (change->begins_anew) links_.set_round(0);
+    take_up(*change, body_bytes_max);
   }
   void finished(const std::optional<std::string>& failure) override {
     desk_.close();
@@ -345,6 +287,15 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     }
   }
 
+  void take_up(const node::Reload& change, std::uint64_t body_bytes_max) {
+    run_ = change.run;
+    if (change.graph_changed) forecast_again();
+    links_.limit(rates_of_all(run_.config.limits), rates_of_each(run_.config.limits));
+    links_.rewire(neighbors_of(run_, options_.self), node::fingerprint_of(run_), body_bytes_max);
+    pauses_.rewired();
+    consensus_.forget_all();
+  }
+
   void forecast_again() {
     const std::uint64_t before = memory_.bytes();
     memory_ = node::forecast_memory(run_, options_.self);
@@ -390,7 +341,8 @@ Result<node::NodeReport> run_daemon(const node::Run& run, const DaemonOptions& o
                                     std::shared_ptr<spdlog::logger> log) {
   auto beginning = begin_node(run, options);
   if (!beginning) return beginning.error();
-  return Daemon(run, options, std::move(log), std::move(*beginning)).run();
+  const node::Run begun = beginning->run;
+  return Daemon(begun, options, std::move(log), std::move(*beginning)).run();
 }
 
 }  // namespace starling::daemon

@@ -89,10 +89,14 @@ void Engine::carry_out(node::Effects effects) {
       arm(*timer);
     } else if (std::holds_alternative<node::SaveCheckpoint>(effect)) {
       asio::post(mailbox_, [this] { run_checkpoint(); });
+    } else if (const auto* away = std::get_if<node::NodesAway>(&effect)) {
+      node::Membership membership = run_file_.run.membership;
+      for (const NodeId node : away->nodes) membership.leave(node);
+      hear(std::move(membership));
     } else if (std::holds_alternative<node::Finished>(effect)) {
       finished_ = true;
       show(core_->between_rounds() ? core_.get() : nullptr);
-      if (std::exchange(reload_, std::nullopt)) {
+      if (std::exchange(reload_, std::nullopt) && is_asked_) {
         answer_reload(Error{ErrorCode::io, "the node has ended before it took up the reload"});
       }
       if (checkpoints_ && core_->can_be_saved()) last = save();
@@ -165,7 +169,10 @@ void Engine::run_checkpoint() {
 CheckpointOutcome Engine::save() {
   const Time begin = now();
   const Round rounds = core_->progress(begin).rounds_done;
-  auto saved = checkpoints_->save(rounds, [&](Archive& a) { core_->archive(a, begin); });
+  auto saved = checkpoints_->save(rounds, [&](Archive& archive) {
+    node::save_membership(run_file_.run, archive);
+    core_->archive(archive, begin);
+  });
   return {rounds, std::move(saved), now() - begin};
 }
 
@@ -216,6 +223,23 @@ void Engine::take_reload() {
     return answer_reload(std::move(planned));
   }
   reload_ = std::move(*planned);
+  is_asked_ = true;
+  handle(node::HandOverRequested{});
+}
+
+void Engine::hear(node::Membership told) {
+  asio::post(mailbox_, [this, told = std::move(told)] { regroup(told); });
+}
+
+// While another change waits for the end of the round this one is let go of: the neighbor, or the
+// core, will say it again.
+void Engine::regroup(const node::Membership& told) {
+  if (finished_ || reload_) return;
+  auto planned = node::plan_regrouping(run_file_.run, run_file_.self, told);
+  if (!planned) return tell_regrouped(planned.error());
+  if (!*planned) return;
+  reload_ = std::move(**planned);
+  is_asked_ = false;
   handle(node::HandOverRequested{});
 }
 
@@ -223,13 +247,22 @@ void Engine::hand_over() {
   INVARIANT(reload_.has_value());
   run_file_.run = reload_->run;
   core_ = node::succeed(
-      *core_, run_file_.run, run_file_.self,
+      *core_, *reload_, run_file_.self,
       checkpoints_ ? plan_of(run_file_.run.config.checkpoint) : node::CheckpointPlan{}, now());
   ++generation_;
   timer_.cancel();
-  answer_reload(std::move(*reload_));
+  node::Reload done = std::move(*reload_);
   reload_.reset();
+  is_asked_ ? answer_reload(std::move(done)) : tell_regrouped(std::move(done));
   handle(node::Start{});
+}
+
+void Engine::tell_regrouped(Result<node::Reload> change) {
+  asio::post(io_, [this, change = std::move(change), generation = generation_,
+                   body_bytes_max = core_->body_bytes_max()] {
+    links_generation_ = generation;
+    output_.regrouped(change, body_bytes_max);
+  });
 }
 
 void Engine::answer_reload(Result<node::Reload> reload) {

@@ -43,6 +43,9 @@ class EngineOutput {
   // is the core's from now on, and no link is up for it. No body of an exchange is larger than
   // `body_bytes_max` from now on. An error: nothing has changed.
   virtual void reloaded(const Result<node::Reload>& reload, std::uint64_t body_bytes_max) = 0;
+  // Nodes of a mesh are away or back, and the core goes on among those that take part; the rest as
+  // with reloaded(). An error: it was not possible, and nothing has changed.
+  virtual void regrouped(const Result<node::Reload>& change, std::uint64_t body_bytes_max) = 0;
   // The last call. The core is quiet from now on and may be read.
   virtual void finished(const std::optional<std::string>& failure) = 0;
 };
@@ -74,6 +77,10 @@ class Engine {
   // the round: all of it or nothing. Answered by reloaded(), in the order of the calls.
   void reload();
 
+  // A neighbor knows otherwise who is away: what is new in that is taken up at the end of the
+  // round.
+  void hear(node::Membership told);
+
   // Shows the core on the engine thread between two rounds: at once, or when this one is done; null
   // where the node ends before that.
   using Look = std::function<void(const node::Core*)>;
@@ -90,8 +97,10 @@ class Engine {
   void take_look(Look look);
   void show(const node::Core* core);
   void take_reload();
+  void regroup(const node::Membership& told);
   void hand_over();
   void answer_reload(Result<node::Reload> reload);
+  void tell_regrouped(Result<node::Reload> change);
   void carry_out(node::Effects effects);
   void begin_local_step();
   void run_local_step();
@@ -114,6 +123,7 @@ class Engine {
   node::Checkpoints* const checkpoints_;
   RunFile run_file_;
   std::optional<node::Reload> reload_;  // checked, and not taken up before the end of the round
+  bool is_asked_ = false;               // by reload(); otherwise nodes are away or back
   std::uint64_t generation_ = 0;        // cores that were succeeded
   std::vector<Look> looks_;             // for the end of the round
   node::SketchPace sketch_pace_;

@@ -26,8 +26,9 @@ Result<void> lock_all(Beginning& beginning, const fs::path& checkpoints) {
 }
 
 // The checkpoints that are there are renamed, or loaded.
-Result<void> load_or_not(const node::Run& run, const DaemonOptions& options, Beginning& beginning) {
-  const node::CheckpointPlan plan = plan_of(run.config.checkpoint);
+Result<void> load_or_not(const DaemonOptions& options, Beginning& beginning) {
+  const node::Run file = beginning.run;
+  const node::CheckpointPlan plan = plan_of(file.config.checkpoint);
   if (options.fresh) {
     const auto aside = beginning.checkpoints->start_anew();
     if (!aside) return aside.error();
@@ -37,14 +38,16 @@ Result<void> load_or_not(const node::Run& run, const DaemonOptions& options, Beg
     }
   } else {
     auto loaded = beginning.checkpoints->load([&](Archive& archive) {
-      beginning.core = node::make_core(run, options.self, plan);
+      beginning.run = node::with_saved_membership(file, archive);
+      beginning.core = node::make_core(beginning.run, options.self, plan);
       beginning.core->archive(archive, Time{0});
     });
     if (!loaded) return loaded.error();
     beginning.resumed = std::move(*loaded);
   }
   if (!beginning.resumed) {
-    beginning.core = node::make_core(run, options.self, plan);
+    beginning.run = file;
+    beginning.core = node::make_core(file, options.self, plan);
     return {};
   }
   for (const std::string& why : beginning.resumed->refused) {
@@ -54,8 +57,8 @@ Result<void> load_or_not(const node::Run& run, const DaemonOptions& options, Beg
     const std::size_t number = index_of(peer);
     beginning.warnings.push_back(fmt::format(
         "the run file has no edge to {} any more: what the checkpoint holds of it is dropped",
-        number < run.config.nodes.size() ? run.config.nodes[number].name
-                                         : fmt::format("node {}", number)));
+        number < file.config.nodes.size() ? file.config.nodes[number].name
+                                          : fmt::format("node {}", number)));
   }
   return {};
 }
@@ -71,7 +74,7 @@ Result<Beginning> begin_node(const node::Run& run, const DaemonOptions& options)
   const node::CheckpointOptions& checkpoint = run.config.checkpoint;
   const std::string& self = run.config.nodes[index_of(options.self)].name;
   if (const auto fits = node::check_means(run, options.self); !fits) return fits.error();
-  Beginning beginning;
+  Beginning beginning{.run = run};
   beginning.paths = paths_of(options.state_dir, self);
   fs::path directory = beginning.paths.dir;
   if (!checkpoint.directory.empty()) directory = fs::absolute(checkpoint.directory) / self;
@@ -96,7 +99,7 @@ Result<Beginning> begin_node(const node::Run& run, const DaemonOptions& options)
     beginning.core = node::make_core(run, options.self);
     return beginning;
   }
-  if (const auto loaded = load_or_not(run, options, beginning); !loaded) return loaded.error();
+  if (const auto loaded = load_or_not(options, beginning); !loaded) return loaded.error();
   return beginning;
 }
 

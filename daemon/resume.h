@@ -16,16 +16,17 @@
 namespace starling::daemon {
 
 struct Beginning {
-  NodePaths paths;
-  std::vector<StateLock>
-      locks;  // of the state directory, and of the checkpoints' where that differs
-  std::shared_ptr<const peer::Tls> tls;  // null: links are plain TCP
-  std::unique_ptr<node::Core> core;
+  node::Run run;  // the run file's, among those who took part when the checkpoint was made
+  NodePaths paths = {};
+  // Of the state directory, and of the checkpoints' where that differs.
+  std::vector<StateLock> locks = {};
+  std::shared_ptr<const peer::Tls> tls = nullptr;  // null: links are plain TCP
+  std::unique_ptr<node::Core> core = nullptr;
   // Null: they are switched off. The store is under the checkpoints.
-  std::unique_ptr<node::Store> store;
-  std::unique_ptr<node::Checkpoints> checkpoints;
-  std::optional<node::Checkpoints::Loaded> resumed;
-  std::vector<std::string> warnings;  // for the log
+  std::unique_ptr<node::Store> store = nullptr;
+  std::unique_ptr<node::Checkpoints> checkpoints = nullptr;
+  std::optional<node::Checkpoints::Loaded> resumed = std::nullopt;
+  std::vector<std::string> warnings = {};  // for the log
 };
 
 node::CheckpointPlan plan_of(const node::CheckpointOptions& options);

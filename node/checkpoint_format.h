@@ -7,7 +7,7 @@
 namespace starling::node {
 
 constexpr const char* kCheckpointFormat = "starling checkpoint";
-constexpr std::uint64_t kCheckpointVersion = 2;
+constexpr std::uint64_t kCheckpointVersion = 3;
 
 // In __metadata__.
 constexpr const char* kFormatNote = "format";

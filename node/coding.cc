@@ -67,7 +67,7 @@ Coding rated_coding(const Run& run, const TensorLayout& layout, std::size_t link
   Coding coding{.budget = std::make_unique<compress::Budget>(config.rate, controller, links, shape),
                 .first = nullptr,
                 .second = nullptr};
-  const bool mesh = is_mesh(run);
+  const bool mesh = is_mesh(run.config);
   const auto make = [&](std::size_t stream) {
     const compress::RatedInputs inputs{.budget = *coding.budget,
                                        .stream = stream,
@@ -84,13 +84,13 @@ Result<std::unique_ptr<compress::Compressor>> made_of(const compress::OperatorOp
                                                       const Run& run, const TensorLayout& layout) {
   const TensorLayout coded = coded_layout(run, layout);
   auto made = compress::make_compressor(options, coded, run.config.run.seed);
-  if (!made || !is_mesh(run)) return made;
+  if (!made || !is_mesh(run.config)) return made;
   return compress::make_operator(options, coded.tensors().front(), run.config.run.seed);
 }
 
 }  // namespace
 
-bool is_mesh(const Run& run) { return gossip::traits_of(run.config.gossip.algorithm).is_mesh(); }
+bool is_mesh(const Config& config) { return gossip::traits_of(config.gossip.algorithm).is_mesh(); }
 
 bool takes_operator(const Config& config) {
   return gossip::traits_of(config.gossip.algorithm).takes_operator();

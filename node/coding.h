@@ -11,7 +11,7 @@
 
 namespace starling::node {
 
-bool is_mesh(const Run& run);
+bool is_mesh(const Config& config);
 // Whether messages of the operator of [compress] are sent.
 bool takes_operator(const Config& config);
 // Whether their levels follow the budget of [rate].

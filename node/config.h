@@ -49,6 +49,8 @@ struct RunOptions {
   // A daemon that would take more is not started; 0: no limit.
   std::uint64_t memory_limit = 0;
   Join join = Join::neighbor;
+  // A mesh: after how long without anybody who sees it a node's shard is the others'.
+  double hand_over_seconds = 600;
 };
 
 struct CheckpointOptions {

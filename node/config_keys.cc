@@ -56,6 +56,10 @@ void add_run(Keys& keys) {
                               {{"neighbor", Join::neighbor}, {"start", Join::start}},
                               "What a node begins with that has no checkpoint and finds neighbors "
                               "past round 0: the model of one of them, or its start model."));
+  keys.push_back(real({"run", "hand_over_seconds"}, FIELD(config.run.hand_over_seconds),
+                      {above(0), upto(1e9)},
+                      "A mesh: when no node has seen one for so long, and more than half of all "
+                      "are there, its shard is the others' until it is back."));
 }
 
 void add_topology(Keys& keys) {

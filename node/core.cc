@@ -34,6 +34,9 @@ Core::Core(CoreOptions options, std::unique_ptr<train::Trainer> trainer,
       start_wait_(options_.start_wait),
       update_(algorithm_->model().size()) {
   for (const NodeId id : options_.partners) partners_.push_back({id});
+  if (options_.absent_after > Duration{0}) {
+    absences_.emplace(options_.partners, options_.flock, options_.absent_after);
+  }
 }
 
 void Core::handle(const CoreEvent& event, Time now, Effects& out) {

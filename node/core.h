@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gossip/algorithm.h"
+#include "node/absences.h"
 #include "node/fetch.h"
 #include "node/giver.h"
 #include "node/healing.h"
@@ -43,6 +44,10 @@ struct CoreOptions {
   // of one of them; otherwise with its start model.
   bool fetches_model = false;
   FetchOptions fetch = {};
+  // A mesh: how long a node is not seen before the others go on without it, and how many the run
+  // has, those that are away included (Absences). 0: they never do.
+  Duration absent_after{0};
+  std::size_t flock = 0;
 };
 
 // ---- events ---------------------------------------------------------------------------------
@@ -95,6 +100,11 @@ struct SaveCheckpoint {};
 // The last effect: a core of another graph succeeds this one, which does nothing more. At once,
 // before any other event.
 struct HandOver {};
+// All that are there agree that these are away; said again in every round until the driver has made
+// a core that goes on without them.
+struct NodesAway {
+  std::vector<NodeId> nodes;
+};
 // A round is over: time for a line in the log. Counters and evaluation are in Core::progress().
 struct RoundDone {
   Round round;
@@ -106,8 +116,8 @@ struct Finished {
   std::optional<std::string> failure;
 };
 using Effect = std::variant<Send, EdgeSettled, EdgeHealed, RunLocalStep, ArmTimer, LeaveOut, Reject,
-                            RunEvaluation, SaveCheckpoint, HandOver, ModelFetched, FetchGivenUp,
-                            RoundDone, Finished>;
+                            RunEvaluation, SaveCheckpoint, HandOver, NodesAway, ModelFetched,
+                            FetchGivenUp, RoundDone, Finished>;
 using Effects = std::vector<Effect>;
 
 enum class Phase { waiting, fetching, training, paused, finished };
@@ -168,6 +178,8 @@ class Core {
   // keep their state, every link is down. In place of loading; Start is to follow. Takes the memory
   // of the state twice over until it returns.
   void succeed(Core& before, Time now);
+  // The same without what `before` has learned: the node was away, and begins as a new one does.
+  void replace(const Core& before);
   // The neighbors of which a state was loaded and dropped, for this core has no edge to them.
   const std::vector<NodeId>& dropped() const { return dropped_; }
   // Between rounds and sound, with rounds done that were not saved yet; also after Finished.
@@ -280,6 +292,10 @@ class Core {
   void follow_fetch(const Fetch::Asks& asks, Time now, Effects& out);
   void end_fetch(Time now, Effects& out);
   void say(NodeId to, gossip::Parcel parcel, Effects& out);
+  void welcome(const Partner& partner, Effects& out);
+  void say_missed(NodeId to, Absences::Word word, Effects& out);
+  void hear_missed(const Received& event, Time now, Effects& out);
+  void look_for_absent(Time now, Effects& out);
 
   // Constant after construction.
   const CoreOptions options_;
@@ -292,6 +308,7 @@ class Core {
   std::vector<Partner> partners_;  // as in options_.partners
   std::optional<Fetch> fetch_;     // from the first neighbor that is further on
   Giver giver_;
+  std::optional<Absences> absences_;  // of a mesh
   bool loaded_ = false;
   Time started_at_{0};
   Round round_ = 0;        // the current one, or the next one between rounds

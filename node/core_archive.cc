@@ -71,6 +71,11 @@ void Core::succeed(Core& before, Time now) {
   }
 }
 
+void Core::replace(const Core& before) {
+  wanted_ = before.wanted_;
+  wanted_.hand_over = false;
+}
+
 void Core::archive_evaluation(Archive& archive) {
   bool evaluated = evaluation_.has_value();
   archive.number("evaluated", evaluated);

@@ -47,9 +47,11 @@ void Core::begin_round(Time now, Effects& out) {
   if (!runs_since_) {
     runs_since_ = now;
     saved_at_ = now;
+    if (absences_) absences_->begin(now);
   }
   at_ = At::exchanging;
   admit_barred(now, out);
+  if (absences_) look_for_absent(now, out);
   round_began_ = now;
   round_ = std::max(round_, flock_round_);
   give(gossip::BeginRound{round_, std::exchange(measured_, {})}, now, out);

@@ -26,6 +26,7 @@ void Core::on(const PeerUp& event, Time now, Effects& out) {
   p = p.anew(event.epoch);
   p.barred = p.strikes.is_out(now);
   p.healing.link_up();
+  if (absences_) welcome(p, out);
   if (!can_be_in(p, event.round, now, out)) return;
   if (!fetch_ && would_fetch_from(event)) {
     fetch_.emplace(model().size(), now, options_.fetch);
@@ -43,6 +44,7 @@ void Core::on(const PeerUp& event, Time now, Effects& out) {
 void Core::on(const PeerDown& event, Time now, Effects& out) {
   Partner& p = partner(event.peer);
   if (p.settled) p.healing.broke(now, round_);
+  if (absences_) absences_->gone(p.id, now);
   const bool admitted = p.admitted;
   p = p.anew(std::nullopt);
   giver_.down(event.peer);
@@ -56,6 +58,7 @@ void Core::on(const PeerDown& event, Time now, Effects& out) {
 void Core::on(const Received& event, Time now, Effects& out) {
   Partner& p = partner(event.from);
   if (event.parcel.type == FrameType::ask) return answer_ask(event, now, out);
+  if (event.parcel.type == FrameType::missed) return hear_missed(event, now, out);
   if (!is_of_edge(event.parcel.type)) return take_answer(event, now, out);
   if (event.parcel.is_of_exchange()) {
     received_bytes_ += kFrameHeaderBytes + event.parcel.body.size();
@@ -198,6 +201,41 @@ void Core::end_fetch(Time now, Effects& out) {
     if (p.epoch && !p.admitted && !p.barred) admit(p, now, out);
   }
   if (at_ == At::gathering) gather(wait, now, out);
+}
+
+// ---- who is away ----------------------------------------------------------------------------
+
+void Core::welcome(const Partner& p, Effects& out) {
+  absences_->there(p.id);
+  for (const Absences::Word& word : absences_->words()) say_missed(p.id, word, out);
+}
+
+void Core::look_for_absent(Time now, Effects& out) {
+  for (const Absences::Word& word : absences_->look(now)) {
+    for (const Partner& p : partners_) {
+      if (p.epoch) say_missed(p.id, word, out);
+    }
+  }
+  if (auto away = absences_->agreed(); !away.empty()) out.push_back(NodesAway{std::move(away)});
+}
+
+void Core::say_missed(NodeId to, Absences::Word word, Effects& out) {
+  if (word.about == to) return;
+  say(to,
+      {.type = FrameType::missed,
+       .exchange = static_cast<std::uint32_t>(index_of(word.about)),
+       .base = word.missed ? 1u : 0u},
+      out);
+}
+
+void Core::hear_missed(const Received& event, Time now, Effects& out) {
+  Partner& from = partner(event.from);
+  if (from.epoch != event.parcel.epoch) return;
+  const Absences::Word word{node_id(event.parcel.exchange), event.parcel.base != 0};
+  const Result<void> heard =
+      absences_ ? absences_->hear(from.id, word)
+                : Error{ErrorCode::peer, "it says whom it misses, and this is no mesh"};
+  if (!heard) reject(from, heard.error().message, now, out);
 }
 
 // Every frame of a node says where it is.

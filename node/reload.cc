@@ -147,7 +147,9 @@ Result<Reload> plan_reload(const Run& running, NodeId self, const Config& fresh)
   Result<Run> run = with_graph(running, std::move(config));
   if (!run) return run.error();
   if (const auto fits = check_means(*run, self); !fits) return fits.error();
-  reload.graph_changed = run->topology != running.topology;
+  // One that is away may leave: the graph without it is the same, and the run is another one.
+  reload.graph_changed = run->topology != running.topology ||
+                         run->config.topology.left != running.config.topology.left;
   reload.run = std::move(*run);
   tell_edges(running, self, reload);
   tell_shards(running, reload);
@@ -157,10 +159,38 @@ Result<Reload> plan_reload(const Run& running, NodeId self, const Config& fresh)
   return reload;
 }
 
-std::unique_ptr<Core> succeed(Core& before, const Run& run, NodeId self, CheckpointPlan checkpoints,
-                              Time now) {
-  std::unique_ptr<Core> core = make_core(run, self, checkpoints);
-  core->succeed(before, now);
+Result<std::optional<Reload>> plan_regrouping(const Run& running, NodeId self,
+                                              const Membership& told) {
+  Membership joined = running.membership;
+  if (!joined.join(told)) return std::optional<Reload>();
+  Reload reload{.run = running, .graph_changed = true};
+  // Also where it was away and has forgotten that, with all that came of it.
+  reload.begins_anew = joined.number(self) != running.membership.number(self);
+  if (joined.is_away(self)) joined.come_back(self);
+  for (std::size_t i = 0; i < running.config.nodes.size(); ++i) {
+    const NodeId node = node_id(i);
+    if (node == self || joined.number(node) == running.membership.number(node)) continue;
+    reload.changes.push_back(fmt::format("{} is {}", running.config.nodes[i].name,
+                                         joined.is_away(node) ? "away" : "back"));
+  }
+  if (reload.begins_anew) {
+    reload.changes.emplace_back("this node was away and begins with the model of a neighbor");
+  }
+  Result<Run> run = with_membership(running, std::move(joined));
+  if (!run) return run.error();
+  reload.run = std::move(*run);
+  tell_shards(running, reload);
+  return std::optional(std::move(reload));
+}
+
+std::unique_ptr<Core> succeed(Core& before, const Reload& reload, NodeId self,
+                              CheckpointPlan checkpoints, Time now) {
+  std::unique_ptr<Core> core = make_core(reload.run, self, checkpoints);
+  if (reload.begins_anew) {
+    core->replace(before);
+  } else {
+    core->succeed(before, now);
+  }
   return core;
 }
 

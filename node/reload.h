@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct Reload {
   // The nodes, edges or weights are others, so the core has to be succeeded; else addresses and
   // limits alone.
   bool graph_changed = false;
+  // This node was away: it begins as a new one does.
+  bool begins_anew = false;
   // For people, each a clause: "n4 joins", "the edge to n2 is gone".
   std::vector<std::string> changes = {};
   // What has changed and waits: "[run] rounds: 200, 100 until then".
@@ -34,8 +37,14 @@ struct Reload {
 // are not there), and as check_means does (limits.h). Nothing has happened then.
 Result<Reload> plan_reload(const Run& running, NodeId self, const Config& fresh);
 
-// A core of the new run in the place of one that has said HandOver: Core::succeed.
-std::unique_ptr<Core> succeed(Core& before, const Run& run, NodeId self, CheckpointPlan checkpoints,
-                              Time now);
+// What the run becomes when this node has heard who is away; nothing where that is not new here. A
+// node that hears that it is away itself comes back. Fails (ErrorCode::config) where too few take
+// part.
+Result<std::optional<Reload>> plan_regrouping(const Run& running, NodeId self,
+                                              const Membership& told);
+
+// A core of the new run in the place of one that has said HandOver: Core::succeed, or replace.
+std::unique_ptr<Core> succeed(Core& before, const Reload& reload, NodeId self,
+                              CheckpointPlan checkpoints, Time now);
 
 }  // namespace starling::node

@@ -31,8 +31,19 @@ std::string describe(const gossip::Topology& topology) {
                      sha256_of(edges));
 }
 
-std::uint64_t graph_hash(const gossip::Topology& topology) {
-  const std::string text = describe(topology);
+// The graph of the config among those who are not away.
+Result<gossip::Topology> topology_of(const Config& config, const Membership& membership) {
+  gossip::TopologyOptions options = config.topology;
+  for (const NodeId node : membership.away()) options.left.push_back(index_of(node));
+  std::ranges::sort(options.left);
+  const auto twice = std::ranges::unique(options.left);
+  options.left.erase(twice.begin(), twice.end());
+  return gossip::Topology::make(options, config.run.seed);
+}
+
+// Whoever has been away in between has moved the shards twice.
+std::uint64_t graph_hash(const Run& run) {
+  const std::string text = describe(run.topology) + run.membership.text();
   return hash_of(std::as_bytes(std::span(text)));
 }
 
@@ -217,16 +228,41 @@ Result<Run> load_run(Config config) {
 }
 
 Result<Run> with_config(const Run& run, Config config) {
-  return checked({std::move(config), run.topology, run.problem});
+  return checked({std::move(config), run.topology, run.problem, run.membership});
 }
 
 Result<Run> with_graph(const Run& run, Config config) {
   const bool same_shares = config.nodes.size() == run.config.nodes.size() &&
                            config.topology.left == run.config.topology.left;
-  if (!same_shares) return load_run(std::move(config));
-  auto topology = gossip::Topology::make(config.topology, config.run.seed);
+  std::shared_ptr<const train::Problem> problem = run.problem;
+  if (!same_shares) {
+    auto loaded = load_run(config);
+    if (!loaded) return loaded;
+    problem = std::move(loaded->problem);
+  }
+  auto topology = topology_of(config, run.membership);
   if (!topology) return topology.error();
-  return checked({std::move(config), std::move(*topology), run.problem});
+  return checked({std::move(config), std::move(*topology), std::move(problem), run.membership});
+}
+
+Result<Run> with_membership(const Run& run, Membership membership) {
+  auto topology = topology_of(run.config, membership);
+  if (!topology) return topology.error();
+  return checked({run.config, std::move(*topology), run.problem, std::move(membership)});
+}
+
+void save_membership(const Run& run, Archive& archive) {
+  Membership membership = run.membership;
+  membership.archive(archive, run.config.nodes.size());
+}
+
+Run with_saved_membership(const Run& run, Archive& archive) {
+  Membership membership;
+  membership.archive(archive, run.config.nodes.size());
+  Result<Run> among = with_membership(run, std::move(membership));
+  if (among) return std::move(*among);
+  archive.refuse(among.error().message);
+  return run;
 }
 
 std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan checkpoints) {
@@ -253,12 +289,19 @@ std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan chec
        .second = std::move(coding.second),
        .rounds = run.config.run.rounds,
        .budget = std::move(coding.budget)});
-  CoreOptions options{.rounds = run.config.run.rounds,
-                      .evaluate_every = run.config.run.evaluate_every,
-                      .partners = partners,
-                      .graph = graph_hash(run.topology),
-                      .checkpoints = checkpoints,
-                      .fetches_model = run.config.run.join == Join::neighbor};
+  CoreOptions options{
+      .rounds = run.config.run.rounds,
+      .evaluate_every = run.config.run.evaluate_every,
+      .partners = partners,
+      .graph = graph_hash(run),
+      .checkpoints = checkpoints,
+      // One that was away has no shard to begin with.
+      .fetches_model = run.config.run.join == Join::neighbor || run.membership.number(self) > 0};
+  if (is_mesh(run.config)) {
+    const std::chrono::duration<double> wait(run.config.run.hand_over_seconds);
+    options.absent_after = std::chrono::duration_cast<Duration>(wait);
+    options.flock = run.config.nodes.size() - run.config.topology.left.size();
+  }
   return std::make_unique<Core>(std::move(options), std::move(trainer), std::move(algorithm));
 }
 
@@ -297,19 +340,23 @@ std::string algorithm_summary(const Run& run) { return describe(effective_option
 
 Fingerprint fingerprint_of(const Run& run) {
   const Config& c = run.config;
-  return {{"run", c.run.name},
-          {"seed", fmt::format("{}", c.run.seed)},
-          {"topology", describe(run.topology)},
-          {"model", describe(layout_of(run))},
-          {"algorithm", describe(effective_options(run), c.optimal_relaxation)},
-          // Which levels there are follows from the operator; budgets may differ.
-          {"compressor",
-           compress::describe(operator_of(c)) + (follows_budget(c) ? " with levels of rate" : "")}};
+  Fingerprint fields{{"run", c.run.name},
+                     {"seed", fmt::format("{}", c.run.seed)},
+                     {"topology", describe(topology_of(c, {}).value())},
+                     {"model", describe(layout_of(run))},
+                     {"algorithm", describe(effective_options(run), c.optimal_relaxation)},
+                     // Which levels there are follows from the operator; budgets may differ.
+                     {"compressor", compress::describe(operator_of(c)) +
+                                        (follows_budget(c) ? " with levels of rate" : "")}};
+  if (is_mesh(c)) fields.push_back({kAwayField, run.membership.text()});
+  return fields;
 }
 
 Fingerprint fingerprint_of(const Run& run, NodeId self) {
   Fingerprint fields = fingerprint_of(run);
-  std::erase_if(fields, [](const FingerprintField& field) { return field.name == "topology"; });
+  std::erase_if(fields, [](const FingerprintField& field) {
+    return field.name == "topology" || field.name == kAwayField;
+  });
   fields.push_back({"node", run.config.nodes[index_of(self)].name});
   return fields;
 }

@@ -7,6 +7,7 @@
 #include "gossip/topology.h"
 #include "node/config.h"
 #include "node/core.h"
+#include "node/membership.h"
 #include "protocol/fingerprint.h"
 #include "protocol/result.h"
 #include "train/trainer.h"
@@ -17,8 +18,9 @@ namespace starling::node {
 // all nodes from one.
 struct Run {
   Config config;
-  gossip::Topology topology;
+  gossip::Topology topology;  // of the config, without those who are away
   std::shared_ptr<const train::Problem> problem;
+  Membership membership = {};  // of a mesh; of others nobody is ever away
 };
 
 // Reads the data set. Fails with ErrorCode::data or ErrorCode::config, the latter also where the
@@ -32,6 +34,15 @@ Result<Run> with_config(const Run& run, Config config);
 // The same under a config that differs under [topology], [[node]] and [limits] alone. Reads the
 // data once more where the nodes that share it are others. Fails as load_run does.
 Result<Run> with_graph(const Run& run, Config config);
+
+// The same among those who take part by `membership`. Fails as load_run does where too few are
+// left.
+Result<Run> with_membership(const Run& run, Membership membership);
+
+// In a checkpoint in front of the core: who takes part. Loading: the run among them; where that
+// does not fit `run` it is `run` itself, and the archive has failed.
+void save_membership(const Run& run, Archive& archive);
+Run with_saved_membership(const Run& run, Archive& archive);
 
 // `checkpoints`: of a driver that answers SaveCheckpoint.
 std::unique_ptr<Core> make_core(const Run& run, NodeId self, CheckpointPlan checkpoints = {});
@@ -49,12 +60,13 @@ gossip::Footprint footprint_of(const Run& run, std::size_t degree);
 std::string algorithm_summary(const Run& run);
 
 // What two nodes of a run must agree on before they exchange a byte: run name, seed, topology,
-// model layout, algorithm and operator with their parameters. The rest (paths, learning rates, the
-// number of rounds) may differ from machine to machine without harm to the exchange.
+// model layout, algorithm and operator with their parameters; in a mesh who is away. The rest
+// (paths, learning rates, the number of rounds) may differ from machine to machine without harm to
+// the exchange.
 Fingerprint fingerprint_of(const Run& run);
 
-// What a checkpoint is held against: the same without the topology, which may change between two
-// processes, and whose it is.
+// What a checkpoint is held against: the same without topology and who is away, which may change
+// between two processes, and whose it is.
 Fingerprint fingerprint_of(const Run& run, NodeId self);
 
 }  // namespace starling::node

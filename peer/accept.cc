@@ -142,6 +142,7 @@ Task<void> Table::answer_hello(std::shared_ptr<Connection> connection, wire::Hel
   if (stopping_) co_return;
   const std::shared_ptr<Edge> edge = find(hello.node());
   auto no = judge(self_, hello, edge != nullptr);
+  if (edge && no && !judge_key(*edge, *connection)) tell_difference(*edge, *no, true);
   if (edge && !no) no = judge_key(*edge, *connection);
   if (edge && !no) no = judge_epoch(*edge, hello.last_epoch());
   if (edge && !no) no = settle(*edge);
@@ -198,6 +199,7 @@ std::optional<wire::Refusal> Table::judge_epoch(const Edge& edge, Epoch told) {
 
 std::optional<wire::Refusal> Table::settle(Edge& edge) {
   if (edge.held) return refusal(wire::Refusal::paused, "");
+  if (edge.neighbor.away) return refusal_of_absent(edge.neighbor.name);
   if (Clock::now() < edge.barred_until) {
     return refusal(wire::Refusal::unspecified,
                    fmt::format("{} takes no link from {} for a moment, since it broke the protocol",

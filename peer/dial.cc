@@ -120,7 +120,9 @@ Task<Result<void>> Table::connect_to(Tcp::endpoint endpoint, Dial& dial) {
 Task<void> Table::take_answer(Edge& edge, const Dial& dial, Answer answer) {
   const std::shared_ptr<Connection> connection = dial.connection;
   if (answer.welcome) {
-    const auto refusal = judge(self_, *answer.welcome, edge.neighbor.name);
+    auto refusal = judge(self_, *answer.welcome, edge.neighbor.name);
+    if (refusal) tell_difference(edge, *refusal, true);
+    if (!refusal && edge.neighbor.away) refusal = refusal_of_absent(edge.neighbor.name);
     const Epoch epoch = answer.welcome->epoch();
     if (refusal) {
       refused(edge, *refusal, true, connection->remote());
@@ -139,6 +141,7 @@ Task<void> Table::take_answer(Edge& edge, const Dial& dial, Answer answer) {
                                                       edge.last_epoch + 1, most)};
   }
   if (answer.refusal) {
+    tell_difference(edge, *answer.refusal, false);
     refused(edge, *answer.refusal, false, connection->remote());
     // After a tie the winning connection is on its way; otherwise nothing changes soon.
     if (answer.refusal->reason() != wire::Refusal::duplicate) {

@@ -139,6 +139,12 @@ std::optional<wire::Refusal> judge(const Introduction& self, const wire::Welcome
   return judge_fingerprint(self.fingerprint, get_fingerprint(welcome));
 }
 
+wire::Refusal refusal_of_absent(const std::string& name) {
+  auto out = refusal(wire::Refusal::unspecified, kAwayField, name, name);
+  out.set_text(fmt::format("{} is away, and has not said that it is back", name));
+  return out;
+}
+
 std::string sentence(const wire::Refusal& r, bool sent_by_us, const std::string& peer) {
   const std::string ours = printable(sent_by_us ? r.ours() : r.theirs());
   const std::string theirs = printable(sent_by_us ? r.theirs() : r.ours());
@@ -149,6 +155,12 @@ std::string sentence(const wire::Refusal& r, bool sent_by_us, const std::string&
             "the topology differs: ours is '{}', that of {} is '{}'; let both read "
             "the same run file again (`starling reload`)",
             ours, peer, theirs);
+      }
+      if (r.field() == kAwayField) {
+        return fmt::format(
+            "{} knows otherwise who is away, '{}' where here it is '{}'; both go by "
+            "what is newer",
+            peer, theirs, ours);
       }
       return fmt::format("the run of {} is another one: {} is '{}' here and '{}' there", peer,
                          printable(r.field()), ours, theirs);

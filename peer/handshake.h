@@ -31,6 +31,9 @@ std::optional<wire::Refusal> judge(const Introduction& self, const wire::Hello& 
 std::optional<wire::Refusal> judge(const Introduction& self, const wire::Welcome& welcome,
                                    const std::string& dialled);
 
+// Of a neighbor that says the same as we, and that is away by that (Neighbor::away).
+wire::Refusal refusal_of_absent(const std::string& name);
+
 // The refusal as this node sees it, whoever of the two sent it; `peer` names the other one.
 std::string sentence(const wire::Refusal& refusal, bool sent_by_us, const std::string& peer);
 

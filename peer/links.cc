@@ -134,6 +134,7 @@ void Table::rewire(std::vector<Neighbor> neighbors, Fingerprint fingerprint,
     if (!is_new) {
       before.erase(known);
       edge->neighbor.address = std::move(neighbor.address);
+      edge->neighbor.away = neighbor.away;
       if (edge->neighbor.keys != neighbor.keys) replace_keys(neighbor.id, std::move(neighbor.keys));
       if (other_run) part(*edge, self_.name + " has another graph now");
     }
@@ -309,6 +310,7 @@ std::vector<LinkStatus> Table::status() const {
                  .refusals = edge->refusals,
                  .dials = edge->dials,
                  .held = edge->held,
+                 .away = edge->neighbor.away,
                  .last_reason = edge->last_reason};
     if (s.state == LinkState::down && !edge->held) {
       s.redial_in = std::max(Duration{0}, Duration{edge->dial_at - Clock::now()});

@@ -32,6 +32,8 @@ struct Neighbor {
   std::string address;            // "host:port", "[v6]:port"
   std::vector<KeyPin> keys = {};  // TLS: any of these proves that it is this neighbor
   Epoch last_epoch = 0;  // of its links so far, where the node remembers; the next one is above it
+  // It is dialled and heard, so that both learn what the other knows, but no link comes up.
+  bool away = false;
 };
 
 // Bytes a second on the wire, all included; 0: as fast as they can.
@@ -100,6 +102,8 @@ class PeerEvents {
   // An exchange frame, checksum verified, in order, between up and down of its epoch. The receiver
   // calls Links::consumed() with body.size() when it has let go of the body.
   virtual void received(NodeId peer, const FrameHeader& header, SharedBytes body) = 0;
+  // A handshake has failed, for the neighbor's fingerprint has another value in this field.
+  virtual void differs(NodeId /*peer*/, std::string /*field*/, std::string /*theirs*/) {}
   // What a heartbeat said of the neighbor's model after that many of its rounds: at most a
   // message's length of bytes, to be judged by the owner. Not to be given back by consumed().
   virtual void sketched(NodeId peer, Round rounds, SharedBytes sketch) = 0;
@@ -144,6 +148,7 @@ struct LinkStatus {
   std::uint64_t dials = 0;                 // since it was up last
   std::optional<Duration> redial_in = {};  // where it waits to dial again
   bool held = false;                       // by hold()
+  bool away = false;                       // see Neighbor
   std::string
       last_reason;  // of the newest loss, refusal or failure to dial; it stays when it is up
 };

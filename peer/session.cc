@@ -159,6 +159,7 @@ std::optional<Error> Session::check(const FrameHeader& header) const {
     case FrameType::ask:
     case FrameType::snapshot:
     case FrameType::piece:
+    case FrameType::missed:
       if (header.sequence != next_received_) {
         return wrong("sequence", header.sequence, next_received_);
       }
@@ -171,14 +172,16 @@ std::optional<Error> Session::check(const FrameHeader& header) const {
     default:
       return Error{ErrorCode::peer,
                    fmt::format("frame type is {} on a link that is up, expected 4 (heartbeat), "
-                               "5 (goodbye) or 6 to 12 (of the algorithm)",
+                               "5 (goodbye) or 6 to 13 (of the algorithm)",
                                static_cast<int>(header.type))};
   }
 }
 
 std::optional<Error> Session::check_body(const FrameHeader& header) const {
   std::uint64_t most = options_.exchange_bytes_max;
-  if (header.type == FrameType::joining || header.type == FrameType::ask) most = 0;
+  const bool has_body = header.type != FrameType::joining && header.type != FrameType::ask &&
+                        header.type != FrameType::missed;
+  if (!has_body) most = 0;
   if (header.type == FrameType::snapshot) most = kSnapshotBodyBytes;
   if (header.type == FrameType::piece) most = options_.piece_bytes_max;
   if (header.body_bytes <= most) return std::nullopt;

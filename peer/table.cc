@@ -178,10 +178,20 @@ void Table::refused(Edge& edge, const wire::Refusal& refusal, bool by_us,
     log_->debug("{} ({}): {}", edge.neighbor.name, remote, reason);
     return;
   }
+  if (refusal.reason() == wire::Refusal::fingerprint && refusal.field() == kAwayField) {
+    log_->debug("{} ({}): {}", edge.neighbor.name, remote, reason);
+    if (!edge.session) edge.reason = reason;
+    return;
+  }
   // A pause may be long: it is said once, and at the end that wants it hold() has said it.
   if (refusal.reason() == wire::Refusal::paused && (by_us || edge.last_reason == reason)) return;
   note_refusal(edge, fmt::format("refused {}", static_cast<int>(refusal.reason())), reason,
                trouble_of(refusal.reason()), remote);
+}
+
+void Table::tell_difference(const Edge& edge, const wire::Refusal& refusal, bool by_us) {
+  if (refusal.reason() != wire::Refusal::fingerprint) return;
+  events_.differs(edge.neighbor.id, refusal.field(), by_us ? refusal.theirs() : refusal.ours());
 }
 
 void Table::note_refusal(Edge& edge, const std::string& code, const std::string& reason,

@@ -175,6 +175,8 @@ class Table : public std::enable_shared_from_this<Table> {
   // For an end that was decided inside a call to Links: peer_down follows from the io context.
   void post_down(Edge& edge);
   void refused(Edge& edge, const wire::Refusal& refusal, bool by_us, const std::string& remote);
+  // Of who is known to be the neighbor: in which field its run is another one.
+  void tell_difference(const Edge& edge, const wire::Refusal& refusal, bool by_us);
   // `code`: of LogGate.
   void note_refusal(Edge& edge, const std::string& code, const std::string& reason,
                     LinkTrouble trouble, const std::string& remote);

@@ -22,6 +22,10 @@ struct Mismatch {
   std::string ours, theirs;  // "(absent)" where one side does not have the field
 };
 
+// The field that says who is away, of a mesh alone. Nodes for which it differs do not refuse each
+// other for good: both go by what is newer.
+inline constexpr const char* kAwayField = "away";
+
 // The first field, in our order, that differs; fields that only they have come last.
 std::optional<Mismatch> first_difference(const Fingerprint& ours, const Fingerprint& theirs);
 

@@ -31,8 +31,9 @@ enum class FrameType : std::uint8_t {
   ask = 10,  // base_hash 0: for a snapshot; otherwise for piece `exchange` of that one; no body
   snapshot = 11,  // what the sender gives: base_hash, or 0 for nothing; body: its round
   piece = 12,     // piece `exchange` of the snapshot base_hash: raw float32
+  missed = 13,    // of a mesh: base_hash 1, the sender misses node `exchange`; 0: no more; no body
 };
-inline constexpr FrameType kLastFrameType = FrameType::piece;
+inline constexpr FrameType kLastFrameType = FrameType::missed;
 
 // Of which exchanges and what prepares them are made; the others have nothing to do with the edge.
 constexpr bool is_of_edge(FrameType type) {

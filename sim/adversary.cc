@@ -124,7 +124,7 @@ std::string FaultPlan::describe() const {
 Undisturbed undisturbed(const node::Run& run, Duration length) {
   Undisturbed out{.topology = run.topology, .length = length, .silence = length / 3};
   for (FingerprintField& field : node::fingerprint_of(run)) {
-    out.fields.push_back(std::move(field.name));
+    if (field.name != kAwayField) out.fields.push_back(std::move(field.name));
   }
   return out;
 }

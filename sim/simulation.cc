@@ -166,6 +166,10 @@ void Simulation::carry_out(NodeId node, node::Effect& effect) {
     tell(node, *done);
   } else if (std::holds_alternative<node::HandOver>(effect)) {
     host.hands_over = true;
+  } else if (const auto* away = std::get_if<node::NodesAway>(&effect)) {
+    node::Membership told = host.run->membership;
+    for (const NodeId one : away->nodes) told.leave(one);
+    schedule_at(node, now_, [this, node, told] { regroup(node, told); });
   } else if (auto* finished = std::get_if<node::Finished>(&effect)) {
     host.finished = true;
     if (finished->failure && !failure_) {
@@ -176,32 +180,37 @@ void Simulation::carry_out(NodeId node, node::Effect& effect) {
 }
 
 // As a process that starts does it.
-std::unique_ptr<node::Core> Simulation::load_core(NodeId node, Disk& disk) {
-  const node::Run& run = *at(node).run;
-  const NodeId name = name_of(node);
+std::unique_ptr<node::Core> Simulation::load_core(NodeId host, Disk& disk) {
+  const node::Run* const file = file_of(at(host).run);
+  const NodeId name = name_of(host);
   disk.checkpoints = std::make_unique<node::Checkpoints>(
-      disk.store, run.config.nodes[index_of(name)].name, node::fingerprint_of(run, name));
+      disk.store, file->config.nodes[index_of(name)].name, node::fingerprint_of(*file, name));
   std::unique_ptr<node::Core> core;
   disk.store.set_faults({.seed = disk.faults.seed});
   const auto loaded = disk.checkpoints->load([&](Archive& archive) {
-    core = node::make_core(run, name, options_.checkpoints);
+    at(host).run = grouping(file, node::with_saved_membership(*file, archive));
+    core = node::make_core(*at(host).run, name, options_.checkpoints);
     core->archive(archive, now_);
   });
   disk.store.set_faults(disk.faults);
   const Round round = loaded && *loaded ? (*loaded)->round : 0;
   if (round < disk.acknowledged && !failure_) {
     failure_ = fmt::format("n{}: the checkpoint of round {} was acknowledged, loaded is {}",
-                           index_of(node), disk.acknowledged,
+                           index_of(host), disk.acknowledged,
                            loaded ? fmt::to_string(round) : loaded.error().message);
   }
-  return loaded && *loaded ? std::move(core) : node::make_core(run, name, options_.checkpoints);
+  if (loaded && *loaded) return core;
+  at(host).run = file;
+  return node::make_core(*file, name, options_.checkpoints);
 }
 
 void Simulation::save(NodeId node) {
   Host& host = at(node);
   const Round round = host.core->progress(now_).rounds_done;
-  const auto saved = host.disk->checkpoints->save(
-      round, [&](Archive& archive) { host.core->archive(archive, now_); });
+  const auto saved = host.disk->checkpoints->save(round, [&](Archive& archive) {
+    node::save_membership(*host.run, archive);
+    host.core->archive(archive, now_);
+  });
   if (saved) host.disk->acknowledged = round;
   give(node, node::CheckpointSaved{Duration{0}, saved.ok()});
 }

@@ -134,6 +134,8 @@ class Simulation {
   std::optional<NodeId> partner(NodeId host, NodeId peer) const;
   // The field in which its run file differs now.
   const std::optional<std::string>& wrong_field(NodeId host) const { return at(host).wrong_field; }
+  // The run among those that the host knows to take part.
+  const node::Run& run_of(NodeId host) const { return *at(host).run; }
   const std::vector<Refusal>& refusals() const { return refusals_; }
   // The first sentence with which a host closed an edge for what its neighbor sent (node::Reject).
   const std::optional<std::string>& rejection() const { return rejection_; }
@@ -163,7 +165,8 @@ class Simulation {
     std::optional<std::string> wrong_field = std::nullopt;
     std::unique_ptr<node::Core> core;
     const node::Run* run;
-    const node::Run* next = nullptr;  // what it has read and not taken up yet
+    const node::Run* next = nullptr;  // what it has read or heard and not taken up yet
+    bool begins_anew = false;         // with that
     bool hands_over = false;          // its core has said HandOver
     std::shared_ptr<Disk> disk = nullptr;
     bool alive = true, finished = false;
@@ -187,6 +190,10 @@ class Simulation {
     std::array<Time, 2> blocked_until{};  // from the low end, from the high end
     std::array<Epoch, 2> forgotten{};     // by the core of that end, with all before
     std::uint64_t sent = 0;               // messages, for the draw of the loss
+  };
+  struct Grouping {
+    const node::Run* file;  // as nodes have read it: everybody takes part
+    node::Run run;
   };
   struct Occurrence {
     Time at;
@@ -218,10 +225,18 @@ class Simulation {
   void hand_over(NodeId node);
   void read_again(NodeId node, const node::Run& run);
   void add_links(const node::Run& run);
+  // simulation_groups.cc: who is away, by what nodes have heard.
+  const node::Run* file_of(const node::Run* run) const;
+  // Runs of the same file and the same nodes are the same object.
+  const node::Run* grouping(const node::Run* file, node::Run run);
+  void regroup(NodeId host, const node::Membership& told);
+  // Whether they know of different nodes that those are away: then each hears of the other's.
+  bool differ_in_who_is_away(const std::array<NodeId, 2>& ends);
   bool saves() const {
     return options_.checkpoints.every > 0 || options_.checkpoints.every_while > Duration{0};
   }
-  std::unique_ptr<node::Core> load_core(NodeId node, Disk& disk);
+  // Also sets with whom the host takes part.
+  std::unique_ptr<node::Core> load_core(NodeId host, Disk& disk);
   void save(NodeId node);
   const Link* link_between(NodeId a, NodeId b) const;
   Link* link_between(NodeId a, NodeId b) {
@@ -267,6 +282,7 @@ class Simulation {
   const Fingerprint fingerprint_;
   std::deque<Host> hosts_;  // those that there are stay where they are
   std::vector<Link> links_;
+  std::deque<Grouping> groupings_;  // those that there are stay where they are
   std::vector<Refusal> refusals_;
   Observer observer_;
   Watcher watcher_;

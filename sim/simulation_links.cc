@@ -136,7 +136,7 @@ std::optional<std::array<NodeId, 2>> Simulation::candidates(const Link& link) co
 void Simulation::bring_up_when_possible(Link& link) {
   if (link.up || link.unaware > 0) return;
   const auto ends = candidates(link);
-  if (!ends || !have_edge(*ends) || !agree(*ends)) return;
+  if (!ends || differ_in_who_is_away(*ends) || !have_edge(*ends) || !agree(*ends)) return;
   link.up = true;
   link.ends = *ends;
   ++link.epoch;
@@ -235,6 +235,7 @@ void Simulation::restart_now(NodeId node, std::optional<std::string> wrong_field
   auto disk = host.disk;
   if (disk) disk->store.restart();
   if (host.next) host.run = std::exchange(host.next, nullptr);
+  host.run = file_of(host.run);
   auto core =
       disk && !wrong_field ? load_core(node, *disk) : node::make_core(*host.run, name_of(node));
   host = {.name = host.name,

@@ -31,6 +31,7 @@ void Simulation::read_again(NodeId node, const node::Run& run) {
   const bool starts = !host.alive && host.run == &run;
   if (host.alive) {
     host.next = &run;
+    host.begins_anew = false;
     return give(node, node::HandOverRequested{});
   }
   host.run = &run;
@@ -49,7 +50,8 @@ void Simulation::hand_over(NodeId node) {
     if (link.high == node) link.forgotten[1] = link.epoch;
   }
   host.run = std::exchange(host.next, nullptr);
-  host.core = node::succeed(*host.core, *host.run, node, options_.checkpoints, now_);
+  host.core = node::succeed(*host.core, {.run = *host.run, .begins_anew = host.begins_anew},
+                            name_of(node), options_.checkpoints, now_);
   host.timer.reset();
   start(node);
 }

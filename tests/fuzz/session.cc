@@ -137,7 +137,7 @@ class World {
 
   // Right, but for what one byte changes.
   std::string some_frame(Input& input) {
-    FrameHeader header{.type = static_cast<FrameType>(1 + input.below(13)),
+    FrameHeader header{.type = static_cast<FrameType>(1 + input.below(14)),
                        .epoch = kOptions.epoch,
                        .round = input.byte()};
     std::string message, body;
@@ -153,7 +153,7 @@ class World {
     } else if (header.type == FrameType::snapshot) {
       body = content(header.round, 8);
     } else if (header.type >= FrameType::exchange && header.type != FrameType::joining &&
-               header.type != FrameType::ask) {
+               header.type != FrameType::ask && header.type != FrameType::missed) {
       body = content(header.round, std::array<std::size_t, 4>{0, 1, 299, 300}[input.below(4)]);
     }
     switch (input.byte()) {

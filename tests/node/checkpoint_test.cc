@@ -139,7 +139,7 @@ TEST_CASE("checkpoint: the file is a safetensors file that says what it is") {
   REQUIRE(header.ok());
   CHECK(8 + header_bytes + header->data_bytes() == file.size());
   CHECK(header->notes.at("format") == "starling checkpoint");
-  CHECK(header->notes.at("version") == "2");
+  CHECK(header->notes.at("version") == "3");
   CHECK(header->notes.at("generation") == "1");
   CHECK(header->notes.at("round") == "3");
   CHECK(header->notes.at("fingerprint.algorithm") == "choco, gamma 0.5");
@@ -213,8 +213,8 @@ TEST_CASE("checkpoint: state that does not fit this run is refused with its name
 }
 
 TEST_CASE("checkpoint: a whole file of another kind or version is refused") {
-  CHECK(refusal([](nlohmann::json& j) { j["__metadata__"]["version"] = "3"; }) ==
-        "it has format version 3, expected 2; use the starlingd that wrote it");
+  CHECK(refusal([](nlohmann::json& j) { j["__metadata__"]["version"] = "4"; }) ==
+        "it has format version 4, expected 3; use the starlingd that wrote it");
   CHECK(refusal([](nlohmann::json& j) { j["__metadata__"].erase("format"); }) ==
         "it is a .safetensors file, but no checkpoint of starling");
   CHECK(refusal([](nlohmann::json& j) { j["__metadata__"]["round"] = "7th"; }) ==

@@ -63,7 +63,8 @@ TEST_CASE("config refuses names: sections and keys that do not exist") {
        "run.toml:2:3: [gossip] ranks: unknown key; did you mean 'rank'?"},
       {"[run]\nzzzzzz = 1\n" + kAll,
        "run.toml:2:1: [run] zzzzzz: unknown key; expected one of name, seed, rounds, "
-       "evaluate_every, until_accuracy, compare, insecure_plaintext, memory_limit, join"},
+       "evaluate_every, until_accuracy, compare, insecure_plaintext, memory_limit, join, "
+       "hand_over_seconds"},
       {"[train]\nrank = 1\n" + kAll,
        "run.toml:2:1: [train] rank: unknown key; it belongs under [gossip]"},
       {"[train]\nlearningRate = 1\n" + kAll,
@@ -79,7 +80,8 @@ TEST_CASE("config refuses names: sections and keys that do not exist") {
        "address for each node"},
       {"[run.deep]\nx = 1\n" + kAll,
        "run.toml:1:6: [run] deep: unknown key; expected one of name, seed, rounds, "
-       "evaluate_every, until_accuracy, compare, insecure_plaintext, memory_limit, join"},
+       "evaluate_every, until_accuracy, compare, insecure_plaintext, memory_limit, join, "
+       "hand_over_seconds"},
       {"[[node]]\nnam = \"a\"\n" + kRest,
        "run.toml:2:1: [[node]] nam: unknown key; did you mean 'name'?"},
   });

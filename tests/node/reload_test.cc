@@ -42,6 +42,21 @@ Result<Reload> with_nodes(const std::vector<std::string>& nodes, NodeId self = {
 
 using Told = std::vector<std::string>;
 
+const std::string kMesh = "[topology]\nkind = \"complete\"\n[gossip]\nalgorithm = \"econtrol\"\n";
+
+Run mesh() {
+  auto run = load_run(parsed(run_file(kMesh, kNodes)));
+  if (!run) FAIL(run.error().message);
+  return std::move(*run);
+}
+
+// ann hears it.
+std::optional<Reload> heard(const Run& run, const char* told, NodeId self = {}) {
+  auto plan = plan_regrouping(run, self, Membership::parse(told, 4).value());
+  if (!plan) FAIL(plan.error().message);
+  return std::move(*plan);
+}
+
 }  // namespace
 
 TEST_CASE("reload: nodes are appended, leave, and keep their numbers") {
@@ -61,9 +76,8 @@ TEST_CASE("reload: nodes are appended, leave, and keep their numbers") {
 }
 
 TEST_CASE("reload: where a node of a mesh leaves it is said what goes with it") {
-  const std::string mesh = "[topology]\nkind = \"complete\"\n[gossip]\nalgorithm = \"econtrol\"\n";
   const auto plan =
-      reloaded(run_file(mesh, kNodes), run_file(mesh, {"ann", "bob", "-cleo", "dan"}));
+      reloaded(run_file(kMesh, kNodes), run_file(kMesh, {"ann", "bob", "-cleo", "dan"}));
   if (!plan.ok()) FAIL(plan.error().message);
   CHECK(plan->changes == Told{"cleo leaves", "the edge to cleo is gone",
                               "shards move, 3 in place of 4; lost is what owners had not told yet "
@@ -183,4 +197,76 @@ TEST_CASE("reload: optimal relaxation follows the graph") {
   CHECK(plan->run.config.gossip.relaxation ==
         doctest::Approx(plan->run.topology.spectrum().optimal_relaxation()));
   CHECK(plan->run.config.gossip.relaxation > 1.05);
+}
+
+TEST_CASE(
+    "regrouping: a node that is away is left out of the graph, and is in it when it is back") {
+  const Run run = mesh();
+  CHECK_FALSE(heard(run, "none"));
+  const auto away = heard(run, "2:1");
+  REQUIRE(away);
+  CHECK(away->graph_changed);
+  CHECK_FALSE(away->begins_anew);
+  CHECK(away->changes == Told{"cleo is away",
+                              "shards move, 3 in place of 4; lost is what owners had not told yet "
+                              "of their old ones, once"});
+  CHECK(away->run.topology.neighbors(node_id(0)) == std::vector{node_id(1), node_id(3)});
+  CHECK(away->run.problem == run.problem);
+  CHECK_FALSE(heard(away->run, "2:1"));
+  CHECK_FALSE(heard(away->run, "none"));
+  const auto back = heard(away->run, "2:2");
+  REQUIRE(back);
+  CHECK(back->changes.front() == "cleo is back");
+  CHECK(back->run.topology == run.topology);
+  // One that has missed both: the graph is the same, and the shards are not.
+  const auto both = heard(run, "2:2");
+  REQUIRE(both);
+  CHECK(both->graph_changed);
+  CHECK(both->changes == Told{"cleo is back"});
+}
+
+TEST_CASE("regrouping: who hears that it is away, or was and has forgotten it, begins anew") {
+  const Run run = mesh();
+  const auto away = heard(run, "2:1", node_id(2));
+  REQUIRE(away);
+  CHECK(away->begins_anew);
+  CHECK(away->run.membership.text() == "2:2");
+  CHECK(away->changes == Told{"this node was away and begins with the model of a neighbor"});
+  const auto forgotten = heard(run, "2:2", node_id(2));
+  REQUIRE(forgotten);
+  CHECK(forgotten->begins_anew);
+  CHECK(forgotten->run.membership.text() == "2:2");
+}
+
+TEST_CASE("regrouping: what would leave a node alone is refused") {
+  const auto plan =
+      plan_regrouping(mesh(), node_id(0), Membership::parse("1:1,2:1,3:1", 4).value());
+  REQUIRE_FALSE(plan.ok());
+  CHECK(plan.error().code == ErrorCode::config);
+}
+
+TEST_CASE("regrouping: a handshake tells who is away, and a checkpoint is not held against it") {
+  const Run run = mesh(), without = heard(run, "2:1")->run;
+  const auto differs = first_difference(fingerprint_of(run), fingerprint_of(without));
+  REQUIRE(differs);
+  CHECK(differs->field == kAwayField);
+  CHECK(differs->ours == "none");
+  CHECK(differs->theirs == "2:1");
+  CHECK_FALSE(
+      first_difference(fingerprint_of(run, node_id(0)), fingerprint_of(without, node_id(0))));
+  const Fingerprint ring = fingerprint_of(load_run(parsed(run_file("", kNodes))).value());
+  CHECK(std::ranges::find(ring, kAwayField, &FingerprintField::name) == ring.end());
+}
+
+TEST_CASE("regrouping: a reload keeps who is away, and one that is away may leave") {
+  const Run without = heard(mesh(), "2:1")->run;
+  auto plan = plan_reload(without, node_id(0), parsed(run_file(kMesh, kNodes)));
+  REQUIRE(plan.ok());
+  CHECK_FALSE(plan->graph_changed);
+  CHECK(plan->run.membership.text() == "2:1");
+  CHECK(plan->run.topology == without.topology);
+  plan = plan_reload(without, node_id(0), parsed(run_file(kMesh, {"ann", "bob", "-cleo", "dan"})));
+  REQUIRE(plan.ok());
+  CHECK(plan->graph_changed);  // the others have to read the file again, too
+  CHECK(plan->run.topology.present() == without.topology.present());
 }

@@ -50,7 +50,7 @@ std::vector<Broken> broken_frames(Epoch epoch) {
       {changed(good, 0, std::uint32_t{0x50545448}), "", "frame magic is 0x50545448, expected 0x4c"},
       {changed(good, 4, std::uint8_t{2}), "", "frame version is 2, this node speaks 1"},
       {damaged, "", "frame header check is 0x"},
-      {changed(good, 5, std::uint8_t{13}), "", "frame type is 13, known are 1 to 12"},
+      {changed(good, 5, std::uint8_t{14}), "", "frame type is 14, known are 1 to 13"},
       {changed(good, 6, std::uint16_t{1}), "", "frame flags are 0x0001, none is defined"},
       {of({.type = FrameType::heartbeat, .message_bytes = 4097}), "",
        "frame message of 4097 bytes is over the limit of 4096"},

@@ -71,8 +71,8 @@ TEST_CASE("bad magic ends that session only") {
 
 TEST_CASE("an unknown frame type ends that session only") {
   Scene scene;
-  scene.raw->send_bytes(encode_header({.type = static_cast<FrameType>(13), .epoch = 1}));
-  scene.expect_down("frame type is 13, known are 1 to 12");
+  scene.raw->send_bytes(encode_header({.type = static_cast<FrameType>(14), .epoch = 1}));
+  scene.expect_down("frame type is 14, known are 1 to 13");
 }
 
 TEST_CASE("a length over the limit ends that session before anything is allocated") {
@@ -107,6 +107,7 @@ TEST_CASE("each type of frame has a limit of its own for its body") {
   refused(FrameType::settlement, 1000, 100);
   refused(FrameType::joining, 1, 0);
   refused(FrameType::ask, 1, 0);
+  refused(FrameType::missed, 1, 0);
   refused(FrameType::snapshot, 9, 8);
 }
 
@@ -134,7 +135,7 @@ TEST_CASE("a frame out of its place in the stream ends the session") {
        "frame sequence is 1, expected 0");
   told({.type = FrameType::exchange, .epoch = 1}, "x", "frame message length is 1, expected 0");
   told({.type = FrameType::hello, .epoch = 1}, "",
-       "frame type is 1 on a link that is up, expected 4 (heartbeat), 5 (goodbye) or 6 to 12 (of "
+       "frame type is 1 on a link that is up, expected 4 (heartbeat), 5 (goodbye) or 6 to 13 (of "
        "the algorithm)");
   told({.type = FrameType::heartbeat, .epoch = 1}, "\xff\xff", "a Heartbeat does not parse");
 }

@@ -173,7 +173,7 @@ TEST_CASE("refusal lines: of frames on a link that is up") {
                 "frame message length is 1, expected 0");
   expect_broken({.type = FrameType::welcome, .epoch = 1}, "",
                 "frame type is 2 on a link that is up, expected 4 (heartbeat), 5 (goodbye) or 6 to "
-                "12 (of the algorithm)");
+                "13 (of the algorithm)");
   expect_broken({.type = FrameType::heartbeat, .epoch = 1}, "\xff\xff",
                 "a Heartbeat does not parse");
   expect_broken({.type = FrameType::goodbye, .epoch = 1}, "\xff\xff", "a Goodbye does not parse");

@@ -111,6 +111,52 @@ TEST_CASE("nodes of two topologies say so, and are linked when the other one has
   CHECK(three[0].told.back() == "up 1 epoch 2");
 }
 
+TEST_CASE("nodes that know otherwise who is away hear what the other knows, and nobody warns") {
+  for (const bool tls : {false, true}) {
+    CAPTURE(tls);
+    asio::io_context io;
+    const Flock flock(2, tls);
+    std::vector<std::unique_ptr<Node>> nodes;
+    for (const std::size_t i : {0, 1}) {
+      LinkOptions options = flock.options(i);
+      options.fingerprint.push_back({kAwayField, i == 0 ? "none" : "2:1"});
+      nodes.push_back(std::make_unique<Node>(io, options));
+      REQUIRE((*nodes[i])->listen().ok());
+      (*nodes[i])->start();
+    }
+    REQUIRE(run_until(
+        io, [&] { return !nodes[0]->differences.empty() && !nodes[1]->differences.empty(); }));
+    CHECK(nodes[0]->differences == std::set<std::string>{"n1: away is 2:1"});
+    CHECK(nodes[1]->differences == std::set<std::string>{"n0: away is none"});
+    for (const auto& node : nodes) {
+      CHECK(node->told.empty());
+      CHECK(node->log().find("link refused") == std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("a neighbor that is away is dialled, and has no link before it is back") {
+  asio::io_context io;
+  const Flock flock(2);
+  LinkOptions options = flock.options(0);
+  options.neighbors[0].away = true;
+  Node here(io, options), other(io, flock.options(1));
+  REQUIRE(here->listen().ok());
+  REQUIRE(other->listen().ok());
+  here->start();
+  other->start();
+  REQUIRE(run_until(io, [&] {
+    return other.status().reason.ends_with("n1 is away, and has not said that it is back");
+  }));
+  CHECK(here.told.empty());
+  options.neighbors[0].away = false;
+  options.fingerprint.push_back({kAwayField, "1:2"});
+  Fingerprint back = options.fingerprint;
+  here->rewire(options.neighbors, back, options.body_bytes_max);
+  other->rewire(flock.options(1).neighbors, back, options.body_bytes_max);
+  CHECK(run_until(io, [&] { return here.up() && other.up(); }));
+}
+
 TEST_CASE("an address alone changes without a link going down") {
   Three three(kPath);
   REQUIRE(run_until(three.io, [&] { return three.all_up(0, 1); }));

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -92,6 +93,9 @@ class Node : public PeerEvents {
   void peer_down(NodeId peer, std::string reason) override {
     told.push_back(fmt::format("down {}: {}", index_of(peer), reason));
   }
+  void differs(NodeId peer, std::string field, std::string theirs) override {
+    differences.insert(fmt::format("n{}: {} is {}", index_of(peer), field, theirs));
+  }
   void received(NodeId peer, const FrameHeader& header, SharedBytes body) override {
     const std::size_t size = body.size();
     frames.push_back({peer, header, std::move(body)});
@@ -117,6 +121,7 @@ class Node : public PeerEvents {
   std::vector<std::string> told;
   std::vector<Frame> frames;
   std::vector<Sketch> sketches;
+  std::set<std::string> differences;
   ToldRounds last_told;
   bool consumes = true;
 

@@ -76,8 +76,8 @@ TEST_CASE("every refusal names the field, the value and what is allowed") {
   CHECK(refusal(put<std::uint32_t>(0, 0x20544547)) ==
         "frame magic is 0x20544547, expected 0x4c525453; whoever speaks there is no Starling node");
   CHECK(refusal(put<std::uint8_t>(4, 2)) == "frame version is 2, this node speaks 1");
-  CHECK(refusal(put<std::uint8_t>(5, 0)) == "frame type is 0, known are 1 to 12");
-  CHECK(refusal(put<std::uint8_t>(5, 13)) == "frame type is 13, known are 1 to 12");
+  CHECK(refusal(put<std::uint8_t>(5, 0)) == "frame type is 0, known are 1 to 13");
+  CHECK(refusal(put<std::uint8_t>(5, 14)) == "frame type is 14, known are 1 to 13");
   CHECK(refusal(put<std::uint16_t>(6, 0x8000)) == "frame flags are 0x8000, none is defined");
   CHECK(refusal(put<std::uint32_t>(8, 4097)) ==
         "frame message of 4097 bytes is over the limit of 4096");

@@ -142,7 +142,7 @@ def broken_headers(**right):
     """What no node takes, wherever it comes."""
     def broken(**wrong):
         return frames.header(**right | wrong)
-    return [broken(magic=b"HTTP"), broken(version=2), broken(check=1), broken(kind=13),
+    return [broken(magic=b"HTTP"), broken(version=2), broken(check=1), broken(kind=14),
             broken(kind=0), broken(flags=1), broken(message_bytes=4097),
             broken(message_bytes=2 ** 32 - 1), broken(body_bytes=2 ** 31),
             broken(body_bytes=2 ** 32 - 1), broken(body_bytes=2 ** 63)]
