@@ -80,7 +80,6 @@ std::uint64_t body_bytes(const GossipOptions& options, const TensorLayout& layou
     case AlgorithmKind::powergossip_exact: return factor_bytes(layout, options.rank);
     case AlgorithmKind::moniqua: return (layout.size() * options.bits + 7) / 8;
     case AlgorithmKind::dyna_cold: return layout.size() / 8 + 64;
-    case AlgorithmKind::gradient_tracking: return 2 * layout.size() * sizeof(float);
     default: return layout.size() * sizeof(float);
   }
 }
