@@ -38,6 +38,7 @@ Result<ByteBlock> MessageCoder::encode_shard(Exchange exchange, std::size_t owne
                                              std::span<const float> x, std::size_t room) {
   const std::uint64_t key = Random(key_of(exchange), Stream::compression, {owner}).bits(0);
   const Result<std::size_t> used = compressor_->encode(x, key, scratch_bytes_);
+  rest();
   if (!used) return used.error();
   return taken(*used, room);
 }
@@ -55,9 +56,15 @@ std::span<const float> MessageCoder::difference(std::span<const float> a,
   return gossip::difference(a, b, scratch_);
 }
 
+std::span<float> MessageCoder::work(std::size_t floats) {
+  scratch_.reserve(size_);  // not twice as much, where shards differ by one float
+  scratch_.resize(floats);
+  return scratch_;
+}
+
 Result<double> MessageCoder::check(std::span<const std::byte> body, std::size_t floats,
                                    const compress::Compressor& made_by) const {
-  scratch_.reserve(size_);  // not twice as much, where shards differ by one float
+  scratch_.reserve(size_);
   scratch_.assign(floats, 0.0f);
   const Result<void> decoded = made_by.decode_add(body, 1, scratch_);
   Result<double> norm = decoded ? Result<double>(norm_of(scratch_)) : decoded.error();

@@ -31,6 +31,8 @@ class MessageCoder {
   Result<SharedBytes> encode_ef(Exchange exchange, std::span<float> e, std::span<const float> g);
   // a - b, in memory of the coder, until the next call of another function.
   std::span<const float> difference(std::span<const float> a, std::span<const float> b);
+  // So many floats, at most `size`, to be written; for as long.
+  std::span<float> work(std::size_t floats);
   // The norm of what the body decodes to, or a part of `floats` of them. Fails where it is no
   // message.
   Result<double> check(std::span<const std::byte> body) const { return check(body, size_); }

@@ -23,6 +23,18 @@ Message OpeningWriter::message() && {
   return message;
 }
 
+Message opening_of(std::span<const std::span<const float>> start, const SharedBytes& body) {
+  std::size_t bytes = 0;
+  for (const std::span<const float> part : start) bytes += part.size_bytes();
+  OpeningWriter writer(bytes, body);
+  std::span<std::byte> rest = writer.start();
+  for (const std::span<const float> part : start) {
+    std::ranges::copy(std::as_bytes(part), rest.begin());
+    rest = rest.subspan(part.size_bytes());
+  }
+  return std::move(writer).message();
+}
+
 SharedBytes packed(const Message& message) {
   if (message.opening.size() > 0) return message.opening;
   OpeningWriter writer(message.start.size(), message.body);

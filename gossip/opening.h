@@ -27,6 +27,8 @@ class OpeningWriter {
   const std::size_t start_bytes_;
 };
 
+// With these floats, one after the other, as its start.
+Message opening_of(std::span<const std::span<const float>> start, const SharedBytes& body);
 SharedBytes packed(const Message& message);
 // Parts of the same bytes.
 Message unpacked(const SharedBytes& both, std::size_t start_bytes);

@@ -46,6 +46,8 @@ class LegCoder {
   std::span<const float> difference(std::span<const float> a, std::span<const float> b) {
     return coded_.difference(a, b);
   }
+  std::span<float> work(std::size_t floats) { return coded_.work(floats); }
+  void spare(bool on) { coded_.spare(on); }
   Result<double> check(Exchange exchange, std::span<const std::byte> message,
                        std::size_t floats) const {
     return coded_.check(message, floats, of(exchange));
@@ -94,6 +96,7 @@ class CodedUp : public UpLeg {
     return coder_.check(exchange, piece, shards_.size(self_));
   }
   std::size_t bytes_max(std::size_t floats) const override { return coder_.bytes_max(floats); }
+  void spare(bool on) override { coder_.spare(on); }
 
  protected:
   Participation participation_;
@@ -151,6 +154,7 @@ class CodedDown : public DownLeg {
     return coder_.check(exchange, message, shards_.size(owner));
   }
   std::size_t bytes_max(std::size_t floats) const override { return coder_.bytes_max(floats); }
+  void spare(bool on) override { coder_.spare(on); }
 
  protected:
   // C(e) of the own shard is told, and e keeps the rest.

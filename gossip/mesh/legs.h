@@ -53,6 +53,8 @@ class UpLeg {
   // Of the largest piece for a shard of that many floats.
   virtual std::size_t bytes_max(std::size_t floats) const = 0;
 
+  // As MessageCoder has it.
+  virtual void spare(bool /*on*/) {}
   // What this node and that one hold of each other begins anew, at both.
   virtual void open(std::size_t /*other*/) {}
   // Of what the two hold alike of each other's pieces.
@@ -86,6 +88,7 @@ class DownLeg {
   // Of the largest message for a shard of that many floats.
   virtual std::size_t bytes_max(std::size_t floats) const = 0;
 
+  virtual void spare(bool /*on*/) {}
   // The model is another one than before; also before anything else.
   virtual void begin() {}
   // Just before an owner's shard of all that is common becomes what it was told, `start` the shard

@@ -38,8 +38,7 @@ class Mesh final : public Method {
         legs_(inputs.make_legs(x_)),
         up_(*legs_.up),
         down_(*legs_.down),
-        common_(down_.common()),
-        mean_(shards_.size(self_)) {
+        common_(down_.common()) {
     for (const EdgeEnd& end : inputs.edges) {
       edges_.push_back({.owner = place_of(end.peer)});
       owners_.push_back(edges_.back().owner);
@@ -180,11 +179,16 @@ class Mesh final : public Method {
     return static_cast<std::size_t>(at - present_.begin());
   }
 
+  // Of all that is common.
+  std::vector<std::span<const float>> shards_of(std::size_t owner) const {
+    std::vector<std::span<const float>> all;
+    for (const std::span<const float> whole : common_) all.push_back(shards_.of(owner, whole));
+    return all;
+  }
+
   std::uint64_t hash_of_shard(std::size_t owner) const {
     RunningHash hash;
-    for (const std::span<float> whole : common_) {
-      hash.add(std::as_bytes(shards_.of(owner, std::span<const float>(whole))));
-    }
+    for (const std::span<const float> shard : shards_of(owner)) hash.add(std::as_bytes(shard));
     return hash.value();
   }
 
@@ -248,7 +252,9 @@ class Mesh final : public Method {
       up_.counted(exchange, other, arrival.ours.body.bytes().subspan(room), late);
     }
     if (own_is_due) take_own(exchange);
-    if (!late) up_.reduce(exchange, mean_);
+    if (late) return;
+    mean_.resize(shards_.size(self_));
+    up_.reduce(exchange, mean_);
   }
 
   void take_own(Exchange exchange) {
@@ -263,8 +269,11 @@ class Mesh final : public Method {
                             std::span<Message> out) {
     const double rate = up_.rate();
     rate_max_ = std::max(rate_max_, rate);
+    const bool opens = is_last(exchange) && is_any_behind(edges);
+    if (opens) spare(true);
     Result<ByteBlock> told = down_.encode(exchange, mean_, rate, kRateBytes);
     if (!told) return told.error();
+    if (opens) mean_ = std::vector<float>();  // {} would keep the memory
     store(static_cast<float>(rate), told->bytes().data());
     const SharedBytes body(std::move(*told));
     const std::span<const std::byte> message = body.bytes().subspan(kRateBytes);
@@ -273,7 +282,7 @@ class Mesh final : public Method {
       down_.apply(exchange, self_, message, static_cast<float>(rate), false);
       return {};
     }
-    const Message opening = opening_for(edges, body);
+    const Message opening = opens ? opening_of(shards_of(self_), body) : Message{body};
     for (std::size_t i = 0; i < edges.size(); ++i) {
       out[i] = edges_[edges[i]].in_step ? Message{body} : opening;
     }
@@ -288,18 +297,16 @@ class Mesh final : public Method {
     return {};
   }
 
-  // `body` behind our shard of all that is common, where some edge needs it.
-  Message opening_for(std::span<const std::size_t> edges, const SharedBytes& body) const {
-    const auto in_step = [&](std::size_t e) { return edges_[e].in_step; };
-    if (common_.empty() || std::ranges::all_of(edges, in_step)) return {body};
-    OpeningWriter writer(common_.size() * shards_.size(self_) * sizeof(float), body);
-    std::span<std::byte> rest = writer.start();
-    for (const std::span<float> whole : common_) {
-      const auto shard = std::as_bytes(shards_.of(self_, std::span<const float>(whole)));
-      std::ranges::copy(shard, rest.begin());
-      rest = rest.subspan(shard.size());
-    }
-    return std::move(writer).message();
+  bool is_any_behind(std::span<const std::size_t> edges) const {
+    const auto is_behind = [&](std::size_t e) { return !edges_[e].in_step; };
+    return !common_.empty() && std::ranges::any_of(edges, is_behind);
+  }
+
+  // What is common may be several models: while openings are under way the legs hold no work
+  // memory.
+  void spare(bool on) const {
+    up_.spare(on);
+    down_.spare(on);
   }
 
   Result<double> check_shard(Exchange exchange, const MeshEdge& edge,
@@ -317,6 +324,7 @@ class Mesh final : public Method {
       return Error{ErrorCode::peer, "a start in the middle of a round, expected none"};
     }
     if (message.start.size() > 0) {
+      spare(true);
       const Result<double> start =
           norm_of_raw(message.start, common_.size() * shards_.size(edge.owner));
       if (!start) return start;
@@ -353,6 +361,7 @@ class Mesh final : public Method {
       if (late) edge.known_hash = edge.pending_hash;
     }
     if (late || !is_last(exchange)) return;
+    spare(false);
     for (std::size_t e = 0; e < edges_.size(); ++e) {
       const bool has_come = std::ranges::find(arrivals, e, &Arrival::edge) != arrivals.end();
       if (!has_come && edges_[e].open && edges_[e].in_step) fall_behind(edges_[e], false);
@@ -374,7 +383,7 @@ class Mesh final : public Method {
 
   std::optional<Exchange> under_way_;  // encoded and not yet mixed
   ByteBlock own_;                      // this node's piece for itself, in exchange 0
-  std::vector<float> mean_;            // of the own shard, between the exchanges
+  std::vector<float> mean_;            // of the own shard, from one exchange to the next
   double rate_max_ = 0;                // that this node told since it began
   bool is_telling_ = false;            // exchange 1 is encoded and not mixed
   std::uint64_t before_ = 0;           // hash of the own shard before what is being told

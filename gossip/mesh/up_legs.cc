@@ -87,7 +87,7 @@ class ShiftedUp final : public CodedUp {
   Result<ByteBlock> encode(Exchange exchange, std::size_t owner, std::size_t room) override {
     if (participation_.rests(exchange.round)) return ByteBlock(room);
     const std::size_t begin = shards_.begin(owner);
-    const std::span<float> piece = piece_.of(shards_, owner);
+    const std::span<float> piece = coder_.work(shards_.size(owner));
     for (std::size_t i = 0; i < piece.size(); ++i) {
       const std::size_t at = begin + i;
       piece[i] = scale_ * sent_[at] - shift_[at] + (eta_ > 0 ? eta_ * error_[at] : 0);
@@ -176,7 +176,6 @@ class ShiftedUp final : public CodedUp {
   float scale_ = 1;
   std::vector<std::vector<float>> theirs_;  // of the own shard, h_j of every other node
   std::vector<float> beside_;               // Σ (1 / p_j - α) c_j of the round
-  ShardBuffer piece_;
   double rate_ = 1;
   bool has_begun_ = false;
 };
