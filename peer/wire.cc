@@ -253,7 +253,11 @@ Task<Result<Payload>> read_payload(Connection& connection, FrameHeader header) {
   if (error) co_return lost(connection, error);
   std::uint64_t body_hash = 0;
   if (header.body_bytes > 0) {
-    ByteBlock block = connection.blocks().take(header.body_bytes);
+    // An opening may be as large as the model, and what comes next is not: it would lie in the
+    // pool.
+    ByteBlock block = header.type == FrameType::opening
+                          ? ByteBlock(header.body_bytes)
+                          : connection.blocks().take(header.body_bytes);
     error = co_await read_body(connection, block.bytes(), body_hash);
     if (error) co_return lost(connection, error);
     payload.body = SharedBytes(std::move(block));
