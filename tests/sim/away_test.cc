@@ -22,8 +22,9 @@ namespace {
 
 constexpr std::size_t kNodes = 8;
 constexpr NodeId kGone = node_id(3);
-// After 20 rounds.
-constexpr const char* kSoon = "run.hand_over_seconds=0.02";
+// After 20 rounds, and after 5.
+constexpr const char *kSoon = "run.hand_over_seconds=0.02",
+                     *kVerySoon = "run.hand_over_seconds=0.005";
 const SimulationOptions kCalm{.link = {.delay = 500us}, .step = 1ms};
 
 const gossip::AlgorithmTraits& method(const std::string& name) {
@@ -32,7 +33,7 @@ const gossip::AlgorithmTraits& method(const std::string& name) {
 }
 
 node::Run run_of(const std::string& name, Round rounds, bool with_gone = true,
-                 std::size_t nodes = kNodes) {
+                 std::size_t nodes = kNodes, const char* wait = kSoon) {
   std::string text = kQuadratic + "[topology]\nkind = \"complete\"\n";
   for (std::size_t i = 0; i < nodes; ++i) {
     text += fmt::format("[[node]]\nname = \"n{}\"\naddress = \"127.0.0.1:{}\"\nleft = {}\n", i,
@@ -40,7 +41,7 @@ node::Run run_of(const std::string& name, Round rounds, bool with_gone = true,
   }
   std::vector<std::string> words = words_of(method(name));
   words.insert(words.end(), {fmt::format("run.rounds={}", rounds), "data.dimension=320",
-                             "train.learning_rate=0.02", kSoon});
+                             "train.learning_rate=0.02", wait});
   return make_run(text, words);
 }
 
@@ -156,7 +157,7 @@ TEST_CASE("away: no seed of faults breaks an invariant where nodes are away for 
   std::uint64_t regrouped = 0, came_back = 0;
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     const std::string& name = names[seed % names.size()];
-    const node::Run run = run_of(name, 150, true, 6);
+    const node::Run run = run_of(name, 150, true, 6, kVerySoon);
     const Undisturbed calm = undisturbed(run, 150ms);
     const FaultPlan plan = draw_faults(90000 + seed, calm);
     Simulation simulation(run, with_faults(kCalm, plan, calm));
@@ -174,4 +175,5 @@ TEST_CASE("away: no seed of faults breaks an invariant where nodes are away for 
   }
   CHECK(regrouped > kSeeds / 8);
   CHECK(came_back > 0);
+  MESSAGE(regrouped << " regrouped, " << came_back << " came back");
 }
