@@ -36,7 +36,7 @@ REASONS = re.compile("|".join((
     rf"frame magic is {HASH}, expected 0x4c525453; whoever speaks there is no Starling node",
     rf"frame version is {NUMBER}, this node speaks 1",
     rf"frame header check is {HASH}, computed {HASH}",
-    rf"frame type is {NUMBER}, known are 1 to 12",
+    rf"frame type is {NUMBER}, known are 1 to 13",
     rf"frame type is {NUMBER} in the handshake, expected (1 \(hello\)|4 \(heartbeat\))",
     rf"frame type is {NUMBER} on a link that is up, expected .*",
     rf"frame flags are {HASH}, none is defined",
