@@ -27,6 +27,7 @@
 #include "daemon/service_notify.h"
 #include "daemon/state_dir.h"
 #include "peer/links.h"
+#include "peer/log_gate.h"
 
 namespace starling::daemon {
 namespace {
@@ -123,7 +124,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     if (field != kAwayField) return;
     const auto told = node::Membership::parse(theirs, run_.config.nodes.size());
     if (told) return engine_.hear(*told);
-    log_->warn("{}: {}", name_of_node(peer), told.error().message);
+    warn_of_who_is_away(name_of_node(peer) + ": " + told.error().message);
   }
   void sketched(NodeId peer, Round rounds, SharedBytes sketch) override {
     const auto noted = consensus_.note(peer, rounds, sketch.bytes());
@@ -192,10 +193,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     service_.ready();
   }
   void regrouped(const Result<node::Reload>& change, std::uint64_t body_bytes_max) override {
-    if (!change) {
-      log_->error("who is away has changed, and the run cannot follow: {}", change.error().message);
-      return;
-    }
+    if (!change) return warn_of_who_is_away("it cannot be so: " + change.error().message);
     log_->warn("after {} rounds: {}", answers_.progress().rounds_done,
                fmt::join(change->changes, ", "));
     if (change->begins_anew) links_.set_round(0);
@@ -287,6 +285,12 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     }
   }
 
+  // Neighbors may say it as often as they dial.
+  void warn_of_who_is_away(const std::string& what) {
+    const auto more = away_gate_.passes("away", peer::Clock::now());
+    if (more) log_->warn("what is said of who is away is not taken up: {}{}", what, *more);
+  }
+
   void take_up(const node::Reload& change, std::uint64_t body_bytes_max) {
     run_ = change.run;
     if (change.graph_changed) forecast_again();
@@ -327,6 +331,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
   Goodput goodput_;
   Tally tally_;
   node::Consensus consensus_;
+  peer::LogGate away_gate_;
   ExportFiles exports_{beginning_.paths.dir};
   Answers answers_;
   LogTap tap_{io_, log_};

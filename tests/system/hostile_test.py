@@ -64,6 +64,8 @@ DOWN = re.compile(r"^(\S+ \S+) n0 warn\w* n1 is down, epoch \d+: (?:n1|it) broke
 STARTS = {"version": "no frame version", "wanted": "this node is", "run": "the run of",
           "barred": "n0 takes no link"}
 
+MESH = {"gossip.algorithm": "econtrol", "compress.operator": "top-k", "compress.ratio": 0.01}
+
 
 class Played:
     """A neighbor of n0, played by hand with its own key."""
@@ -290,6 +292,36 @@ class Hostile(FlockTest):
     def check_others_do_not_suffer(self, peers):
         self.assertEqual((peers["n2"]["state"], peers["n2"]["epoch"], peers["n2"]["lost"]),
                          ("up", 1, 0))
+        self.assertEqual(self.status("n0")["pid"], self.pid)
+        self.training("n0", self.status("n0")["round"] + 5)
+
+    # ---- lies ---------------------------------------------------------------------------------
+
+    def test_lies_about_who_is_away(self):
+        """Text that is none, and all but n0: nothing is taken up, and the log says so once in a
+        while. Of n2, which takes part: it hears of it and is back."""
+        n1, _ = self.train_and_take_over(**MESH)
+        nobody = field(5, field(1, "away") + field(2, "none"))
+        self.assertIn(nobody, n1.fingerprint)
+
+        def say(text):
+            lie = n1.fingerprint.replace(nobody, field(5, field(1, "away") + field(2, text)))
+            with n1.connect() as connection:
+                connection.sendall(frames.frame(frames.HELLO, n1.hello(fingerprint=lie)))
+                self.assertEqual(read(connection)[0], frames.REFUSAL)
+
+        begun = time.monotonic()
+        for text in ("", "9:1", "2:", "2:1,2:1", "2:1000001", "1:1,2:1,3:1") * 10:
+            say(text)
+        line = "what is said of who is away is not taken up: "
+        self.until(lambda: line in self.log("n0"), "n0 says so")
+        self.assertLessEqual(self.log("n0").count(line), 1 + (time.monotonic() - begun) // 10)
+        self.assertNotIn("is away,", self.log("n0"))
+        say("2:1")
+        for said in ("n2 is away, shards move, 3 in place of 4",
+                     "n2 is back, shards move, 4 in place of 3"):
+            self.until(lambda: said in self.log("n0"), f"n0 says: {said}")
+        self.until(lambda: self.peers("n0")["n2"]["state"] == "up", "n0 is linked to n2")
         self.assertEqual(self.status("n0")["pid"], self.pid)
         self.training("n0", self.status("n0")["round"] + 5)
 
