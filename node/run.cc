@@ -41,6 +41,12 @@ Result<gossip::Topology> topology_of(const Config& config, const Membership& mem
   return gossip::Topology::make(options, config.run.seed);
 }
 
+// The same whoever is away.
+std::string describe_graph(const Run& run) {
+  if (run.membership.away().empty()) return describe(run.topology);
+  return describe(topology_of(run.config, {}).value());
+}
+
 // Whoever has been away in between has moved the shards twice.
 std::uint64_t graph_hash(const Run& run) {
   const std::string text = describe(run.topology) + run.membership.text();
@@ -201,6 +207,15 @@ gossip::GossipOptions effective_options(const Run& run) {
       options, gossip::coding_contract(options, coded_layout(run, layout), compressor.get()));
 }
 
+Result<std::shared_ptr<const train::Problem>> load_problem(const Config& config) {
+  return train::load_problem({.data = config.data,
+                              .model = config.model,
+                              .train = config.train,
+                              .seed = config.run.seed,
+                              .rounds = config.run.rounds},
+                             config.nodes.size(), config.topology.left);
+}
+
 Result<Run> checked(Run run) {
   if (Result<void> mode = check_mode(run.config); !mode) return mode.error();
   if (Result<void> clip = check_clipping(run.config); !clip) return clip.error();
@@ -215,14 +230,9 @@ Result<Run> checked(Run run) {
 }  // namespace
 
 Result<Run> load_run(Config config) {
-  auto topology = gossip::Topology::make(config.topology, config.run.seed);
+  auto topology = topology_of(config, {});
   if (!topology) return topology.error();
-  auto problem = train::load_problem({.data = config.data,
-                                      .model = config.model,
-                                      .train = config.train,
-                                      .seed = config.run.seed,
-                                      .rounds = config.run.rounds},
-                                     config.nodes.size(), config.topology.left);
+  auto problem = load_problem(config);
   if (!problem) return problem.error();
   return checked({std::move(config), std::move(*topology), std::move(*problem)});
 }
@@ -234,15 +244,11 @@ Result<Run> with_config(const Run& run, Config config) {
 Result<Run> with_graph(const Run& run, Config config) {
   const bool same_shares = config.nodes.size() == run.config.nodes.size() &&
                            config.topology.left == run.config.topology.left;
-  std::shared_ptr<const train::Problem> problem = run.problem;
-  if (!same_shares) {
-    auto loaded = load_run(config);
-    if (!loaded) return loaded;
-    problem = std::move(loaded->problem);
-  }
   auto topology = topology_of(config, run.membership);
   if (!topology) return topology.error();
-  return checked({std::move(config), std::move(*topology), std::move(problem), run.membership});
+  auto problem = same_shares ? Result(run.problem) : load_problem(config);
+  if (!problem) return problem.error();
+  return checked({std::move(config), std::move(*topology), std::move(*problem), run.membership});
 }
 
 Result<Run> with_membership(const Run& run, Membership membership) {
@@ -342,7 +348,7 @@ Fingerprint fingerprint_of(const Run& run) {
   const Config& c = run.config;
   Fingerprint fields{{"run", c.run.name},
                      {"seed", fmt::format("{}", c.run.seed)},
-                     {"topology", describe(topology_of(c, {}).value())},
+                     {"topology", describe_graph(run)},
                      {"model", describe(layout_of(run))},
                      {"algorithm", describe(effective_options(run), c.optimal_relaxation)},
                      // Which levels there are follows from the operator; budgets may differ.

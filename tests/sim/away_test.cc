@@ -2,16 +2,13 @@
 // them back (mesh-algorithms.md §11).
 #include <doctest/doctest.h>
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <optional>
 
-#include "gossip/algorithms.h"
 #include "sim/adversary.h"
 #include "sim/invariants.h"
-#include "tests/sim/runs.h"
+#include "tests/sim/mesh_runs.h"
 #include "tests/support/effort.h"
-#include "train/problem.h"
 
 using namespace starling;
 using namespace starling::sim;
@@ -25,33 +22,9 @@ constexpr NodeId kGone = node_id(3);
 // After 20 rounds, and after 5.
 constexpr const char *kSoon = "run.hand_over_seconds=0.02",
                      *kVerySoon = "run.hand_over_seconds=0.005";
-const SimulationOptions kCalm{.link = {.delay = 500us}, .step = 1ms};
 
-const gossip::AlgorithmTraits& method(const std::string& name) {
-  const auto& all = gossip::all_algorithms();
-  return *std::ranges::find(all, name, [](const auto& t) { return std::string(t.name); });
-}
-
-node::Run run_of(const std::string& name, Round rounds, bool with_gone = true,
-                 std::size_t nodes = kNodes, const char* wait = kSoon) {
-  std::string text = kQuadratic + "[topology]\nkind = \"complete\"\n";
-  for (std::size_t i = 0; i < nodes; ++i) {
-    text += fmt::format("[[node]]\nname = \"n{}\"\naddress = \"127.0.0.1:{}\"\nleft = {}\n", i,
-                        7700 + i, !with_gone && node_id(i) == kGone);
-  }
-  std::vector<std::string> words = words_of(method(name));
-  words.insert(words.end(), {fmt::format("run.rounds={}", rounds), "data.dimension=320",
-                             "train.learning_rate=0.02", wait});
-  return make_run(text, words);
-}
-
-// Of those that take part in `of`, from the optimum of those.
-double worst_error(const node::Run& of, const Simulation& simulation) {
-  double worst = 0;
-  for (const NodeId node : of.topology.present()) {
-    worst = std::max(worst, of.problem->quadratic->relative_error(simulation.model(node)));
-  }
-  return worst;
+node::Run run_of(const char* name, Round rounds, std::optional<std::size_t> left = std::nullopt) {
+  return mesh_run(mesh_method(name), rounds, kNodes, left, {kSoon});
 }
 
 std::vector<std::string> known(const Simulation& simulation) {
@@ -86,7 +59,7 @@ bool are_equal(const Simulation& simulation) {
 TEST_CASE("away: a node dies, its shard is the others', and they reach their optimum") {
   for (const char* name : first({"econtrol", "ef21-bc", "ef21", "diana"})) {
     CAPTURE(std::string(name));
-    const node::Run run = run_of(name, 2000), others = run_of(name, 2000, false);
+    const node::Run run = run_of(name, 2000), others = run_of(name, 2000, index_of(kGone));
     Simulation simulation(run, kCalm);
     simulation.kill(kGone, 50ms);
     simulation.run();
@@ -150,14 +123,11 @@ TEST_CASE("away: one link that is down for long puts nobody out") {
 
 TEST_CASE("away: no seed of faults breaks an invariant where nodes are away for long") {
   constexpr std::uint64_t kSeeds = effort(180, 36);
-  std::vector<std::string> names;
-  for (const gossip::AlgorithmTraits& traits : gossip::all_algorithms()) {
-    if (traits.is_mesh()) names.emplace_back(traits.name);
-  }
+  const auto methods = mesh_methods();
   std::uint64_t regrouped = 0, came_back = 0;
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
-    const std::string& name = names[seed % names.size()];
-    const node::Run run = run_of(name, 150, true, 6, kVerySoon);
+    const gossip::AlgorithmTraits& method = *methods[seed % methods.size()];
+    const node::Run run = mesh_run(method, 150, 6, std::nullopt, {kVerySoon});
     const Undisturbed calm = undisturbed(run, 150ms);
     const FaultPlan plan = draw_faults(90000 + seed, calm);
     Simulation simulation(run, with_faults(kCalm, plan, calm));
@@ -166,8 +136,9 @@ TEST_CASE("away: no seed of faults breaks an invariant where nodes are away for 
     simulation.run();
     invariants.check_end(20 * calm.length + 1min);
     if (invariants.broken()) {
-      FAIL(name << ", seed " << seed << std::string("\n") << plan.describe() << std::string("\n")
-                << *invariants.broken() << std::string("\n") << invariants.last_events());
+      FAIL(method.name << ", seed " << seed << std::string("\n") << plan.describe()
+                       << std::string("\n") << *invariants.broken() << std::string("\n")
+                       << invariants.last_events());
     }
     const node::Membership& known = simulation.run_of(node_id(0)).membership;
     if (known != node::Membership()) ++regrouped;

@@ -10,9 +10,8 @@
 #include "sim/adversary.h"
 #include "sim/invariants.h"
 #include "sim/trial.h"
-#include "tests/sim/runs.h"
+#include "tests/sim/mesh_runs.h"
 #include "tests/support/effort.h"
-#include "train/problem.h"
 
 using namespace starling;
 using namespace starling::sim;
@@ -23,45 +22,13 @@ namespace {
 
 constexpr Round kRounds = 150, kLong = 2000;
 
-std::vector<const gossip::AlgorithmTraits*> methods() {
-  std::vector<const gossip::AlgorithmTraits*> all;
-  for (const gossip::AlgorithmTraits& traits : gossip::all_algorithms()) {
-    if (traits.is_mesh()) all.push_back(&traits);
-  }
-  return all;
-}
-
-// On listed nodes, all with all.
-node::Run run_of(const gossip::AlgorithmTraits& traits, Round rounds, std::size_t nodes,
-                 std::optional<std::size_t> left = std::nullopt) {
-  std::string text = kQuadratic + "[topology]\nkind = \"complete\"\n";
-  for (std::size_t i = 0; i < nodes; ++i) {
-    text += fmt::format("[[node]]\nname = \"n{}\"\naddress = \"127.0.0.1:{}\"\nleft = {}\n", i,
-                        7700 + i, left == i);
-  }
-  std::vector<std::string> words = words_of(traits);
-  words.insert(words.end(), {fmt::format("run.rounds={}", rounds), "data.dimension=320",
-                             "train.learning_rate=0.02"});
-  return make_run(text, words);
-}
-
-const SimulationOptions kCalm{.link = {.delay = 500us}, .step = 1ms};
-
-double worst_error(const node::Run& run, const Simulation& simulation) {
-  double worst = 0;
-  for (const NodeId node : run.topology.present()) {
-    worst = std::max(worst, run.problem->quadratic->relative_error(simulation.model(node)));
-  }
-  return worst;
-}
-
 }  // namespace
 
 TEST_CASE("mesh: no seed of faults breaks an invariant") {
   constexpr std::uint64_t kSeeds = effort(360, 18);
-  const auto all = methods();
+  const auto all = mesh_methods();
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
-    const node::Run run = run_of(*all[seed % all.size()], kRounds, 6);
+    const node::Run run = mesh_run(*all[seed % all.size()], kRounds, 6);
     const Trial trial = play(run, kCalm, undisturbed(run, kRounds * 1ms), 70000 + seed);
     if (!trial.broken) continue;
     FAIL(all[seed % all.size()]->name << ", seed " << seed << std::string("\n")
@@ -73,10 +40,8 @@ TEST_CASE("mesh: no seed of faults breaks an invariant") {
 TEST_CASE("mesh: a node leaves, shards move, and the others reach their optimum") {
   for (const char* name : {"ef21-bc", "econtrol", "ef21", "diana"}) {
     CAPTURE(std::string(name));
-    const auto all = methods();
-    const gossip::AlgorithmTraits& traits = **std::ranges::find(
-        all, std::string(name), [](const auto* t) { return std::string(t->name); });
-    const node::Run before = run_of(traits, kLong, 8), after = run_of(traits, kLong, 8, 3);
+    const gossip::AlgorithmTraits& traits = mesh_method(name);
+    const node::Run before = mesh_run(traits, kLong, 8), after = mesh_run(traits, kLong, 8, 3);
     Simulation simulation(before, kCalm);
     for (std::size_t i = 0; i < 8; ++i) {
       const Time at = 50ms + static_cast<int>(i) * 1ms;
@@ -92,12 +57,10 @@ TEST_CASE("mesh: a node leaves, shards move, and the others reach their optimum"
 }
 
 TEST_CASE("mesh: a node joins, and all reach the optimum of all") {
-  const auto all = methods();
   for (const char* name : {"ef21-bc", "econtrol"}) {
     CAPTURE(std::string(name));
-    const gossip::AlgorithmTraits& traits = **std::ranges::find(
-        all, std::string(name), [](const auto* t) { return std::string(t->name); });
-    const node::Run before = run_of(traits, kLong, 7), after = run_of(traits, kLong, 8);
+    const gossip::AlgorithmTraits& traits = mesh_method(name);
+    const node::Run before = mesh_run(traits, kLong, 7), after = mesh_run(traits, kLong, 8);
     Simulation simulation(before, kCalm);
     for (std::size_t i = 0; i < 8; ++i) {
       simulation.reload(after, node_id(i), 50ms + static_cast<int>(i) * 1ms);
@@ -110,10 +73,10 @@ TEST_CASE("mesh: a node joins, and all reach the optimum of all") {
 // Every node restarts without what it knew: the others tell it their shards, it tells its own.
 TEST_CASE("mesh: models are equal to the bit again after every node has lost its memory once") {
   using enum gossip::AlgorithmKind;
-  for (const gossip::AlgorithmTraits* traits : methods()) {
+  for (const gossip::AlgorithmTraits* traits : mesh_methods()) {
     if (traits->kind == liec_sgd || traits->kind == streaming_diloco) continue;  // one each
     CAPTURE(std::string(traits->name));
-    const node::Run run = run_of(*traits, 400, 6);
+    const node::Run run = mesh_run(*traits, 400, 6);
     Simulation simulation(run, kCalm);
     for (std::size_t i = 0; i < 6; ++i) {
       const Time at = 60ms + static_cast<int>(i) * 70ms;
@@ -131,10 +94,10 @@ TEST_CASE("mesh: models are equal to the bit again after every node has lost its
 // catch up.
 TEST_CASE("mesh: a slow node changes no bit, also where rounds go without an exchange") {
   using enum gossip::AlgorithmKind;
-  for (const gossip::AlgorithmTraits* traits : methods()) {
+  for (const gossip::AlgorithmTraits* traits : mesh_methods()) {
     if (traits->kind != zero_one_adam && traits->kind != econtrol) continue;
     CAPTURE(std::string(traits->name));
-    const node::Run run = run_of(*traits, 200, 6);
+    const node::Run run = mesh_run(*traits, 200, 6);
     Simulation even(run, kCalm);
     even.run();
     SimulationOptions options = kCalm;

@@ -22,10 +22,6 @@ class Away(FlockTest):
     def in_log(self, node, what):
         self.until(lambda: what in self.log(node), f"{node} says: {what}")
 
-    def goes_on(self, *nodes):
-        for node in nodes:
-            self.training(node, past_round=self.status(node)["round"] + 3)
-
     def all_up(self, *nodes):
         def look():
             return all(peer["state"] == "up" for node in nodes

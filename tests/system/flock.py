@@ -204,6 +204,11 @@ class FlockTest(unittest.TestCase):
             return status if status and status["round"] > past_round else None
         return self.until(look, f"{node} in round {past_round}")
 
+    def goes_on(self, *nodes):
+        """Waits until each has done some more rounds."""
+        for node in nodes:
+            self.training(node, past_round=self.status(node)["round"] + 3)
+
     def log(self, node):
         """What it has logged, by hand or under `up`."""
         texts = []

@@ -37,10 +37,6 @@ class Reload(FlockTest):
                 peer["state"] == "up" for peer in peers.values()) else None
         return self.until(look, f"{node} is connected to {neighbors}")
 
-    def goes_on(self, *nodes):
-        for node in nodes:
-            self.training(node, past_round=self.status(node)["round"] + 3)
-
     def test_a_fifth_node_joins_four_and_one_leaves(self):
         four = ["n0", "n1", "n2", "n3"]
         daemons = self.start_flock(four)
