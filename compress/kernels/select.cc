@@ -52,14 +52,6 @@ using V = hn::Vec<D>;
 constexpr std::size_t kWidth = hn::MaxLanes(D());
 constexpr std::size_t kParts = kGroup / kWidth;
 
-HWY_INLINE std::uint64_t bits_of(hn::Mask<D> mask) {
-  std::conditional_t<kWidth == 16, std::uint16_t, std::uint8_t> bits = 0;
-  std::uint8_t stored[8];  // as many bytes as StoreMaskBits asks for; those it writes are read
-  hn::StoreMaskBits(D(), mask, stored);
-  std::memcpy(&bits, stored, sizeof bits);
-  return bits;
-}
-
 template <Mode kMode>
 HWY_INLINE void ask(const Sweep& s, std::size_t i, std::size_t floats) {
   if constexpr (kMode == Mode::look) {
@@ -81,24 +73,64 @@ HWY_INLINE hn::Vec<DF> read(float* x, const float* g) {
   return v;
 }
 
-// Bit l: element l of the group reaches the threshold, which is `below` + 1.
+// Lane l: whether element l reaches the threshold, which is `below` + 1.
 template <Mode kMode>
-HWY_INLINE std::uint64_t reaching(float* x, const float* g, V below) {
+HWY_INLINE hn::Mask<D> reaching(float* x, const float* g, V below) {
+  return hn::Gt(hn::BitCast(D(), hn::Abs(read<kMode>(x, g))), below);
+}
+
+// The same of a group, a bit an element. Masks are joined before they leave the vector unit.
+#if HWY_TARGET <= HWY_AVX3
+template <Mode kMode>
+HWY_INLINE std::uint64_t group_reaching(float* x, const float* g, V below) {
+  __mmask16 parts[kParts];
+  for (std::size_t part = 0; part < kParts; ++part) {
+    parts[part] = reaching<kMode>(x + part * kWidth, g + part * kWidth, below).raw;
+  }
+  const __mmask32 low = _mm512_kunpackw(parts[1], parts[0]);
+  const __mmask32 high = _mm512_kunpackw(parts[3], parts[2]);
+  return _cvtmask64_u64(_mm512_kunpackd(high, low));
+}
+#elif HWY_TARGET == HWY_AVX2
+template <Mode kMode>
+HWY_INLINE std::uint64_t group_reaching(float* x, const float* g, V below) {
+  const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);  // packs goes by halves
+  std::uint32_t halves[2];
+  for (std::uint32_t& half : halves) {
+    __m256i parts[4];
+    for (__m256i& part : parts) {
+      part = hn::VecFromMask(D(), reaching<kMode>(x, g, below)).raw;
+      x += kWidth;
+      g += kWidth;
+    }
+    const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(parts[0], parts[1]),
+                                             _mm256_packs_epi32(parts[2], parts[3]));
+    half = static_cast<std::uint32_t>(
+        _mm256_movemask_epi8(_mm256_permutevar8x32_epi32(bytes, in_order)));
+  }
+  return halves[0] | std::uint64_t{halves[1]} << 32;
+}
+#else
+template <Mode kMode>
+HWY_INLINE std::uint64_t group_reaching(float* x, const float* g, V below) {
   std::uint64_t bits = 0;
   for (std::size_t part = 0; part < kParts; ++part) {
-    const auto v = read<kMode>(x + part * kWidth, g + part * kWidth);
-    bits |= bits_of(hn::Gt(hn::BitCast(D(), hn::Abs(v)), below)) << (part * kWidth);
+    std::uint8_t stored[8];  // as many bytes as StoreMaskBits asks for; one is written
+    hn::StoreMaskBits(D(), reaching<kMode>(x + part * kWidth, g + part * kWidth, below), stored);
+    bits |= std::uint64_t{stored[0]} << (part * kWidth);
   }
   return bits;
 }
+#endif
 
 // Writes the positions of the ones, at least kAlways of them whether they are there or not.
 template <unsigned kAlways>
 HWY_INLINE void put_positions(std::uint64_t bits, std::uint32_t first, std::uint32_t* to) {
   const auto next = [&]() HWY_ATTR {
     constexpr std::uint64_t kLast = std::uint64_t{1} << 63;  // never below another one
-    const auto position = static_cast<std::uint32_t>(std::countr_zero(bits | kLast));
+    auto position = static_cast<std::uint32_t>(std::countr_zero(bits | kLast));
     bits &= bits - 1;
+    asm("" : "+r"(position));  // one by one: a compiler that gathers them in a vector loses by it
     return first + position;
   };
   unsigned k = 0;
@@ -152,7 +184,7 @@ Collected PutBlock(const Sweep& s, std::size_t begin, Slots to, Collected kept) 
   std::size_t count = kept.count;
   for (std::size_t i = begin; i < begin + s.size; i += kGroup) {
     ask<kMode>(s, i, kGroup);
-    const std::uint64_t bits = reaching<kMode>(s.x + i, s.g + i, below);
+    const std::uint64_t bits = group_reaching<kMode>(s.x + i, s.g + i, below);
     if (count > capacity) continue;
     put_positions<kAlways>(bits, static_cast<std::uint32_t>(i), to.indices.data() + count);
     count += static_cast<std::size_t>(std::popcount(bits));

@@ -9,6 +9,7 @@
 #include "beside_reading.h"
 #include "compress/buckets.h"
 #include "compress/cast.h"
+#include "compress/counter_random.h"
 #include "compress/index_code.h"
 #include "compress/kernels/projection.h"
 #include "compress/kernels/sign.h"
@@ -53,6 +54,24 @@ std::shared_ptr<const Floats> input(std::size_t size, std::size_t number = 0) {
   if (!x) x = heavy(size, number);
   return x;
 }
+
+// For each call another gradient, as training has it, in the memory of one. Error feedback of
+// always the same one resonates: many entries at once pile up under a threshold and go over it.
+class Gradients {
+ public:
+  explicit Gradients(std::size_t size) : all_(heavy(size + kShifts * kShift, 2)), size_(size) {}
+  std::span<const float> any() const { return all_->span().first(size_); }
+  std::span<const float> next() {
+    return all_->span().subspan(kShift * (compress::mix32(++calls_) % kShifts), size_);
+  }
+
+ private:
+  static constexpr std::size_t kShift = 64 / sizeof(float), kShifts = 256;
+
+  std::shared_ptr<const Floats> all_;
+  std::size_t size_;
+  std::uint32_t calls_ = 0;
+};
 
 struct Message {
   std::unique_ptr<Compressor> c;
@@ -106,15 +125,15 @@ Row decode_row(const Named& named, std::size_t size) {
 
 Row feedback_row(const Named& named, std::size_t size) {
   const auto e = std::make_shared<Floats>(size, 1);
-  const auto g = input(size);
+  const auto g = std::make_shared<Gradients>(size);
   const auto m = message_of(named.make, size);
   return {.kernel = named.kernel + ": error feedback",
           .floats = size,
           .target = named.targets.at(size),
-          .read = g->span(),
+          .read = g->any(),
           .work =
               [e, g, m, key = std::uint64_t{0}]() mutable {
-                INVARIANT(m->c->encode_ef(e->span(), g->span(), ++key, m->bytes).ok());
+                INVARIANT(m->c->encode_ef(e->span(), g->next(), ++key, m->bytes).ok());
               },
           .instruction_sets = named.instruction_sets,
           .bound = named.bound};
