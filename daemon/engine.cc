@@ -90,9 +90,7 @@ void Engine::carry_out(node::Effects effects) {
     } else if (std::holds_alternative<node::SaveCheckpoint>(effect)) {
       asio::post(mailbox_, [this] { run_checkpoint(); });
     } else if (const auto* away = std::get_if<node::NodesAway>(&effect)) {
-      node::Membership membership = run_file_.run.membership;
-      for (const NodeId node : away->nodes) membership.leave(node);
-      hear(std::move(membership));
+      hear(run_file_.run.membership.without(away->nodes));
     } else if (std::holds_alternative<node::Finished>(effect)) {
       finished_ = true;
       show(core_->between_rounds() ? core_.get() : nullptr);

@@ -34,6 +34,12 @@ std::vector<NodeId> Membership::away() const {
   return all;
 }
 
+Membership Membership::without(std::span<const NodeId> nodes) const {
+  Membership left = *this;
+  for (const NodeId node : nodes) ++left.numbers_[node];
+  return left;
+}
+
 std::uint32_t Membership::number(NodeId node) const {
   const auto at = numbers_.find(node);
   return at == numbers_.end() ? 0 : at->second;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,8 +27,9 @@ class Membership {
   std::vector<NodeId> away() const;
   std::uint32_t number(NodeId node) const;
 
-  // Of a node that takes part; of one that is away.
-  void leave(NodeId node) { ++numbers_[node]; }
+  // The same, and these are away, which took part.
+  Membership without(std::span<const NodeId> nodes) const;
+  // Of a node that is away.
   void come_back(NodeId node) { ++numbers_[node]; }
   // Whether anything was newer there.
   bool join(const Membership& other);

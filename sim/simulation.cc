@@ -167,9 +167,8 @@ void Simulation::carry_out(NodeId node, node::Effect& effect) {
   } else if (std::holds_alternative<node::HandOver>(effect)) {
     host.hands_over = true;
   } else if (const auto* away = std::get_if<node::NodesAway>(&effect)) {
-    node::Membership told = host.run->membership;
-    for (const NodeId one : away->nodes) told.leave(one);
-    schedule_at(node, now_, [this, node, told] { regroup(node, told); });
+    node::Membership left = host.run->membership.without(away->nodes);
+    schedule_at(node, now_, [this, node, left = std::move(left)] { regroup(node, left); });
   } else if (auto* finished = std::get_if<node::Finished>(&effect)) {
     host.finished = true;
     if (finished->failure && !failure_) {

@@ -21,15 +21,14 @@ std::string refusal(const char* text) { return Membership::parse(text, 8).error(
 TEST_CASE("membership: a node is away, is back, and is away again") {
   Membership membership;
   CHECK(membership.text() == "none");
-  membership.leave(node_id(4));
+  membership = membership.without(std::array{node_id(4)});
   CHECK(membership.is_away(node_id(4)));
   CHECK(membership.away() == std::vector{node_id(4)});
   membership.come_back(node_id(4));
   CHECK_FALSE(membership.is_away(node_id(4)));
   CHECK(membership.away().empty());
   CHECK(membership.text() == "4:2");
-  membership.leave(node_id(4));
-  membership.leave(node_id(1));
+  membership = membership.without(std::array{node_id(4), node_id(1)});
   CHECK(membership.text() == "1:1,4:3");
   CHECK(of("1:1,4:3") == membership);
 }
