@@ -110,6 +110,7 @@ class Daemon final : public peer::PeerEvents, public EngineOutput {
     consensus_.forget(peer);
     engine_.post(node::PeerDown{peer});
   }
+  void peer_left(NodeId peer) override { engine_.post(node::PeerLeft{peer}); }
   void received(NodeId peer, const FrameHeader& header, SharedBytes body) override {
     engine_.post(node::Received{peer,
                                 {.epoch = header.epoch,

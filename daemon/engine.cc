@@ -35,6 +35,7 @@ void Engine::handle_from_links(const node::CoreEvent& event, std::uint64_t gener
   const auto* received = std::get_if<node::Received>(&event);
   const bool of_link = received || std::holds_alternative<node::PeerUp>(event) ||
                        std::holds_alternative<node::PeerDown>(event) ||
+                       std::holds_alternative<node::PeerLeft>(event) ||
                        std::holds_alternative<node::LinkMeasured>(event);
   if (!of_link || generation == generation_) handle(event);
   if (!received) return;

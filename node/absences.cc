@@ -22,6 +22,7 @@ void Absences::begin(Time now) {
 void Absences::there(NodeId partner) {
   Partner& p = *find(partner);
   p.gone_since.reset();
+  p.has_left = false;
   p.misses.clear();
 }
 
@@ -34,7 +35,8 @@ void Absences::gone(NodeId partner, Time now) {
 std::vector<Absences::Word> Absences::look(Time now) {
   std::vector<Word> news;
   for (Partner& partner : partners_) {
-    const bool missed = partner.gone_since && now - *partner.gone_since >= after_;
+    const bool long_gone = partner.gone_since && now - *partner.gone_since >= after_;
+    const bool missed = long_gone || partner.has_left;
     if (missed != partner.missed) news.push_back({partner.id, missed});
     partner.missed = missed;
   }
@@ -66,11 +68,8 @@ std::vector<NodeId> Absences::agreed() const {
   std::vector<NodeId> away;
   std::size_t there = 1;
   for (const Partner& partner : partners_) {
-    if (partner.missed) {
-      away.push_back(partner.id);
-    } else {
-      ++there;
-    }
+    if (partner.missed) away.push_back(partner.id);
+    if (!partner.missed || partner.has_left) ++there;
   }
   if (2 * there <= flock_) return {};
   std::erase_if(away, [&](NodeId id) {

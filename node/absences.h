@@ -15,7 +15,9 @@ namespace starling::node {
 // when every node that is not missed misses them, and those are more than half of the flock: so a
 // link that is broken between two alone puts nobody out, and of a flock that has fallen apart at
 // most one side goes on without the other. Whoever decides so for itself at last has what the
-// others have; and where one was wrong the missed node comes back (Membership).
+// others have; and where one was wrong the missed node comes back (Membership). A node that has
+// said that it leaves is missed at once, and counts to those that are there: it goes on with
+// nobody.
 //
 // Engine thread only. Deterministic in the sequence of calls.
 class Absences {
@@ -29,6 +31,8 @@ class Absences {
   // There is a link; or none any more. What the neighbor has said of others was of the one before.
   void there(NodeId partner);
   void gone(NodeId partner, Time now);
+  // It is gone, and has said before that it leaves.
+  void left(NodeId partner) { find(partner)->has_left = true; }
 
   // What this node says of a partner, and hears of one.
   struct Word {
@@ -49,6 +53,7 @@ class Absences {
   struct Partner {
     NodeId id;
     std::optional<Time> gone_since;   // none: it is there
+    bool has_left = false;            // it has said so, and is gone
     bool missed = false;              // here
     std::vector<NodeId> misses = {};  // what it has said
   };

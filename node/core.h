@@ -54,6 +54,10 @@ struct CoreOptions {
 
 struct Start {};
 using gossip::PeerDown;
+// After PeerDown: it has said that it leaves, and nobody need wait to see whether it is back.
+struct PeerLeft {
+  NodeId peer;
+};
 using gossip::Received;
 using gossip::TimerFired;
 struct StepComputed {  // the answer to RunLocalStep, after compute_step()
@@ -82,9 +86,9 @@ struct HandOverRequested {};  // likewise, or at once where no round has begun
 struct StopRequested {        // be done without another evaluation
   bool at_once;               // even in the middle of a round; otherwise when it is finished
 };
-using CoreEvent = std::variant<Start, PeerUp, PeerDown, Received, TimerFired, StepComputed,
-                               Evaluated, CheckpointSaved, CheckpointRequested, PauseRequested,
-                               LinkMeasured, HandOverRequested, StopRequested>;
+using CoreEvent = std::variant<Start, PeerUp, PeerDown, PeerLeft, Received, TimerFired,
+                               StepComputed, Evaluated, CheckpointSaved, CheckpointRequested,
+                               PauseRequested, LinkMeasured, HandOverRequested, StopRequested>;
 
 // ---- effects --------------------------------------------------------------------------------
 
@@ -229,6 +233,7 @@ class Core {
   void on(const Start& event, Time now, Effects& out);
   void on(const PeerUp& event, Time now, Effects& out);
   void on(const PeerDown& event, Time now, Effects& out);
+  void on(const PeerLeft& event, Time now, Effects& out);
   void on(const Received& event, Time now, Effects& out);
   void on(const TimerFired& event, Time now, Effects& out);
   void on(const StepComputed& event, Time now, Effects& out);

@@ -55,6 +55,10 @@ void Core::on(const PeerDown& event, Time now, Effects& out) {
   is_fetching() ? follow_fetch(asks, now, out) : begin_if_gathered(now, out);
 }
 
+void Core::on(const PeerLeft& event, Time /*now*/, Effects& /*out*/) {
+  if (absences_) absences_->left(event.peer);
+}
+
 void Core::on(const Received& event, Time now, Effects& out) {
   Partner& p = partner(event.from);
   if (event.parcel.type == FrameType::ask) return answer_ask(event, now, out);

@@ -99,6 +99,8 @@ class PeerEvents {
   virtual void peer_up(NodeId peer, Epoch epoch, const ToldRounds& told) = 0;
   // It is up no more; `reason` is a sentence for people. Paired with the last peer_up.
   virtual void peer_down(NodeId peer, std::string reason) = 0;
+  // After peer_down: it has said that it goes (Farewell::left).
+  virtual void peer_left(NodeId /*peer*/) {}
   // An exchange frame, checksum verified, in order, between up and down of its epoch. The receiver
   // calls Links::consumed() with body.size() when it has let go of the body.
   virtual void received(NodeId peer, const FrameHeader& header, SharedBytes body) = 0;

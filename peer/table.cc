@@ -103,7 +103,9 @@ void Table::up(Edge& edge, std::shared_ptr<Connection> connection, Handshake han
 
 void Table::down(Edge& edge) {
   lose_session(edge);
-  if (!shut_) events_.peer_down(edge.neighbor.id, edge.lost);
+  if (shut_) return;
+  events_.peer_down(edge.neighbor.id, edge.lost);
+  if (edge.trouble == LinkTrouble::left) events_.peer_left(edge.neighbor.id);
 }
 
 void Table::lose_session(Edge& edge) {

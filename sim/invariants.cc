@@ -18,6 +18,7 @@ std::string describe(const node::PeerUp& e) {
   return fmt::format("n{} up, epoch {}, round {}", index_of(e.peer), e.epoch, e.round);
 }
 std::string describe(const node::PeerDown& e) { return fmt::format("n{} down", index_of(e.peer)); }
+std::string describe(const node::PeerLeft& e) { return fmt::format("n{} left", index_of(e.peer)); }
 std::string describe(const node::Received& e) {
   return fmt::format("from n{}: {} epoch {} round {} exchange {} base {:016x} {} bytes",
                      index_of(e.from), static_cast<int>(e.parcel.type), e.parcel.epoch,

@@ -48,6 +48,33 @@ TEST_CASE("absences: a node is away when all that are there have missed it for l
   CHECK(absences.agreed() == kOnlyD);
 }
 
+TEST_CASE("absences: a node that has said that it leaves is missed at once") {
+  Absences absences = among_five();
+  absences.gone(kD, 5s);
+  absences.left(kD);
+  absences.begin(6s);  // a rest in between changes nothing
+  CHECK(told(absences.look(6s), true) == kOnlyD);
+  say(absences, {kA, kB}, kD);
+  CHECK(absences.agreed() == kNobody);
+  say(absences, {kC}, kD);
+  CHECK(absences.agreed() == kOnlyD);
+  absences.there(kD);
+  CHECK(told(absences.look(7s), false) == kOnlyD);
+  CHECK(absences.agreed() == kNobody);
+}
+
+TEST_CASE("absences: those who stay when others leave need not be more than half") {
+  Absences absences({kA}, 2, 10s);
+  absences.begin(0s);
+  absences.there(kA);
+  absences.gone(kA, 1s);
+  absences.look(20s);
+  CHECK(absences.agreed() == kNobody);
+  absences.left(kA);
+  absences.look(21s);
+  CHECK(absences.agreed() == std::vector{kA});
+}
+
 TEST_CASE("absences: what all others say of a node that is there puts nobody out") {
   Absences absences = among_five();
   say(absences, {kA, kB, kC}, kD);

@@ -64,6 +64,14 @@ TEST_CASE("core: a neighbor that was not seen for long is missed, and away when 
   CHECK(find<NodesAway>(mesh.finish_round(13s)));  // until there is a core without it
 }
 
+TEST_CASE("core: a neighbor that has said that it leaves is missed at the end of the round") {
+  Mesh mesh;
+  mesh.node.give(PeerLeft{kRight}, 1s);
+  CHECK(said(mesh.finish_round(2s), kLeft, kRight) == 1);
+  mesh.node.give(missed(kLeft, kRight));
+  CHECK(find<NodesAway>(mesh.finish_round(3s)));
+}
+
 TEST_CASE("core: a neighbor that is back is missed no more, and hears nothing of itself") {
   Mesh mesh;
   mesh.finish_round(11s);

@@ -114,7 +114,7 @@ TEST_CASE("stop sends what is queued and a goodbye that says why") {
   const std::pair<Farewell, const char*> cases[] = {
       {Farewell::finished, "down 0: n0 has finished its run"},
       {Farewell::stopped, "down 0: n0 was stopped"},
-      {Farewell::left, "down 0: n0 has left"}};
+      {Farewell::left, "left 0"}};
   for (const auto& [farewell, told] : cases) {
     Pair pair([](LinkOptions& o) { o.queue_bytes_max = 4 << 20; });
     REQUIRE(pair.both_up());

@@ -93,6 +93,7 @@ class Node : public PeerEvents {
   void peer_down(NodeId peer, std::string reason) override {
     told.push_back(fmt::format("down {}: {}", index_of(peer), reason));
   }
+  void peer_left(NodeId peer) override { told.push_back(fmt::format("left {}", index_of(peer))); }
   void differs(NodeId peer, std::string field, std::string theirs) override {
     differences.insert(fmt::format("n{}: {} is {}", index_of(peer), field, theirs));
   }

@@ -12,8 +12,8 @@ NAMES = ["n0", "n1", "n2", "n3"]
 
 
 class Away(FlockTest):
-    def start_flock(self):
-        self.write_run(MESH)
+    def start_flock(self, settings={}):
+        self.write_run(MESH | settings)
         daemons = {name: self.start_node(name) for name in NAMES}
         for name in NAMES:
             self.training(name, past_round=5)
@@ -65,6 +65,19 @@ class Away(FlockTest):
             self.assertIsNone(daemon.poll(), name)
             self.assertNotIn("broke the protocol", self.log(name))
             self.assertNotIn("is another one", self.log(name))
+
+    def test_the_shards_of_those_who_leave_move_at_once(self):
+        daemons = self.start_flock({"run.hand_over_seconds": 86400})
+        self.starling("leave", "--node", "n3")
+        self.ended(daemons.pop("n3"))
+        for name in NAMES[:3]:
+            self.in_log(name, "n3 is away, shards move, 3 in place of 4")
+        self.all_up(*NAMES[:3])
+        self.goes_on(*NAMES[:3])
+        daemons["n3"] = self.start_node("n3")
+        self.in_log("n3", "this node was away and begins with the model of a neighbor")
+        self.all_up(*NAMES)
+        self.goes_on(*NAMES)
 
     def test_half_of_a_flock_waits_for_the_other_half(self):
         daemons = self.start_flock()
