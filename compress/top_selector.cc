@@ -76,11 +76,16 @@ TopSelector::Attempt TopSelector::guessed(std::size_t d, std::size_t k) const {
   return {guess_.bits(), std::min(d, std::max(3 * k, std::min(8 * k, d / 8)) + kSpare)};
 }
 
+void TopSelector::judge_guess(std::size_t count, std::size_t k) {
+  if (count < k) guess_.too_high();
+  guess_.reached(count, k);
+  guess_is_close_ = count >= k && count <= k + k * 3 / 4;
+}
+
 std::optional<Result<TopSelection>> TopSelector::finish_guessed(Vector x, std::size_t k,
                                                                 const Attempt& attempt,
                                                                 const Collected& kept) {
-  if (kept.count < k) guess_.too_high();
-  guess_.reached(kept.count, k);
+  judge_guess(kept.count, k);
   return finish(x, k, attempt, kept);
 }
 
@@ -194,8 +199,8 @@ Result<TopSelection> TopSelector::add_and_select(std::span<float> e, Vector g, s
   return by_counting(e, k);
 }
 
-// A long error is sampled every time: what reaches a guess may be several times k, all of which
-// would have to be put back.
+// What is taken in vain has to be put back: by a guess that was close the last time, or by a
+// sample, which pays off where the error is long.
 Result<TopSelection> TopSelector::add_and_take(std::span<float> e, Vector g, std::size_t k) {
   INVARIANT(e.size() == g.size());
   k = std::min(k, e.size());
@@ -203,15 +208,18 @@ Result<TopSelection> TopSelector::add_and_take(std::span<float> e, Vector g, std
     if (top) clear_at(top->indices, e);
     return top;
   };
-  if (k == 0 || e.size() < kLong || misled_) return clear(add_and_select(e, g, k));
-  const Attempt attempt = sampled(e, g, k);
+  const bool by_guess = guess_is_close_ && e.size() >= kSmall;
+  const bool by_sample = !by_guess && e.size() >= kLong && !misled_;
+  if (k == 0 || !(by_guess || by_sample)) return clear(add_and_select(e, g, k));
+  const Attempt attempt = by_guess ? guessed(e.size(), k) : sampled(e, g, k);
   const Slots buffer = buffers(attempt.capacity);
   const Collected kept = compress::add_and_take(e, g, attempt.threshold, buffer);
+  if (by_guess) judge_guess(kept.count, k);
   const bool held = holds(k, attempt, kept);
   if (held && kept.largest < kInfinity) return largest(k, attempt, kept, e);
-  misled_ = !held;
+  misled_ = misled_ || (by_sample && !held);
   if (kept.count <= attempt.capacity) put_back_below(buffer, kept.count, kAnything, e);
-  return clear(select(e, k));
+  return clear(by_guess ? select_sampled(e, k) : select(e, k));
 }
 
 Result<TopSelection> TopSelector::finish_at_least(Vector x, std::size_t most,

@@ -71,6 +71,7 @@ class TopSelector {
   using Vector = std::span<const float>;
 
   Attempt guessed(std::size_t d, std::size_t k) const;
+  void judge_guess(std::size_t count, std::size_t k);
   std::optional<Result<TopSelection>> finish_guessed(Vector x, std::size_t k,
                                                      const Attempt& attempt, const Collected& kept);
   Attempt sampled(Vector x, Vector g, std::size_t k);
@@ -92,7 +93,8 @@ class TopSelector {
   std::vector<float> sample_, low_;
   std::vector<std::uint32_t> rest_;
   ThresholdGuess guess_;
-  bool misled_ = false;  // by the sample of a long error
+  bool guess_is_close_ = false;  // the last one was
+  bool misled_ = false;          // by the sample of a long error
   std::uint32_t last_ = 0;
 };
 

@@ -66,7 +66,7 @@ class Gradients {
   }
 
  private:
-  static constexpr std::size_t kShift = 64 / sizeof(float), kShifts = 256;
+  static constexpr std::size_t kShift = 64 / sizeof(float), kShifts = 1024;
 
   std::shared_ptr<const Floats> all_;
   std::size_t size_;

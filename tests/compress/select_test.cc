@@ -96,6 +96,19 @@ void check_refine(std::span<const float> x, std::uint32_t threshold, std::size_t
   CHECK(found.values.untouched());
 }
 
+void check_taken(TopSelector& selector, std::span<const float> x, std::size_t k) {
+  std::vector<float> e(x.size(), -0.0f), rest(x.begin(), x.end());
+  const auto taken = selector.add_and_take(e, x, k);
+  REQUIRE(taken.ok());
+  const std::vector<std::uint32_t> want = ref::top_indices(x, k);
+  REQUIRE(std::ranges::equal(taken->indices, want));
+  for (std::size_t j = 0; j < want.size(); ++j) {
+    if (magnitude(taken->values[j] - x[want[j]]) != 0) FAIL("value " << j);
+    rest[want[j]] = 0;
+  }
+  CHECK(e == rest);
+}
+
 void check_selection(TopSelector& selector, std::span<const float> x, std::size_t k) {
   CAPTURE(x.size());
   CAPTURE(k);
@@ -114,11 +127,7 @@ void check_selection(TopSelector& selector, std::span<const float> x, std::size_
   check(selector.select(x, k));  // with a guess that holds
   std::vector<float> e(x.size(), -0.0f);
   check(selector.add_and_select(e, x, k));
-  std::ranges::fill(e, -0.0f);
-  check(selector.add_and_take(e, x, k));
-  std::vector<float> rest(x.begin(), x.end());
-  for (const std::uint32_t index : want) rest[index] = 0;
-  CHECK(e == rest);
+  check_taken(selector, x, k);
 }
 
 }  // namespace
@@ -229,7 +238,24 @@ TEST_CASE("top selector: a sample that misses falls back to counting") {
   for (const std::size_t k : {50, 100, 101, 5000, 99999}) check_selection(selector, few, k);
 }
 
-// So long that an error is sampled before every sweep.
+TEST_CASE("top selector: takes the same where a guess that was close is far off") {
+  for_each_target([] {
+    const std::vector<float> x = heavy(50000, 4);
+    for (const float factor : {0.5f, 1e-3f, 1e-30f, 2.0f, 1e3f}) {
+      CAPTURE(factor);
+      TopSelector selector;
+      for (int call = 0; call < 3; ++call) check_taken(selector, x, 500);
+      std::vector<float> scaled = x;
+      for (float& value : scaled) value *= factor;
+      for (int call = 0; call < 3; ++call) check_taken(selector, scaled, 500);
+      scaled[700] = std::nanf("");
+      std::vector<float> e(x.size(), 0.0f);
+      CHECK_FALSE(selector.add_and_take(e, scaled, 500).ok());
+    }
+  });
+}
+
+// So long that an error is sampled before the first sweep.
 TEST_CASE("top selector: takes the same from a long error, whatever the sample said") {
   const std::size_t size = (std::size_t{4} << 20) + 5;
   std::vector<float> x = heavy(size, 3);
