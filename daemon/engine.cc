@@ -26,29 +26,32 @@ Engine::~Engine() {
 Time Engine::now() const { return std::chrono::steady_clock::now() - origin_; }
 
 void Engine::post(node::CoreEvent event) {
-  asio::post(mailbox_, [this, event = std::move(event), generation = links_generation_] {
-    handle_from_links(event, generation);
+  asio::post(mailbox_, [this, event = std::move(event), generation = links_generation_]() mutable {
+    handle_from_links(std::move(event), generation);
   });
 }
 
-void Engine::handle_from_links(const node::CoreEvent& event, std::uint64_t generation) {
+void Engine::handle_from_links(node::CoreEvent event, std::uint64_t generation) {
   const auto* received = std::get_if<node::Received>(&event);
   const bool of_link = received || std::holds_alternative<node::PeerUp>(event) ||
                        std::holds_alternative<node::PeerDown>(event) ||
                        std::holds_alternative<node::PeerLeft>(event) ||
                        std::holds_alternative<node::LinkMeasured>(event);
-  if (!of_link || generation == generation_) handle(event);
-  if (!received) return;
-  asio::post(io_, [this, from = received->from, bytes = received->parcel.body.size()] {
-    output_.consumed(from, bytes);
-  });
+  std::function<void()> give_back;
+  if (received) {
+    give_back = [this, from = received->from, bytes = received->parcel.body.size()] {
+      output_.consumed(from, bytes);
+    };
+  }
+  if (!of_link || generation == generation_) handle(std::move(event));
+  if (give_back) asio::post(io_, std::move(give_back));
 }
 
-void Engine::handle(const node::CoreEvent& event) {
+void Engine::handle(node::CoreEvent event) {
   if (finished_) return;
   node::Effects effects;
   const Time begin = now();
-  core_->handle(event, begin, effects);
+  core_->handle(std::move(event), begin, effects);
   core_->charge_encoding(now() - begin);
   std::optional<node::RoundDone> done;
   for (const node::Effect& effect : effects) {

@@ -91,8 +91,8 @@ class Engine {
   Time now() const;
 
  private:
-  void handle(const node::CoreEvent& event);
-  void handle_from_links(const node::CoreEvent& event, std::uint64_t generation);
+  void handle(node::CoreEvent event);
+  void handle_from_links(node::CoreEvent event, std::uint64_t generation);
   void sketch(const node::RoundDone& done);
   void take_look(Look look);
   void show(const node::Core* core);

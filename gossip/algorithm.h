@@ -138,8 +138,9 @@ class Algorithm {
  public:
   virtual ~Algorithm() = default;
 
-  // Appends to `out` what is to be done now, in order.
-  virtual void handle(const Event& event, Time now, Outbox& out) = 0;
+  // Appends to `out` what is to be done now, in order. By value: a body that came is let go of as
+  // soon as it has been mixed, not when the caller is done with the event.
+  virtual void handle(Event event, Time now, Outbox& out) = 0;
 
   // The flat parameter vector: where the next local step is taken, and what is evaluated.
   virtual std::span<const float> model() const = 0;

@@ -19,9 +19,9 @@ AsyncGossip::AsyncGossip(std::unique_ptr<Method> method, const std::vector<EdgeE
   INVARIANT(method_->exchanges() == 1 && options.staleness >= 1);
 }
 
-void AsyncGossip::handle(const Event& event, Time now, Outbox& out) {
+void AsyncGossip::handle(Event event, Time now, Outbox& out) {
   if (phase_ == Phase::diverged) return;
-  std::visit([&](const auto& e) { on(e, now, out); }, event);
+  std::visit([&](auto& e) { on(std::move(e), now, out); }, event);
 }
 
 // ---- events ---------------------------------------------------------------------------------
@@ -66,13 +66,13 @@ void AsyncGossip::on(const LocalStepDone& event, Time now, Outbox& out) {
   conclude(now, out);
 }
 
-void AsyncGossip::on(const Received& event, Time now, Outbox& out) {
+void AsyncGossip::on(Received&& event, Time now, Outbox& out) {
   const std::size_t index = edges_.index_of(event.from);
-  const Parcel& parcel = event.parcel;
+  Parcel& parcel = event.parcel;
   if (!edges_.is_of(index, parcel.epoch)) return;  // of a link that has been closed since
   if (parcel.type == FrameType::joining) {
     reject(index, "a joining, which asynchronous gossip has not", out);
-  } else if (auto got = edges_.receive(index, parcel, out); !got) {
+  } else if (auto got = edges_.receive(index, std::move(parcel), out); !got) {
     reject(index, got.error().message, out);
   } else if (*got) {
     auto admitted = admit(index, std::move(**got), now);

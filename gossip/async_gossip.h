@@ -51,7 +51,7 @@ class AsyncGossip final : public Algorithm {
   AsyncGossip(std::unique_ptr<Method> method, const std::vector<EdgeEnd>& edges,
               AsyncOptions options);
 
-  void handle(const Event& event, Time now, Outbox& out) override;
+  void handle(Event event, Time now, Outbox& out) override;
   std::span<const float> model() const override { return method_->model(); }
   void begin_at(std::span<const float> model) override { method_->begin_at(model); }
   std::vector<double> conserved() const override { return method_->conserved(); }
@@ -83,7 +83,7 @@ class AsyncGossip final : public Algorithm {
   void on(const PeerUp& event, Time now, Outbox& out);
   void on(const PeerDown& event, Time now, Outbox& out);
   void on(const LocalStepDone& event, Time now, Outbox& out);
-  void on(const Received& event, Time now, Outbox& out);
+  void on(Received&& event, Time now, Outbox& out);
   void on(const TimerFired& event, Time now, Outbox& out);
 
   Result<void> admit(std::size_t index, Edges::Incoming message, Time now);

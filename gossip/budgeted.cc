@@ -47,10 +47,10 @@ std::size_t Budgeted::link_of(NodeId peer) const {
   return static_cast<std::size_t>(at - peers_.begin());
 }
 
-void Budgeted::handle(const Event& event, Time now, Outbox& out) {
+void Budgeted::handle(Event event, Time now, Outbox& out) {
   before(event, now);
   const std::size_t had = out.size();
-  algorithm_->handle(event, now, out);
+  algorithm_->handle(std::move(event), now, out);
   for (std::size_t i = had; i < out.size(); ++i) after(out[i]);
 }
 

@@ -27,7 +27,7 @@ class Budgeted final : public Algorithm {
   Budgeted(std::unique_ptr<compress::Budget> budget, std::vector<NodeId> peers,
            std::unique_ptr<Algorithm> algorithm);
 
-  void handle(const Event& event, Time now, Outbox& out) override;
+  void handle(Event event, Time now, Outbox& out) override;
   std::span<const float> model() const override { return algorithm_->model(); }
   void begin_at(std::span<const float> model) override { algorithm_->begin_at(model); }
   std::vector<double> conserved() const override { return algorithm_->conserved(); }

@@ -106,7 +106,7 @@ void Edges::settled(Edge& edge, Outbox& out) {
 
 // ---- frames ---------------------------------------------------------------------------------
 
-Result<std::optional<Edges::Incoming>> Edges::receive(std::size_t index, const Parcel& parcel,
+Result<std::optional<Edges::Incoming>> Edges::receive(std::size_t index, Parcel parcel,
                                                       Outbox& out) {
   Edge& edge = edges_[index];
   if (edge.standing == Standing::leaving) return std::optional<Incoming>();
@@ -171,14 +171,14 @@ Exchange Edges::exchange_of(const Edge& edge, const Parcel& parcel) const {
   return {counted + edge.inbox.size(), 0};
 }
 
-Result<Edges::Incoming> Edges::unpack(std::size_t index, const Parcel& parcel) {
+Result<Edges::Incoming> Edges::unpack(std::size_t index, Parcel& parcel) {
   Edge& edge = edges_[index];
   const Exchange exchange = exchange_of(edge, parcel);
   if (parcel.exchange >= method_.exchanges()) {
     return Error{ErrorCode::peer, fmt::format("expected one below {}", method_.exchanges())};
   }
-  Result<Message> message = Message{parcel.body};
-  if (parcel.type == FrameType::opening) message = opened(parcel.body, method_.start_bytes_max());
+  Result<Message> message = Message{std::move(parcel.body)};
+  if (parcel.type == FrameType::opening) message = opened(message->body, method_.start_bytes_max());
   if (Result<void> let = let_in(index, exchange, message); !let) {
     edge.ledger.refuse(exchange);
     return let.error();

@@ -62,7 +62,7 @@ class Edges {
   // Of the edge's own link. Returns the message of an exchange, if it is one. Fails where no
   // correct neighbor can have sent it now, or where its norm is beyond all measure (norm_gate.h);
   // nothing of it has been applied then, and nothing ever will: see EdgeLedger::refuse.
-  Result<std::optional<Incoming>> receive(std::size_t edge, const Parcel& parcel, Outbox& out);
+  Result<std::optional<Incoming>> receive(std::size_t edge, Parcel parcel, Outbox& out);
   // Early messages, in the order in which they came.
   std::deque<Incoming>& inbox(std::size_t edge) { return edges_[edge].inbox; }
   const std::deque<Incoming>& inbox(std::size_t edge) const { return edges_[edge].inbox; }
@@ -148,7 +148,7 @@ class Edges {
   Exchange exchange_of(const Edge& edge, const Parcel& parcel) const;
   Arrival arrival_of(std::size_t edge, Message&& theirs);
   std::string label(Exchange exchange) const;
-  Result<Incoming> unpack(std::size_t index, const Parcel& parcel);
+  Result<Incoming> unpack(std::size_t index, Parcel& parcel);
   Result<void> let_in(std::size_t index, Exchange exchange, const Result<Message>& message);
   Parcel parcel_of(const Edge& edge, const SentMessage& record) const;
   Result<void> take_again(Edge& edge, Incoming message, Outbox& out);

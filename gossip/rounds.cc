@@ -15,9 +15,9 @@ Rounds::Rounds(std::unique_ptr<Method> method, const std::vector<EdgeEnd>& edges
       parts_(edges.size()),
       patience_(edges.size()) {}
 
-void Rounds::handle(const Event& event, Time now, Outbox& out) {
+void Rounds::handle(Event event, Time now, Outbox& out) {
   if (phase_ == Phase::diverged) return;
-  std::visit([&](const auto& e) { on(e, now, out); }, event);
+  std::visit([&](auto& e) { on(std::move(e), now, out); }, event);
 }
 
 // ---- events ---------------------------------------------------------------------------------
@@ -72,14 +72,14 @@ void Rounds::on(const LocalStepDone& event, Time now, Outbox& out) {
   advance(now, out);
 }
 
-void Rounds::on(const Received& event, Time now, Outbox& out) {
+void Rounds::on(Received&& event, Time now, Outbox& out) {
   const std::size_t index = edges_.index_of(event.from);
-  const Parcel& parcel = event.parcel;
+  Parcel& parcel = event.parcel;
   if (!edges_.is_of(index, parcel.epoch)) return;  // of a link that has been closed since
   const bool settled = edges_.is_settled(index);
   if (parcel.type == FrameType::joining && settled) {
     take_joining(index, parcel.round);
-  } else if (auto got = edges_.receive(index, parcel, out); !got) {
+  } else if (auto got = edges_.receive(index, std::move(parcel), out); !got) {
     reject(index, got.error().message, out);
   } else if (*got) {
     auto admitted = admit(index, std::move(**got), now);

@@ -26,7 +26,7 @@ class Rounds final : public Algorithm {
   // messages are under way while the step is computed (combine while adapt).
   Rounds(std::unique_ptr<Method> method, const std::vector<EdgeEnd>& edges, bool overlap);
 
-  void handle(const Event& event, Time now, Outbox& out) override;
+  void handle(Event event, Time now, Outbox& out) override;
   std::span<const float> model() const override { return method_->model(); }
   void begin_at(std::span<const float> model) override { method_->begin_at(model); }
   std::vector<double> conserved() const override { return method_->conserved(); }
@@ -58,7 +58,7 @@ class Rounds final : public Algorithm {
   void on(const PeerUp& event, Time now, Outbox& out);
   void on(const PeerDown& event, Time now, Outbox& out);
   void on(const LocalStepDone& event, Time now, Outbox& out);
-  void on(const Received& event, Time now, Outbox& out);
+  void on(Received&& event, Time now, Outbox& out);
   void on(const TimerFired& event, Time now, Outbox& out);
 
   void join_if_settled(std::size_t index, bool before, Outbox& out);

@@ -39,9 +39,9 @@ Core::Core(CoreOptions options, std::unique_ptr<train::Trainer> trainer,
   }
 }
 
-void Core::handle(const CoreEvent& event, Time now, Effects& out) {
+void Core::handle(CoreEvent event, Time now, Effects& out) {
   if (is_over()) return;
-  std::visit([&](const auto& e) { on(e, now, out); }, event);
+  std::visit([&](auto& e) { on(std::move(e), now, out); }, event);
 }
 
 void Core::compute_step() {
@@ -180,9 +180,9 @@ void Core::on(const LinkMeasured& event, Time /*now*/, Effects& /*out*/) {
 
 // ---- rounds ---------------------------------------------------------------------------------
 
-void Core::give(const gossip::Event& event, Time now, Effects& out) {
+void Core::give(gossip::Event event, Time now, Effects& out) {
   gossip::Outbox actions;
-  algorithm_->handle(event, now, actions);
+  algorithm_->handle(std::move(event), now, actions);
   for (gossip::Action& action : actions) {
     if (is_over()) return;
     follow(std::move(action), now, out);

@@ -168,7 +168,7 @@ class Core {
        std::unique_ptr<gossip::Algorithm> algorithm);
 
   // Appends to `out` what is to be done now, in order.
-  void handle(const CoreEvent& event, Time now, Effects& out);
+  void handle(CoreEvent event, Time now, Effects& out);
 
   // The work between an effect and its answering event; the driver decides when it runs and how
   // long it took.
@@ -234,7 +234,7 @@ class Core {
   void on(const PeerUp& event, Time now, Effects& out);
   void on(const PeerDown& event, Time now, Effects& out);
   void on(const PeerLeft& event, Time now, Effects& out);
-  void on(const Received& event, Time now, Effects& out);
+  void on(Received&& event, Time now, Effects& out);
   void on(const TimerFired& event, Time now, Effects& out);
   void on(const StepComputed& event, Time now, Effects& out);
   void on(const Evaluated& event, Time now, Effects& out);
@@ -245,7 +245,7 @@ class Core {
   void on(const HandOverRequested& event, Time now, Effects& out);
   void on(const StopRequested& event, Time now, Effects& out);
 
-  void give(const gossip::Event& event, Time now, Effects& out);
+  void give(gossip::Event event, Time now, Effects& out);
   void follow(gossip::Action action, Time now, Effects& out);
   void count_sent(const gossip::Parcel& parcel);
   const Partner& partner(NodeId id) const;
@@ -282,7 +282,7 @@ class Core {
 
   // core_join.cc
   void admit(Partner& partner, Time now, Effects& out);
-  void receive_held(Partner& partner, const Received& event, Time now, Effects& out);
+  void receive_held(Partner& partner, Received&& event, Time now, Effects& out);
   bool can_be_in(Partner& partner, Round round, Time now, Effects& out);
   void reject(Partner& partner, std::string why, Time now, Effects& out);
   void admit_barred(Time now, Effects& out);

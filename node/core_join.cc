@@ -59,7 +59,7 @@ void Core::on(const PeerLeft& event, Time /*now*/, Effects& /*out*/) {
   if (absences_) absences_->left(event.peer);
 }
 
-void Core::on(const Received& event, Time now, Effects& out) {
+void Core::on(Received&& event, Time now, Effects& out) {
   Partner& p = partner(event.from);
   if (event.parcel.type == FrameType::ask) return answer_ask(event, now, out);
   if (event.parcel.type == FrameType::missed) return hear_missed(event, now, out);
@@ -68,20 +68,22 @@ void Core::on(const Received& event, Time now, Effects& out) {
     received_bytes_ += kFrameHeaderBytes + event.parcel.body.size();
     if (!can_be_in(p, event.parcel.round, now, out)) return;
   }
-  if (!p.admitted && p.epoch == event.parcel.epoch) return receive_held(p, event, now, out);
+  if (!p.admitted && p.epoch == event.parcel.epoch) {
+    return receive_held(p, std::move(event), now, out);
+  }
   p.healing.received(event.parcel);
-  give(event, now, out);
+  give(std::move(event), now, out);
   tell_if_healed(p, out);
 }
 
-void Core::receive_held(Partner& p, const Received& event, Time now, Effects& out) {
+void Core::receive_held(Partner& p, Received&& event, Time now, Effects& out) {
   if (p.held.size() == Partner::kHeldMax) {
     const char* const why =
         p.barred ? "it sends exchanges to a node that leaves it out and sent none"
                  : "it sends exchanges to a node that has no model yet and sent none";
     return reject(p, why, now, out);
   }
-  p.held.push_back(event);
+  p.held.push_back(std::move(event));
   if (!is_fetching() && !p.barred) admit(p, now, out);  // the newcomer has spoken
 }
 
@@ -121,10 +123,10 @@ void Core::admit_barred(Time now, Effects& out) {
 void Core::admit(Partner& p, Time now, Effects& out) {
   p.admitted = true;
   give(gossip::PeerUp{p.id, *p.epoch}, now, out);
-  for (const gossip::Received& event : std::exchange(p.held, {})) {
+  for (gossip::Received& event : std::exchange(p.held, {})) {
     if (is_over()) return;
     p.healing.received(event.parcel);
-    give(event, now, out);
+    give(std::move(event), now, out);
     tell_if_healed(p, out);
   }
 }
