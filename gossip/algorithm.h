@@ -44,6 +44,9 @@ struct PeerDown {
 struct LocalStepDone {
   std::span<const float> update;  // stays as it is until RoundFinished
   double learning_rate = 1;       // that is in it
+  // Where it lies, to be emptied by an algorithm that is done with it while memory is short. Null:
+  // it stays.
+  std::vector<float>* buffer = nullptr;
 };
 // What travels on an edge, as Send and Received have it.
 struct Parcel {

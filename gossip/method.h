@@ -27,6 +27,7 @@ struct LocalStep {
   std::span<const float> update;  // stays as it is until the end of the round
   double learning_rate;
   Round round = 0;
+  std::vector<float>* buffer = nullptr;  // LocalStepDone's
 };
 
 // The two messages of an exchange that counts on an edge.

@@ -60,9 +60,9 @@ void Rounds::on(const PeerDown& event, Time now, Outbox& out) {
 void Rounds::on(const LocalStepDone& event, Time now, Outbox& out) {
   INVARIANT(phase_ == Phase::stepping);
   if (overlap_) {
-    step_ = {event.update, event.learning_rate, current_.round};
+    step_ = {event.update, event.learning_rate, current_.round, event.buffer};
   } else {
-    method_->adapt({event.update, event.learning_rate, current_.round});
+    method_->adapt({event.update, event.learning_rate, current_.round, event.buffer});
   }
   if (method_->is_silent(current_.round)) return finish_round(out);
   if (!overlap_) send_exchange(out);

@@ -46,6 +46,7 @@ void Core::handle(CoreEvent event, Time now, Effects& out) {
 
 void Core::compute_step() {
   const std::span<const float> model = algorithm_->model();
+  update_.resize(model.size());  // an algorithm may have let go of it
   if (const auto slope = algorithm_->slope()) {
     step_loss_ = trainer_->solve(model, *slope, update_).value();  // load_run has seen that it can
   } else {
@@ -149,7 +150,7 @@ void Core::on(const StepComputed& event, Time now, Effects& out) {
     broken = fmt::format("the update holds {}", update_[*at]);
   }
   if (!broken.empty()) return diverged(broken, now, out);
-  give(gossip::LocalStepDone{update_, trainer_->learning_rate(round_)}, now, out);
+  give(gossip::LocalStepDone{update_, trainer_->learning_rate(round_), &update_}, now, out);
 }
 
 void Core::diverged(const std::string& how, Time now, Effects& out) {

@@ -200,7 +200,7 @@ class Core {
   Progress progress(Time now) const;
   std::span<const float> model() const { return algorithm_->model(); }
   const gossip::Algorithm& algorithm() const { return *algorithm_; }
-  // Of the newest local step.
+  // Of the newest local step; empty where the algorithm has let go of it.
   std::span<const float> update() const { return update_; }
   const TensorLayout& layout() const { return trainer_->layout(); }
   std::size_t body_bytes_max() const { return algorithm_->body_bytes_max(); }

@@ -70,6 +70,7 @@ class ShiftedUp final : public CodedUp {
 
   void adapt(const LocalStep& step) override {
     rate_ = step.learning_rate;
+    update_ = step.buffer;
     const auto scale = static_cast<float>(rate_ > 0 ? 1 / rate_ : 0);
     if (mean_.empty()) {
       sent_ = step.update;
@@ -129,6 +130,14 @@ class ShiftedUp final : public CodedUp {
     participation_.end_round();
     const auto n = static_cast<float>(shards_.owners());
     for (float& value : mean) value /= n;
+    sent_ = {};
+  }
+  // The update is of no use from the reduction on.
+  void spare(bool on) override {
+    CodedUp::spare(on);
+    if (!sent_.empty()) return;
+    if (on && update_) *update_ = std::vector<float>();  // {} would keep the memory
+    update_ = nullptr;
   }
   double rate() const override { return rate_; }
 
@@ -172,7 +181,8 @@ class ShiftedUp final : public CodedUp {
   std::vector<float> shift_;     // h
   std::vector<float> error_;     // e
   std::vector<float> mean_;      // v, where it is not the gradient of the round
-  std::span<const float> sent_;  // scale_ times it is v: mean_, or the update
+  std::span<const float> sent_;  // until reduced: scale_ times it is v, mean_ or the update
+  std::vector<float>* update_ = nullptr;
   float scale_ = 1;
   std::vector<std::vector<float>> theirs_;  // of the own shard, h_j of every other node
   std::vector<float> beside_;               // Σ (1 / p_j - α) c_j of the round
