@@ -66,7 +66,7 @@ class Beer final : public Method {
     Tracked& t = tracked(exchange);
     under_way_ = &t;
     return t.replicas.encode(edges, out, coder_, [&](Replicas::Own& own) {
-      return coder_.encode(exchange, coder_.difference(t.value, own.reference));
+      return coder_.encode(exchange, coder_.difference(t.value, own.reference.values()));
     });
   }
 

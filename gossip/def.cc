@@ -14,7 +14,7 @@ class Def final : public InnovationMethod {
   void adapt(const LocalStep& step) override { step_down(step); }  // x is ψ until mix
 
   void mix(Exchange /*exchange*/, std::span<const Arrival> arrivals) override {
-    if (commit(arrivals)) x_ = replicas_.own().reference;
+    if (commit(arrivals)) std::ranges::copy(replicas_.own().reference.values(), x_.begin());
     combine(arrivals, options_.gamma);
   }
 

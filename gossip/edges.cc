@@ -81,6 +81,11 @@ void Edges::settle(Edge& edge, const SettlementMessage& theirs, Outbox& out) {
   edge.reunion = reunion(ours, theirs);
   edge.drift.reset();
   edge.todo = how == Verdict::reopen ? Todo::open : Todo::resume;
+  if (how == Verdict::reopen) {
+    forget(edge);
+  } else {
+    edge.ledger.acknowledge(how == Verdict::await ? theirs.edge.before : theirs.edge.chain);
+  }
   if (how == Verdict::replay) {
     const SentMessage* last = edge.ledger.last();
     INVARIANT(last != nullptr);
@@ -96,6 +101,13 @@ void Edges::settle(Edge& edge, const SettlementMessage& theirs, Outbox& out) {
   } else {
     settled(edge, out);
   }
+}
+
+// The edge will begin anew: room for what its ends tell each other then.
+void Edges::forget(Edge& edge) {
+  edge.forgotten = edge.forgotten || edge.ledger.history() > 0;
+  edge.ledger.forget();
+  method_.forget_edge(index_of(edge.peer));
 }
 
 void Edges::settled(Edge& edge, Outbox& out) {
@@ -230,7 +242,7 @@ std::optional<std::string> Edges::mismatch(std::size_t index) const {
 void Edges::bring_in(std::size_t index) {
   Edge& edge = edges_[index];
   if (edge.todo == Todo::open) {
-    if (edge.ledger.history() > 0 || std::exchange(edge.forgotten, false)) ++edge.reopened;
+    if (std::exchange(edge.forgotten, false)) ++edge.reopened;
     edge.ledger.open(*edge.epoch);
     method_.open_edge(index, *edge.epoch);
   } else if (edge.todo == Todo::resume) {
@@ -261,9 +273,9 @@ void Edges::send(std::span<const std::size_t> edges, Exchange exchange,
       const auto first = static_cast<std::size_t>(same - messages.begin());
       openings[i] = first < i ? openings[first] : packed(message);
     }
-    edge.ledger.sent(by_edge ? current(edges[i]) : exchange,
-                     openings[i].size() > 0 ? unpacked(openings[i], message.start.size()) : message,
-                     openings[i]);
+    Message kept{message.body};
+    if (openings[i].size() > 0) kept.start = unpacked(openings[i], message.start.size()).start;
+    edge.ledger.sent(by_edge ? current(edges[i]) : exchange, std::move(kept), openings[i]);
     out.push_back(Send{edge.peer, parcel_of(edge, *edge.ledger.pending())});
   }
 }
@@ -279,7 +291,7 @@ Arrival Edges::count(std::size_t index) {
 Arrival Edges::arrival_of(std::size_t index, Message&& theirs) {
   Edge& edge = edges_[index];
   const SentMessage& pending = *edge.ledger.pending();
-  Arrival arrival{index, pending.message, std::move(theirs), pending.terms};
+  Arrival arrival{index, {pending.message.body}, std::move(theirs), pending.terms};
   const Exchange exchange = pending.exchange;
   edge.ledger.count(arrival.theirs);
   // One that is ahead says so already.
@@ -297,10 +309,7 @@ void Edges::relieve() {
     if (!is_up(i)) down.push_back(i);
   }
   if (down.empty()) return;
-  for (const std::size_t i : method_.relieve(down)) {
-    edges_[i].ledger.forget();
-    edges_[i].forgotten = true;
-  }
+  for (const std::size_t i : method_.relieve(down)) forget(edges_[i]);
 }
 
 // ---- of the whole ---------------------------------------------------------------------------

@@ -85,7 +85,7 @@ class Edges {
   Arrival count(std::size_t edge);
   // It counts at neither end.
   void drop(std::size_t edge) { edges_[edge].ledger.drop(); }
-  // Between two exchanges: where memory is short, edges that are down are let go of and begin anew
+  // Before a mix: where memory is short, edges that are down are let go of and begin anew
   // when they are back.
   void relieve();
   // What an end says that takes part from `round` on.
@@ -133,7 +133,7 @@ class Edges {
     std::optional<compress::NormSketch> drift = std::nullopt;  // of our settlement, unsettled
     std::optional<Reunion> reunion = std::nullopt;             // until it is settled
     EdgeLedger ledger;
-    bool forgotten = false;                                    // by relieve()
+    bool forgotten = false;                                    // since it took part
     std::uint64_t counted = 0, made_up_for = 0, reopened = 0;  // see EdgeStatus
     std::uint64_t malformed = 0, too_long = 0;                 // likewise
     NormGate gate = {};
@@ -153,6 +153,7 @@ class Edges {
   Parcel parcel_of(const Edge& edge, const SentMessage& record) const;
   Result<void> take_again(Edge& edge, Incoming message, Outbox& out);
   void settle(Edge& edge, const SettlementMessage& theirs, Outbox& out);
+  void forget(Edge& edge);
   void settled(Edge& edge, Outbox& out);
 
   Method& method_;

@@ -36,7 +36,8 @@ class InnovationMethod : public Method {
   }
   void suspend_edge(std::size_t edge, bool pending) override { replicas_.suspend(edge, pending); }
   void resume_edge(std::size_t edge) override { replicas_.resume(edge); }
-  std::vector<std::size_t> relieve(std::span<const std::size_t> suspended) override {
+  void forget_edge(std::size_t edge) override { replicas_.forget(edge); }
+  std::vector<std::size_t> relieve(std::span<const std::size_t> suspended) final {
     return replicas_.relieve(suspended);
   }
   std::uint64_t edge_hash(std::size_t edge) const override {
@@ -85,7 +86,7 @@ class InnovationMethod : public Method {
   bool is_low(std::size_t edge) const { return edges_[edge].self < edges_[edge].peer; }
 
   std::span<const float> innovation(const Replicas::Own& own) {
-    return coder_.difference(x_, own.reference);
+    return coder_.difference(x_, own.reference.values());
   }
 
   bool commit(std::span<const Arrival> arrivals) {
@@ -133,10 +134,9 @@ class DualMethod : public InnovationMethod {
     duals_.resume(edge);
   }
 
-  std::vector<std::size_t> relieve(std::span<const std::size_t> suspended) final {
-    std::vector<std::size_t> forgotten = InnovationMethod::relieve(suspended);
-    for (const std::size_t edge : forgotten) duals_.forget(edge);
-    return forgotten;
+  void forget_edge(std::size_t edge) final {
+    InnovationMethod::forget_edge(edge);
+    duals_.forget(edge);
   }
 
   std::uint64_t edge_hash(std::size_t edge) const final {

@@ -74,8 +74,8 @@ class Method {
   // Takes the local step into the model, or keeps it for encode and mix.
   virtual void adapt(const LocalStep& step) = 0;
 
-  // Edges: open, then suspend and resume in turns, then perhaps open again. All between rounds but
-  // suspend.
+  // Edges: open, then suspend and resume in turns, then perhaps forget and open again. All between
+  // rounds but suspend and forget.
   //
   // Forgets what is known of this edge: it starts anew, in the same way at both ends. `history`
   // has never named this edge before, since it was last in the graph.
@@ -85,8 +85,11 @@ class Method {
   virtual void suspend_edge(std::size_t /*edge*/, bool /*pending*/) {}
   // It goes on where it was; a pending message that was not mixed since counts nowhere.
   virtual void resume_edge(std::size_t /*edge*/) {}
-  // Where memory is short: forgets some of these suspended edges, which have to be opened again,
-  // and returns them.
+  // It is suspended, or was never opened, and will be opened anew: what is known of it is of no
+  // more use. At any time; the model stays as it is.
+  virtual void forget_edge(std::size_t /*edge*/) {}
+  // Before a mix, where memory is short after it: the suspended edges among these that are to be
+  // forgotten.
   virtual std::vector<std::size_t> relieve(std::span<const std::size_t> /*suspended*/) {
     return {};
   }

@@ -11,16 +11,14 @@
 namespace starling::gossip {
 
 OpeningWriter::OpeningWriter(std::size_t start_bytes, const SharedBytes& body)
-    : both_(kStartLengthBytes + start_bytes + body.size()), start_bytes_(start_bytes) {
+    : both_(kStartLengthBytes + start_bytes + body.size()), body_(body), start_bytes_(start_bytes) {
   store(static_cast<std::uint32_t>(start_bytes), both_.bytes().data());
   std::ranges::copy(body.bytes(), both_.bytes().last(body.size()).begin());
 }
 
 Message OpeningWriter::message() && {
   const SharedBytes both(std::move(both_));
-  Message message = unpacked(both, start_bytes_);
-  message.opening = both;
-  return message;
+  return {body_, unpacked(both, start_bytes_).start, both};
 }
 
 Message opening_of(std::span<const std::span<const float>> start, const SharedBytes& body) {

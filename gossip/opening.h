@@ -16,7 +16,8 @@ inline constexpr std::size_t kStartLengthBytes = 4;
 // there would be two of them.
 class OpeningWriter {
  public:
-  // A copy of `body`, behind a start of so many bytes.
+  // A copy of `body`, behind a start of so many bytes. The message has `body` itself, which
+  // outlives the start.
   OpeningWriter(std::size_t start_bytes, const SharedBytes& body);
   // To be filled.
   std::span<std::byte> start() { return both_.bytes().subspan(kStartLengthBytes, start_bytes_); }
@@ -24,6 +25,7 @@ class OpeningWriter {
 
  private:
   ByteBlock both_;
+  const SharedBytes body_;
   const std::size_t start_bytes_;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "gossip/delta.h"
@@ -25,6 +26,8 @@ void advance(std::span<float> x, const compress::Compressor& c, std::span<const 
   INVARIANT(c.decode_add(message, step, x).ok());
 }
 
+std::vector<float> copy_of(std::span<const float> x) { return {x.begin(), x.end()}; }
+
 // Hands each message of a start to `take`; fails where it does, or where the bytes are no start.
 template <class Take>
 Result<void> for_each_message(std::span<const std::byte> start, const Take& take) {
@@ -43,7 +46,7 @@ Result<void> for_each_message(std::span<const std::byte> start, const Take& take
 Replicas::Replicas(Common common, std::size_t edges, std::vector<float> steps)
     : common_(std::move(common)),
       steps_(std::move(steps)),
-      own_{.reference = common_.value()},
+      own_{.reference = SharedFloats(common_.value())},
       edges_(edges) {
   INVARIANT(!steps_.empty());
 }
@@ -51,7 +54,7 @@ Replicas::Replicas(Common common, std::size_t edges, std::vector<float> steps)
 // Like a message before the first, which nobody has heard and no log keeps.
 void Replicas::begin_at(std::span<const float> model) {
   INVARIANT(told_ == 0 && under_way_.size() == 0);
-  std::ranges::copy(model, own_.reference.begin());
+  std::ranges::copy(model, own_.reference.own().begin());
   told_ = 1;
 }
 
@@ -73,7 +76,7 @@ void Replicas::resume(std::size_t edge) {
 }
 
 std::uint64_t Replicas::hash_of_ours(const Edge& edge) const {
-  return edge.knows == told_ ? hash_of_floats(own_.reference) : edge.known_hash;
+  return edge.knows == told_ ? hash_of_floats(own_.reference.values()) : edge.known_hash;
 }
 
 std::uint64_t Replicas::hash(std::size_t edge, bool self_is_low) const {
@@ -88,7 +91,7 @@ std::size_t Replicas::start_bytes_max() const {
   return kCountBytes + common_.size() * sizeof(float);
 }
 
-Message Replicas::message_for(const Edge& edge, Message& whole) const {
+Message Replicas::message_for(const Edge& edge, Message& whole) {
   if (edge.knows == told_) return {under_way_};
   const std::uint64_t missed = edge.knows ? told_ - *edge.knows : told_ + 1;
   if (missed <= log_.size()) {
@@ -111,9 +114,11 @@ Message Replicas::message_for(const Edge& edge, Message& whole) const {
   if (whole.start.size() == 0) {
     OpeningWriter writer(start_bytes_max(), under_way_);
     store(Count{0}, writer.start().data());
-    std::ranges::copy(std::as_bytes(std::span(own_.reference)),
+    std::ranges::copy(std::as_bytes(own_.reference.values()),
                       writer.start().subspan(kCountBytes).begin());
     whole = std::move(writer).message();
+    // In memory once until it advances.
+    own_.reference.are_in(whole.start.slice(kCountBytes, whole.start.size() - kCountBytes));
   }
   return whole;
 }
@@ -218,36 +223,42 @@ void Replicas::note_those_behind(std::span<const Arrival> arrivals) {
     Edge& edge = edges_[e];
     const auto is_it = [e](const Arrival& a) { return a.edge == e; };
     if (!edge.open || edge.knows != told_ || std::ranges::any_of(arrivals, is_it)) continue;
-    if (!hash) hash = hash_of_floats(own_.reference);
+    if (!hash) hash = hash_of_floats(own_.reference.values());
     edge.known_hash = *hash;
   }
 }
 
-std::vector<std::size_t> Replicas::relieve(std::span<const std::size_t> suspended) {
-  std::vector<std::size_t> oldest_first, forgotten;
+std::size_t Replicas::kept() const {
   std::set<const Kept*> all;
-  for (const std::size_t e : suspended) {
-    if (edges_[e].kept) oldest_first.push_back(e);
-  }
+  bool is_more = false;
   for (const Edge& edge : edges_) {
     if (edge.kept) all.insert(edge.kept.get());
+    is_more = is_more || edge.pending;
   }
-  std::ranges::sort(oldest_first, {}, [&](std::size_t e) { return edges_[e].kept->told; });
-  const std::size_t most = kept_max(own_.reference.size() * sizeof(float));
-  for (const std::size_t e : oldest_first) {
-    if (all.size() <= most) break;
-    if (edges_[e].kept.use_count() == 1) all.erase(edges_[e].kept.get());
-    edges_[e] = {};
-    forgotten.push_back(e);
+  return all.size() + (is_more ? 1 : 0);
+}
+
+std::vector<std::size_t> Replicas::relieve(std::span<const std::size_t> suspended,
+                                           std::size_t elsewhere) const {
+  std::map<std::uint64_t, std::vector<std::size_t>> oldest_first;  // one reference each
+  for (const std::size_t e : suspended) {
+    if (edges_[e].kept) oldest_first[edges_[e].kept->told].push_back(e);
   }
-  return forgotten;
+  std::vector<std::size_t> out;
+  std::size_t left = kept() + elsewhere;
+  for (const auto& [told, edges] : oldest_first) {
+    if (left <= kept_max(common_.size() * sizeof(float))) break;
+    out.insert(out.end(), edges.begin(), edges.end());
+    --left;
+  }
+  return out;
 }
 
 bool Replicas::commit(std::span<const Arrival> arrivals, const compress::Compressor& c) {
   const bool advances = under_way_.size() > 0;
   if (advances) {
     note_those_behind(arrivals);
-    advance(own_.reference, c, under_way_.bytes(), steps_[0]);
+    advance(own_.reference.own(), c, under_way_.bytes(), steps_[0]);
     ++told_;
     log_bytes_ += kPartLengthBytes + under_way_.size();
     log_.push_back(under_way_);
@@ -256,7 +267,8 @@ bool Replicas::commit(std::span<const Arrival> arrivals, const compress::Compres
     for (Edge& edge : edges_) {
       if (!edge.pending) continue;
       edge.pending = false;
-      if (!finishing_kept_) finishing_kept_ = std::make_shared<Kept>(Kept{own_.reference, told_});
+      if (!finishing_kept_)
+        finishing_kept_ = std::make_shared<Kept>(Kept{copy_of(own_.reference.values()), told_});
       edge.kept = finishing_kept_;
     }
   }
@@ -278,9 +290,9 @@ void Replicas::finish(std::span<const Arrival> arrivals, const compress::Compres
     for (const Arrival& arrival : arrivals) {
       advance(edges_[arrival.edge].theirs, c, arrival.theirs.body.bytes(), steps_[s]);
     }
-    if (finishing_.size() > 0) advance(own_.reference, c, finishing_.bytes(), steps_[s]);
+    if (finishing_.size() > 0) advance(own_.reference.own(), c, finishing_.bytes(), steps_[s]);
   }
-  if (finishing_kept_) finishing_kept_->hash = hash_of_floats(own_.reference);
+  if (finishing_kept_) finishing_kept_->hash = hash_of_floats(own_.reference.values());
   finishing_kept_ = nullptr;
   finishing_ = {};
 }
@@ -288,7 +300,7 @@ void Replicas::finish(std::span<const Arrival> arrivals, const compress::Compres
 void Replicas::archive(Archive& archive, std::size_t body_bytes_max) {
   const Archive::Scope scope(archive, "replicas");
   const std::size_t d = common_.size();
-  archive.fixed("reference", own_.reference);
+  archive.fixed("reference", own_.reference.own());
   archive.floats("residual", own_.residual, d);
   archive.number("scale", own_.scale);
   archive.number("told", told_);

@@ -15,6 +15,7 @@
 #include "gossip/common.h"
 #include "gossip/message_coder.h"
 #include "gossip/method.h"
+#include "gossip/shared_floats.h"
 
 namespace starling::gossip {
 
@@ -30,7 +31,7 @@ class Replicas {
  public:
   // Of this node.
   struct Own {
-    std::vector<float> reference;      // d floats
+    SharedFloats reference;            // d floats
     std::vector<float> residual = {};  // error feedback: d floats from the first use on
     float scale = 0;  // of methods whose quantiser has one that changes from round to round
   };
@@ -39,10 +40,13 @@ class Replicas {
   // when finish() is called.
   Replicas(Common common, std::size_t edges, std::vector<float> steps);
 
-  // References of exchanges that may have to be made up for are d floats an edge. Forgets those of
-  // these suspended edges whose exchange is oldest, until no more than kept_max() are left; returns
-  // the edges.
-  std::vector<std::size_t> relieve(std::span<const std::size_t> suspended);
+  // References of exchanges that may have to be made up for are d floats an edge. Those of these
+  // suspended edges whose exchange is oldest and that have to be forgotten so that no more than
+  // kept_max() are left, `elsewhere` of which others hold.
+  std::vector<std::size_t> relieve(std::span<const std::size_t> suspended,
+                                   std::size_t elsewhere = 0) const;
+  // How many there are, or will be after the commit.
+  std::size_t kept() const;
   // The log of a model of so many bytes, and how many of the references above relieve() leaves.
   static std::size_t log_bytes_max(std::size_t model_bytes);
   static std::size_t kept_max(std::size_t model_bytes);
@@ -52,6 +56,7 @@ class Replicas {
 
   // As Method has them.
   void open(std::size_t edge);
+  void forget(std::size_t edge) { edges_[edge] = {}; }
   void suspend(std::size_t edge, bool pending);
   void resume(std::size_t edge);
   // Of what both ends hold alike since the newest exchange that counted.
@@ -81,7 +86,7 @@ class Replicas {
 
   // Between commit and finish: both sides of the exchange.
   std::span<const float> ours(std::size_t edge) const {
-    return edges_[edge].kept ? edges_[edge].kept->reference : own_.reference;
+    return edges_[edge].kept ? edges_[edge].kept->reference : own_.reference.values();
   }
   std::span<const float> theirs(std::size_t edge) const { return edges_[edge].theirs; }
   const Own& own() const { return own_; }
@@ -109,7 +114,7 @@ class Replicas {
 
   // With a start where the neighbor is not in step. `whole`: the message whose start is the
   // reference itself, made when it is first needed.
-  Message message_for(const Edge& edge, Message& whole) const;
+  Message message_for(const Edge& edge, Message& whole);
   std::vector<float>& replica_of(Edge& edge) const;
   void archive_kept(Archive& archive, Edge& edge) const;
   void note_those_behind(std::span<const Arrival> arrivals);

@@ -232,6 +232,7 @@ void Rounds::leave_out_if_refused(std::size_t index, Outbox& out) {
 }
 
 void Rounds::mix_exchange() {
+  edges_.relieve();
   std::vector<Arrival> arrivals;
   for (std::size_t i = 0; i < edges_.size(); ++i) {
     if (parts_[i].active) arrivals.push_back(edges_.count(i));
@@ -242,7 +243,6 @@ void Rounds::mix_exchange() {
     parts_[i].active = false;
     suspend(i);
   }
-  edges_.relieve();
 }
 
 void Rounds::finish_round(Outbox& out) {

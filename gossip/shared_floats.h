@@ -19,14 +19,20 @@ class SharedFloats {
   std::size_t size() const { return values_.size(); }
   // Until the next call of own().
   std::span<const float> values() const { return values_; }
-  // To be changed, until the next call of message().
+  // To be changed, until the next call of message() or are_in().
   std::span<float> own() {
     if (told_.size() > 0) copy(values_);
-    return values_;
+    return block_.floats();
   }
   SharedBytes message() {
     if (told_.size() == 0) told_ = std::move(block_);
     return told_;
+  }
+  // A message was made in another way, and these bytes of it are the values.
+  void are_in(SharedBytes told) {
+    values_ = told.floats();
+    told_ = std::move(told);
+    block_ = {};
   }
 
  private:
@@ -41,7 +47,7 @@ class SharedFloats {
   // One of the two holds the values.
   ByteBlock block_;
   SharedBytes told_;
-  std::span<float> values_;
+  std::span<const float> values_;
 };
 
 }  // namespace starling::gossip

@@ -38,9 +38,11 @@ MessageCoder sign_coder() { return {std::make_unique<compress::Sign>(), kSize, 5
 // A hub whose edges lead to nodes of one edge each, all moving about at random.
 class Star {
  public:
-  explicit Star(std::vector<float> steps = {0.5f})
-      : hub_(common(), kEdges, steps), leaves_(kEdges, Replicas(common(), 1, steps)) {
-    for (std::size_t e = 0; e < kEdges; ++e) open(e);
+  explicit Star(std::vector<float> steps = {0.5f}) : hub_(common(), kEdges, steps) {
+    for (std::size_t e = 0; e < kEdges; ++e) {
+      leaves_.emplace_back(common(), 1, steps);
+      open(e);
+    }
   }
 
   void open(std::size_t e) {
@@ -114,8 +116,8 @@ class Star {
   }
   // Of edges that were in the newest exchange.
   bool in_step(std::size_t e) const {
-    return same_bits(hub_.own().reference, leaves_[e].theirs(0)) &&
-           same_bits(hub_.theirs(e), leaves_[e].own().reference);
+    return same_bits(hub_.own().reference.values(), leaves_[e].theirs(0)) &&
+           same_bits(hub_.theirs(e), leaves_[e].own().reference.values());
   }
 
   const std::set<std::size_t>& up() const { return up_; }
@@ -133,7 +135,7 @@ class Star {
     Random(5, Stream::test, key).fill_normal(x);
     REQUIRE(node.encode(edges, out, coder_,
                         [&](Replicas::Own& own) {
-                          for (std::size_t i = 0; i < kSize; ++i) x[i] -= own.reference[i];
+                          for (std::size_t i = 0; i < kSize; ++i) x[i] -= own.reference.values()[i];
                           return message_of(sign_, x);
                         })
                 .ok());
@@ -317,6 +319,25 @@ TEST_CASE(
   CHECK(forgotten(1000).empty());
   CHECK(Replicas::kept_max(17 << 20) == 1);
   CHECK(forgotten((17 << 20) / sizeof(float)) == std::vector<std::size_t>{2});
+}
+
+TEST_CASE("replicas: a reference that is told in whole is in memory once until it advances") {
+  const std::vector<float> ones(1000, 1.0f);
+  Replicas node(std::vector<float>(ones.size()), 1, {1});
+  compress::Sign sign;
+  node.begin_at(ones);  // which no neighbor knows
+  node.open(0);
+  const std::size_t edge = 0;
+  Message out;
+  REQUIRE(node.encode(std::span(&edge, 1), std::span(&out, 1), sign_coder(),
+                      [&](Replicas::Own&) { return message_of(sign, ones); })
+              .ok());
+  const std::size_t bytes = ones.size() * sizeof(float);
+  const SharedBytes told = out.start.slice(out.start.size() - bytes, bytes);
+  CHECK(node.own().reference.values().data() == told.floats().data());
+  node.commit({}, sign);
+  CHECK(same_bits(told.floats(), ones));
+  CHECK_FALSE(same_bits(node.own().reference.values(), ones));
 }
 
 TEST_CASE("edge duals: they act in proportion to the learning rate") {
