@@ -26,7 +26,7 @@ class Beer final : public Method {
         tracked_(inputs.start.size()),
         coder_(inputs.coder()),
         x_(inputs.start, std::move(inputs.common), edges_.size()),
-        pending_(inputs.start.size()),
+        due_(edges_.size()),
         v_(std::vector<float>(inputs.start.size()), zeros(inputs.start.size()), edges_.size()) {}
 
   std::uint32_t exchanges() const override { return 2; }
@@ -38,13 +38,27 @@ class Beer final : public Method {
   }
   void adapt(const LocalStep& step) override {
     tracked_.track(step, v_.value);
-    add(x_.value, pending_);
-    std::ranges::fill(pending_, 0.0f);
+    add(x_.value, pending());
+    pending_ = std::vector<float>();  // {} would keep the memory
+    std::ranges::fill(due_, 0.0f);
     subtract(x_.value, v_.value);
   }
 
   void open_edge(std::size_t edge, Epoch /*history*/) override {
+    forget_edge(edge);
     for (Tracked* t : {&x_, &v_}) t->replicas.open(edge);
+  }
+  void forget_edge(std::size_t edge) override {
+    if (due_[edge] != 0) {
+      pending_.resize(x_.value.size());
+      take_due(edge, pending_);
+    }
+    for (Tracked* t : {&x_, &v_}) t->replicas.forget(edge);
+  }
+  std::vector<std::size_t> relieve(std::span<const std::size_t> suspended) override {
+    std::vector<std::size_t> all = x_.replicas.relieve(suspended, v_.replicas.kept());
+    if (all.empty()) all = v_.replicas.relieve(suspended, x_.replicas.kept());
+    return all;
   }
   void suspend_edge(std::size_t edge, bool pending) override {
     under_way_->replicas.suspend(edge, pending);
@@ -77,12 +91,16 @@ class Beer final : public Method {
 
   void mix(Exchange exchange, std::span<const Arrival> arrivals) override {
     Tracked& t = tracked(exchange);
-    const std::span<float> into = &t == &x_ ? pending_ : v_.value;
-    coder_.spare(false);
-    t.replicas.commit(arrivals, coder_.compressor());
+    spare();
+    const bool is_late = !t.replicas.commit(arrivals, coder_.compressor());
     for (const Arrival& arrival : arrivals) {
-      add_difference(into, static_cast<float>(gamma_ * arrival.terms.weight),
-                     t.replicas.theirs(arrival.edge), t.replicas.ours(arrival.edge));
+      const auto step = static_cast<float>(gamma_ * arrival.terms.weight);
+      if (&t == &x_ && !is_late) {
+        due_[arrival.edge] = step;
+      } else {
+        add_difference(t.value, step, t.replicas.theirs(arrival.edge),
+                       t.replicas.ours(arrival.edge));
+      }
     }
   }
 
@@ -96,12 +114,17 @@ class Beer final : public Method {
   std::span<const float> model() const override { return x_.value; }
 
   void archive(Archive& archive) override {
+    if (archive.loading()) {
+      pending_.resize(x_.value.size());
+      archive.fixed("pending", pending_);
+    } else {
+      archive.fixed("pending", pending());
+    }
     for (Tracked* t : {&x_, &v_}) {
       const Archive::Scope scope(archive, t == &x_ ? "model" : "tracker");
       archive.fixed("value", t->value);
       t->replicas.archive(archive, coder_.bytes_max());
     }
-    archive.fixed("pending", pending_);
     tracked_.archive(archive);
     coder_.archive(archive);
   }
@@ -111,6 +134,29 @@ class Beer final : public Method {
     return {size, [](std::span<float> x) { std::ranges::fill(x, 0.0f); }};
   }
 
+  void add_due(std::size_t edge, std::span<float> into) const {
+    if (due_[edge] == 0) return;
+    add_difference(into, due_[edge], x_.replicas.theirs(edge), x_.replicas.ours(edge));
+  }
+  void take_due(std::size_t edge, std::span<float> into) {
+    add_due(edge, into);
+    due_[edge] = 0;
+  }
+  // What the neighbors' models add to x in the next round; made in memory of the coder where there
+  // is no other.
+  std::span<float> pending() {
+    if (!pending_.empty()) {
+      for (std::size_t e = 0; e < due_.size(); ++e) take_due(e, pending_);
+      return pending_;
+    }
+    const std::span<float> sum = coder_.work(x_.value.size());
+    std::ranges::fill(sum, 0.0f);
+    for (std::size_t e = 0; e < due_.size(); ++e) add_due(e, sum);
+    return sum;
+  }
+  // A reference that is kept for an edge that is down takes the place of the coder's memory.
+  void spare() const { coder_.spare(x_.replicas.kept() + v_.replicas.kept() > 0); }
+
   Tracked& tracked(Exchange exchange) { return exchange.index == 0 ? x_ : v_; }
 
   const double gamma_;
@@ -118,9 +164,11 @@ class Beer final : public Method {
   TrackedUpdate tracked_;
   MessageCoder coder_;
   Tracked x_;
-  // What the neighbors' models add to x in the next round: made in mix, where both ends of an edge
-  // agree whether it counts, so that the mean stays; taken after the gradient, which is of x.
-  std::vector<float> pending_;
+  // What the neighbors' models add to x counts in mix, where both ends of an edge agree on it, and
+  // is taken after the next gradient, which is of x. Until then it is of the replicas, so many
+  // times the difference of each edge; pending_: of edges that have been forgotten since, or of a
+  // checkpoint. Mostly empty, for it would be one vector more.
+  std::vector<float> due_, pending_;
   Tracked v_;
   Tracked* under_way_ = &x_;  // of the last encode
 };

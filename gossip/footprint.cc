@@ -39,7 +39,7 @@ Vectors vectors_of(AlgorithmKind kind) {
     case AlgorithmKind::dyna_cold:
     case AlgorithmKind::lead: return {.node = 2, .edge = 2, .logs = 1, .keeps_few = true};
     case AlgorithmKind::lessbit: return {.node = 3, .edge = 2, .logs = 1, .keeps_few = true};
-    case AlgorithmKind::beer: return {.node = 6, .edge = 3, .logs = 2};
+    case AlgorithmKind::beer: return {.node = 5, .edge = 2, .logs = 2, .keeps_few = true};
     // Of a mesh, beside a few shards (footprint_of_mesh).
     case AlgorithmKind::dcsgd: return {};
     case AlgorithmKind::ef_sgd:
