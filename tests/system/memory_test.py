@@ -48,10 +48,9 @@ ALGORITHMS = {
     "sketched-amsgrad": {"compress.operator": "count-sketch", "compress.width": 65536,
                          "compress.keep": 4096} | ADAM,
 }
-# Whose neighbors hold more than the model in common, and tell each other all of it after a fault:
-# the tracker, or both moments, the largest second one and what all know of the mean gradient. Their
-# bar is that of two vectors of d floats.
-IN_PAIRS = ("gradient-tracking", "beer", "cd-adam")
+# Whose neighbors hold replicas of two vectors of d floats, the model and the tracker, which is their
+# bar.
+IN_PAIRS = ("beer",)
 CHOSEN = os.environ.get("STARLING_MEMORY_ALGORITHMS",
                         "d-psgd,cold,zero-one-adam")
 DEGREES = [int(d) for d in os.environ.get("STARLING_MEMORY_DEGREES", "2").split(",")]
