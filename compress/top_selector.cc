@@ -217,7 +217,7 @@ Result<TopSelection> TopSelector::add_and_take(std::span<float> e, Vector g, std
   if (by_guess) judge_guess(kept.count, k);
   const bool held = holds(k, attempt, kept);
   if (held && kept.largest < kInfinity) return largest(k, attempt, kept, e);
-  misled_ = misled_ || (by_sample && !held);
+  if (by_sample && !held) misled_ = true;
   if (kept.count <= attempt.capacity) put_back_below(buffer, kept.count, kAnything, e);
   return clear(by_guess ? select_sampled(e, k) : select(e, k));
 }

@@ -37,14 +37,11 @@ void Engine::handle_from_links(node::CoreEvent event, std::uint64_t generation) 
                        std::holds_alternative<node::PeerDown>(event) ||
                        std::holds_alternative<node::PeerLeft>(event) ||
                        std::holds_alternative<node::LinkMeasured>(event);
-  std::function<void()> give_back;
-  if (received) {
-    give_back = [this, from = received->from, bytes = received->parcel.body.size()] {
-      output_.consumed(from, bytes);
-    };
-  }
+  const bool has_body = received != nullptr;
+  const NodeId from = has_body ? received->from : NodeId{};
+  const std::size_t bytes = has_body ? received->parcel.body.size() : 0;
   if (!of_link || generation == generation_) handle(std::move(event));
-  if (give_back) asio::post(io_, std::move(give_back));
+  if (has_body) asio::post(io_, [this, from, bytes] { output_.consumed(from, bytes); });
 }
 
 void Engine::handle(node::CoreEvent event) {

@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "compress/kernels/ahead.h"
 #include "compress/kernels/select.h"

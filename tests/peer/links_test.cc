@@ -114,7 +114,7 @@ TEST_CASE("stop sends what is queued and a goodbye that says why") {
   const std::pair<Farewell, const char*> cases[] = {
       {Farewell::finished, "down 0: n0 has finished its run"},
       {Farewell::stopped, "down 0: n0 was stopped"},
-      {Farewell::left, "left 0"}};
+      {Farewell::left, "down 0: n0 has left"}};
   for (const auto& [farewell, told] : cases) {
     Pair pair([](LinkOptions& o) { o.queue_bytes_max = 4 << 20; });
     REQUIRE(pair.both_up());
@@ -130,6 +130,7 @@ TEST_CASE("stop sends what is queued and a goodbye that says why") {
     REQUIRE(run_until(pair.io, [&] { return !pair[1].up(); }));
     CHECK(pair[1].frames.size() == 3);
     CHECK(pair[1].told.back() == told);
+    CHECK(pair[1].left == (farewell == Farewell::left ? Told{told} : Told{}));
     CHECK(pair[0].told == Told{"up 1 epoch 1", "down 1: this node stops"});
   }
 }

@@ -93,7 +93,7 @@ class Node : public PeerEvents {
   void peer_down(NodeId peer, std::string reason) override {
     told.push_back(fmt::format("down {}: {}", index_of(peer), reason));
   }
-  void peer_left(NodeId peer) override { told.push_back(fmt::format("left {}", index_of(peer))); }
+  void peer_left(NodeId /*peer*/) override { left.push_back(told.back()); }
   void differs(NodeId peer, std::string field, std::string theirs) override {
     differences.insert(fmt::format("n{}: {} is {}", index_of(peer), field, theirs));
   }
@@ -120,6 +120,7 @@ class Node : public PeerEvents {
   }
 
   std::vector<std::string> told;
+  std::vector<std::string> left;  // what was told when a neighbor was said to have left
   std::vector<Frame> frames;
   std::vector<Sketch> sketches;
   std::set<std::string> differences;

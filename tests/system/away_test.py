@@ -7,13 +7,13 @@ from flock import ENDLESS, FlockTest
 
 MESH = {"run.rounds": ENDLESS, "run.evaluate_every": 0, "train.local_steps": 8,
         "topology.nodes": 4, "topology.kind": "complete", "gossip.algorithm": "econtrol",
-        "compress.operator": "top-k", "compress.ratio": 0.01, "run.hand_over_seconds": 1}
+        "compress.operator": "top-k", "compress.ratio": 0.01}
 NAMES = ["n0", "n1", "n2", "n3"]
 
 
 class Away(FlockTest):
-    def start_flock(self, settings={}):
-        self.write_run(MESH | settings)
+    def start_flock(self, hand_over_seconds=1):
+        self.write_run(MESH | {"run.hand_over_seconds": hand_over_seconds})
         daemons = {name: self.start_node(name) for name in NAMES}
         for name in NAMES:
             self.training(name, past_round=5)
@@ -67,7 +67,7 @@ class Away(FlockTest):
             self.assertNotIn("is another one", self.log(name))
 
     def test_the_shards_of_those_who_leave_move_at_once(self):
-        daemons = self.start_flock({"run.hand_over_seconds": 86400})
+        daemons = self.start_flock(hand_over_seconds=86400)
         self.starling("leave", "--node", "n3")
         self.ended(daemons.pop("n3"))
         for name in NAMES[:3]:
